@@ -1,0 +1,253 @@
+"""Which settings does a run have, and what do they mean when nothing is said?
+
+One TOML file, checked strictly; every key has a default. The models below are the one table of
+settings: the loader, the error messages and the README's list read it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import pydantic
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
+
+from etl.customers import fields
+from etl.errors import ConfigError
+
+Environment = Literal["local", "sandbox", "production"]
+OnInvalid = Literal["reject", "drop", "truncate"]
+UpdatePolicy = Literal["overwrite", "fill", "mirror", "skip"]
+
+# The newest Square-Version whose customer schemas were compared with this code.
+SQUARE_VERSION = "2026-08-19"
+
+
+def _importable(name: str) -> str:
+    if name in fields.CUSTOMERS.names:
+        return name
+    raise ValueError(
+        f"{name!r} is not a customer field{_did_you_mean(name, fields.CUSTOMERS.names)}"
+    )
+
+
+def _share_or_count(value: str) -> str:
+    digits = value[:-1] if value.endswith("%") else value
+    try:
+        number = float(digits)
+    except ValueError:
+        number = -1.0
+    if number < 0 or (value.endswith("%") and number > 100):
+        raise ValueError(f'{value!r} is neither a count like "20" nor a share like "5%"')
+    return value
+
+
+def _region(value: str) -> str:
+    import phonenumbers  # heavy: loaded only when a region is given
+
+    if value not in phonenumbers.SUPPORTED_REGIONS:
+        raise ValueError(f'{value!r} is not a region that has phone numbers, such as "US"')
+    return value
+
+
+FieldName = Annotated[str, AfterValidator(_importable)]
+ShareOrCount = Annotated[
+    str,
+    BeforeValidator(lambda value: str(value) if type(value) is int else value),
+    AfterValidator(_share_or_count),
+]
+Region = Annotated[str, AfterValidator(_region)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Source(_Section):
+    """How the files are read."""
+
+    encoding: str | None = Field(None, description="e.g. cp1252; else detected")
+    delimiter: str | None = Field(
+        None, min_length=1, max_length=1, description="one character; else detected"
+    )
+    preset: str | None = Field(None, description="the system that wrote the file, e.g. shopify")
+    namespace: str = Field("", description="tells the keys of several source systems apart")
+    header: tuple[str, ...] | None = Field(
+        None, description="column names that replace the file's header line"
+    )
+    skip_lines: int = Field(0, ge=0, description="lines before the header")
+    escaped: bool | None = Field(
+        None, description="cells carry our formula escape; else true for files square-etl wrote"
+    )
+
+
+class Clean(_Section):
+    """How values are brought to their canonical form."""
+
+    default_region: Region | None = Field(
+        None, description="country of phones without +; else the merchant's"
+    )
+    region_from: Literal["config", "country"] = Field(
+        "config", description="country: the row's own country, where it has one, decides"
+    )
+    date_order: Literal["MDY", "DMY", "YMD"] | None = Field(
+        None, description="order of day and month; else proved per column"
+    )
+    pad_postal_code: bool = Field(False, description="put lost leading zeros back (US)")
+
+
+class OnInvalidSection(BaseModel):
+    """What happens to a row with an invalid field: by default it is rejected."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    __pydantic_extra__: dict[str, OnInvalid]
+
+    default: OnInvalid = "reject"
+
+    @model_validator(mode="after")
+    def _known_fields(self) -> Self:
+        for name, policy in (self.__pydantic_extra__ or {}).items():
+            _importable(name)
+            if policy == "truncate" and fields.BY_NAME[name].max_length is None:
+                raise ValueError(f"{name} has no length limit, so it cannot be truncated")
+        return self
+
+    def policy(self, field: str) -> OnInvalid:
+        """Return what to do with an invalid value of ``field``."""
+        return (self.__pydantic_extra__ or {}).get(field, self.default)
+
+
+class Dedupe(_Section):
+    """How a row finds its customer."""
+
+    keys: tuple[Literal["reference_id", "email_address", "phone_number"], ...] = Field(
+        ("reference_id", "email_address", "phone_number"), description="what identifies a person"
+    )
+    in_file: Literal["merge", "first", "last", "reject"] = Field(
+        "merge", description="several rows of one person"
+    )
+    shared_phone: Literal["review", "separate", "match"] = Field(
+        "review", description="same phone, different names"
+    )
+    lookup: Literal["auto", "search", "snapshot"] = Field(
+        "auto", description="how the directory is read; auto counts the calls of each"
+    )
+
+
+class Update(_Section):
+    """What an import may change on a profile that exists."""
+
+    policy: UpdatePolicy = Field("overwrite", description="who wins: the file, or what is there")
+    allow_clear: bool = Field(False, description="lets mirror clear fields")
+    fields: dict[FieldName, UpdatePolicy] = Field(
+        default_factory=dict, description="another policy for single fields"
+    )
+
+    @model_validator(mode="after")
+    def _clearing_is_asked_for(self) -> Self:
+        if not self.allow_clear and "mirror" in (self.policy, *self.fields.values()):
+            raise ValueError('policy = "mirror" clears fields: set allow_clear = true as well')
+        return self
+
+    def policy_for(self, field: str) -> UpdatePolicy:
+        """Return the policy for one field."""
+        return self.fields.get(field, self.policy)
+
+
+class Limits(_Section):
+    """When a run stops, and how fast it goes."""
+
+    tolerate: ShareOrCount = Field("0%", description="rejected, failed and review rows for exit 0")
+    patience: float = Field(900.0, gt=0, description="seconds without progress before exit 4")
+    max_rejected: ShareOrCount | None = Field(None, description="brake: rejected rows")
+    max_created: ShareOrCount | None = Field(None, description="brake: new profiles")
+    max_cleared: ShareOrCount | None = Field(
+        None, description="brake: fields that would be cleared"
+    )
+    requests_per_second: float | None = Field(None, gt=0, description="upper bound on the pace")
+
+
+class Target(_Section):
+    """Which Square is spoken to."""
+
+    environment: Environment = Field("local", description="local, sandbox or production")
+    square_version: str = Field(
+        SQUARE_VERSION, pattern=r"^\d{4}-\d{2}-\d{2}$", description="the Square-Version header"
+    )
+    token_file: Path | None = Field(None, description="a file of mode 0600 with the access token")
+
+
+class Config(_Section):
+    """All settings of one run."""
+
+    source: Source = Source()
+    columns: dict[str, FieldName] = Field(
+        default_factory=dict, description='"source header" = "field"'
+    )
+    fallbacks: dict[FieldName, tuple[str, ...]] = Field(
+        default_factory=dict,
+        description="field = [headers]: the first that is not empty in a row wins",
+    )
+    clean: Clean = Clean()
+    on_invalid: OnInvalidSection = OnInvalidSection()
+    dedupe: Dedupe = Dedupe()
+    update: Update = Update()
+    limits: Limits = Limits()
+    target: Target = Target()
+
+
+def load(path: Path) -> Config:
+    """Read a config file.
+
+    Raises ConfigError naming the file, the key and, for a misspelt key, the nearest known one.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read the config {path}: {error}") from error
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}") from error
+    return parse(data, str(path))
+
+
+def parse(data: Mapping[str, Any], origin: str) -> Config:
+    """Turn plain data into a Config; ``origin`` names where it came from in errors."""
+    try:
+        return Config.model_validate(data)
+    except pydantic.ValidationError as error:
+        lines = [f"{origin}: {line}" for line in _explain(error)]
+        raise ConfigError("\n".join(lines)) from error
+
+
+def _explain(error: pydantic.ValidationError) -> Iterator[str]:
+    for detail in error.errors():
+        where = ".".join(str(step) for step in detail["loc"])
+        if detail["type"] == "extra_forbidden":
+            name = str(detail["loc"][-1])
+            yield f"unknown key {where}{_did_you_mean(name, _known_keys(detail['loc'][:-1]))}"
+        else:
+            yield f"{where}: {detail['msg'].removeprefix('Value error, ')}"
+
+
+def _known_keys(path: tuple[int | str, ...]) -> list[str]:
+    model: type[BaseModel] = Config
+    for step in path:
+        model = type(getattr(model(), str(step)))
+    return list(model.model_fields)
+
+
+def _did_you_mean(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f" (did you mean {near[0]}?)" if near else ""

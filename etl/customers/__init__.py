@@ -1,0 +1,1 @@
+"""What a customer is: fields, canonical forms, rules, identity, bodies. No input or output here."""

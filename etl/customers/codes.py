@@ -1,0 +1,234 @@
+"""What does each code in a ledger, a reject or a review file mean, and what helps?
+
+The one table of codes: the README's list is made from it, and a test holds every code the
+product can write against it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """One code: whose word it is, what it says of a row, and the remedy."""
+
+    name: str
+    origin: Literal["Square", "square-etl"]
+    meaning: str
+    remedy: str
+
+
+CODES: tuple[Code, ...] = (
+    # Square's own codes (error codes of the API reference), found before anything is sent or
+    # answered by Square itself.
+    Code(
+        "VALUE_TOO_LONG",
+        "Square",
+        "the value has more characters than the field takes",
+        'shorten it, or set [on_invalid] FIELD = "truncate"',
+    ),
+    Code(
+        "INVALID_EMAIL_ADDRESS",
+        "Square",
+        "this is not an email address",
+        'correct it, or set [on_invalid] email_address = "drop"',
+    ),
+    Code(
+        "INVALID_PHONE_NUMBER",
+        "Square",
+        "this is not a valid phone number",
+        "add the country code, or set [clean] default_region",
+    ),
+    Code(
+        "INVALID_TIME",
+        "Square",
+        "this is not a calendar day",
+        "write birthdays as YYYY-MM-DD or MM-DD",
+    ),
+    Code(
+        "INVALID_ENUM_VALUE",
+        "Square",
+        "this is not a country",
+        "write the two letters of ISO 3166, such as US",
+    ),
+    Code(
+        "INVALID_VALUE", "Square", "the value has a form the field does not take", "see the message"
+    ),
+    Code(
+        "BAD_REQUEST",
+        "Square",
+        "Square takes no such profile",
+        "give at least a name, a company, an email or a phone; tax ids only in ES, FR, GB, IE",
+    ),
+    Code(
+        "NOT_FOUND",
+        "Square",
+        "no profile has this id in this account",
+        "it was deleted or belongs to another account: leave the id column out of [columns]",
+    ),
+    Code(
+        "CONFLICT",
+        "Square",
+        "the profile kept changing while it was updated",
+        "import the row again later",
+    ),
+    Code(
+        "IDEMPOTENCY_KEY_REUSED",
+        "Square",
+        "the key of this row was used for other data",
+        "import the row again",
+    ),
+    # Our own, where Square has none.
+    Code(
+        "RAGGED_ROW",
+        "square-etl",
+        "the row has more or fewer cells than the header",
+        "quote cells that hold the delimiter, or complete the row",
+    ),
+    Code(
+        "NUL_CHARACTER",
+        "square-etl",
+        "a cell holds a NUL character",
+        "remove it; it often means the file was cut or is not text",
+    ),
+    Code(
+        "CELL_TOO_LARGE",
+        "square-etl",
+        "a cell is larger than 1 MiB",
+        "shorten it; Square takes no such value",
+    ),
+    Code(
+        "INVISIBLE_CHARACTER",
+        "square-etl",
+        "an email, phone or reference holds an invisible or direction character",
+        "retype the value: two values that look alike would not match",
+    ),
+    Code(
+        "SPREADSHEET_NUMBER",
+        "square-etl",
+        "a spreadsheet rounded this number: digits are lost",
+        "export the column again as text",
+    ),
+    Code(
+        "SPREADSHEET_DATE",
+        "square-etl",
+        "a spreadsheet turned this into a date or a serial number",
+        "export the column again as text",
+    ),
+    Code(
+        "AMBIGUOUS_DATE",
+        "square-etl",
+        "day and month cannot be told apart in this column",
+        "set [clean] date_order",
+    ),
+    Code(
+        "CONTRADICTORY_DATE",
+        "square-etl",
+        "the column holds both day-first and month-first dates",
+        "correct the file, or set [clean] date_order",
+    ),
+    Code(
+        "MULTIPLE_VALUES",
+        "square-etl",
+        "the cell holds several values where Square keeps one",
+        "keep one of them",
+    ),
+    Code(
+        "DUPLICATE_IN_FILE",
+        "square-etl",
+        "another row of this import is the same customer",
+        "merge the rows, or set [dedupe] in_file",
+    ),
+    Code(
+        "NO_DECISION",
+        "square-etl",
+        "the decision column holds something else than an id, create or skip",
+        "write a customer id, create, skip, or leave it empty",
+    ),
+    # Who is who: why a person has to decide.
+    Code(
+        "SHARED_PHONE",
+        "square-etl",
+        "the phone belongs to somebody with another name",
+        "decide in review.csv, or set [dedupe] shared_phone",
+    ),
+    Code(
+        "SEVERAL_CANDIDATES",
+        "square-etl",
+        "several customers could be this one",
+        "decide in review.csv, or merge them in the Square Dashboard",
+    ),
+    Code(
+        "NAMES_DISAGREE",
+        "square-etl",
+        "rows that belong together carry different names",
+        "decide in review.csv",
+    ),
+    Code(
+        "REFERENCES_DISAGREE",
+        "square-etl",
+        "rows that belong together carry different references",
+        "decide in review.csv",
+    ),
+    Code(
+        "RELATED_TO_REVIEW",
+        "square-etl",
+        "the row belongs with a row that is in review",
+        "decide that row first",
+    ),
+    Code(
+        "HELD_FOR_REVIEW",
+        "square-etl",
+        "an earlier import asked for a decision on this row",
+        "decide in review.csv",
+    ),
+    # Cleaning: what was changed without loss.
+    Code("TRIMMED", "square-etl", "blanks around the value were removed", ""),
+    Code("UNICODE_COMPOSED", "square-etl", "the value was brought to Unicode form NFC", ""),
+    Code(
+        "EMPTY_MARKER",
+        "square-etl",
+        "a word for nothing (n/a, null, none, -) was read as empty",
+        "",
+    ),
+    Code(
+        "SPREADSHEET_REPAIRED",
+        "square-etl",
+        "a spreadsheet's trace was removed; no digit was lost",
+        "",
+    ),
+    Code("PHONE_FORMATTED", "square-etl", "the phone was written in E.164", ""),
+    Code(
+        "EXTENSION_CUT",
+        "square-etl",
+        "the phone's extension was left out; Square has no place for it",
+        "",
+    ),
+    Code("DATE_FORMATTED", "square-etl", "the birthday was written as Square stores it", ""),
+    Code("COUNTRY_CODED", "square-etl", "the country's name became its two-letter code", ""),
+    Code(
+        "SHORT_POSTAL_CODE",
+        "square-etl",
+        "the postal code looks as if a leading zero was lost",
+        "set [clean] pad_postal_code = true",
+    ),
+    Code("POSTAL_CODE_PADDED", "square-etl", "leading zeros were put back", ""),
+    Code("VAT_FORMATTED", "square-etl", "blanks and punctuation were removed from the tax id", ""),
+    Code(
+        "NO_IDENTITY",
+        "square-etl",
+        "no name, company, email or phone: the row can only update a profile with this reference",
+        "",
+    ),
+    # After the load.
+    Code(
+        "VERIFY_MISMATCH",
+        "square-etl",
+        "reading the profile back showed another value",
+        "somebody may have edited it meanwhile: look at the profile in Square",
+    ),
+)
+
+BY_NAME = {code.name: code for code in CODES}

@@ -1,0 +1,46 @@
+"""How is a bad cell written down?
+
+Bad data is data: a stage never raises for a row, it returns rows of the ``PROBLEMS`` table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal, NamedTuple
+
+import pyarrow as pa
+
+# reject    the row cannot be imported as it stands
+# drop      the field was left out, as [on_invalid] says; the rest of the row goes on
+# truncate  the field was shortened to its limit, as [on_invalid] says
+# repair    cleaning changed the value without losing anything
+# note      worth knowing, nothing was changed
+Effect = Literal["reject", "drop", "truncate", "repair", "note"]
+
+PROBLEMS = pa.schema(
+    [
+        pa.field("row", pa.int64(), nullable=False),  # index within its batch, from 0
+        pa.field("effect", pa.string(), nullable=False),
+        pa.field("code", pa.string(), nullable=False),
+        pa.field("field", pa.string(), nullable=False),  # a field's name, "" for the whole row
+        pa.field("message", pa.string(), nullable=False),
+        pa.field("suggestion", pa.string(), nullable=False),
+    ]
+)
+
+
+class Problem(NamedTuple):
+    """One thing found in one row; codes are explained in ``etl.customers.codes``."""
+
+    row: int
+    effect: Effect
+    code: str
+    field: str
+    message: str
+    suggestion: str = ""
+
+
+def problem_table(problems: Iterable[Problem]) -> pa.Table:
+    """Return the problems as a table of the ``PROBLEMS`` schema, ordered by row."""
+    ordered = sorted(problems, key=lambda problem: problem.row)
+    return pa.Table.from_pylist([problem._asdict() for problem in ordered], schema=PROBLEMS)
