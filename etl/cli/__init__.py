@@ -1,0 +1,31 @@
+"""The command line: parse, build one config, call one function, print. Exit codes live here."""
+
+from __future__ import annotations
+
+import click
+
+from etl.cli.imports import import_command, plan_command, validate_command
+from etl.cli.runs import runs
+from etl.cli.sandbox import sandbox
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="square-etl")
+def main() -> None:
+    """Bring customers into Square's Customer Directory, safely, and account for every row.
+
+    Everything runs against an embedded local Square unless --target says otherwise, so nothing
+    you try here touches a real account.
+
+    \b
+    Exit codes: 0 every row is loaded or deliberately left alone   3 finished, some rows need you
+                2 usage, config or source; nothing was written     4 incomplete: resume it
+                5 another run is at work   6 a brake stopped it    1 a bug in square-etl
+    """
+
+
+main.add_command(import_command)
+main.add_command(plan_command)
+main.add_command(validate_command)
+main.add_command(runs)
+main.add_command(sandbox)

@@ -1,0 +1,129 @@
+"""The options several commands share, and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import errno
+import functools
+import os
+import sqlite3
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ParamSpec
+
+import click
+
+from etl import errors
+
+P = ParamSpec("P")
+
+EXIT_BUG, EXIT_USAGE, EXIT_INCOMPLETE, EXIT_LOCKED, EXIT_BRAKE = 1, 2, 4, 5, 6
+
+_CODES: tuple[tuple[type[errors.EtlError], int], ...] = (
+    (errors.LockedError, EXIT_LOCKED),
+    (errors.BrakeError, EXIT_BRAKE),
+    (errors.Unauthorized, EXIT_USAGE),
+    (errors.Unavailable, EXIT_INCOMPLETE),
+    (errors.Interrupted, EXIT_INCOMPLETE),
+    (errors.EtlError, EXIT_USAGE),
+)
+
+_Command = Callable[..., Any]
+
+
+def config_option(command: _Command) -> _Command:
+    """``--config``."""
+    return click.option(
+        "--config",
+        "config_file",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Settings (TOML). Without it every setting has its default.",
+    )(command)
+
+
+def state_option(command: _Command) -> _Command:
+    """``--state-dir``."""
+    return click.option(
+        "--state-dir",
+        type=click.Path(path_type=Path, file_okay=False),
+        default=".square-etl",
+        envvar="SQUARE_ETL_STATE",
+        show_default=True,
+        show_envvar=True,
+        help="Where runs, ledger and the local Square are kept.",
+    )(command)
+
+
+def output_options(command: _Command) -> _Command:
+    """``--output`` and ``--quiet``."""
+    command = click.option(
+        "--output",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        help="What is printed: words for people, or the report as JSON.",
+    )(command)
+    return click.option("--quiet", "-q", is_flag=True, help="No progress, no banner.")(command)
+
+
+def target_options(command: _Command) -> _Command:
+    """``--target``, ``--base-url`` and ``--token-file``."""
+    command = click.option(
+        "--target",
+        type=click.Choice(["local", "sandbox", "production"]),
+        envvar="SQUARE_ENVIRONMENT",
+        show_envvar=True,
+        help="Which Square: the embedded local one (default), Square's sandbox, or the real one.",
+    )(command)
+    command = click.option(
+        "--base-url",
+        envvar="SQUARE_BASE_URL",
+        show_envvar=True,
+        help="Another address for sandbox or production; plain http to this machine only.",
+    )(command)
+    return click.option(
+        "--token-file",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="A file of mode 0600 with the access token; else SQUARE_ACCESS_TOKEN is used.",
+    )(command)
+
+
+def exits(command: Callable[P, int]) -> Callable[P, None]:
+    """Turn what a command returns or raises into an exit status and, where it failed, words."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            status = command(*args, **kwargs)
+            sys.stdout.flush()
+        except errors.EtlError as error:
+            status = next(code for kind, code in _CODES if isinstance(error, kind))
+            click.echo(f"square-etl: {error}", err=True)
+        except BrokenPipeError:
+            # Whoever read our output has gone, as `| head` does; flushing again would fail too.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            status = EXIT_INCOMPLETE
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            if _disk_full(error):
+                status = EXIT_INCOMPLETE
+                click.echo(
+                    f"square-etl: the disk is full ({error}). Nothing is lost: make room, then "
+                    "square-etl runs resume",
+                    err=True,
+                )
+            else:
+                status = EXIT_BUG
+                traceback.print_exc()
+                click.echo("square-etl: this is a bug in square-etl; please report it.", err=True)
+        sys.exit(status)
+
+    return run
+
+
+def _disk_full(error: Exception) -> bool:
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return isinstance(error, sqlite3.OperationalError) and "full" in str(error)

@@ -1,0 +1,112 @@
+"""How far is it? A live line on a terminal, a plain line now and then elsewhere, on stderr."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, TextIO
+
+from etl.errors import Interrupted
+
+if TYPE_CHECKING:
+    from etl.pipeline import Progress
+
+_WORDS = {
+    "read": "reading rows",
+    "check": "checking rows",
+    "plan": "reading the directory",
+    "load": "sending requests",
+    "verify": "reading back",
+}
+_UNITS = {
+    "read": "rows",
+    "check": "rows",
+    "plan": "profiles",
+    "load": "requests",
+    "verify": "profiles",
+}
+
+# A run of less than a second is over before anybody reads about it.
+_PATIENCE = 1.0
+_REDRAW = 0.1
+_PLAIN_EVERY = 10.0
+
+
+class Watcher:
+    """Shows progress, and stops the run at its next durable step when a signal asked for it."""
+
+    def __init__(self, stream: TextIO, *, quiet: bool) -> None:
+        self._stream = stream
+        self._live = stream.isatty()
+        self._quiet = quiet
+        self._stage = ""
+        self._begun = self._shown = time.monotonic()
+        self._stage_begun = self._begun
+        self._width = 0
+        self._signal: int | None = None
+
+    def __call__(self, progress: Progress) -> None:
+        """Hear of a durable step; raises Interrupted when a signal asked to stop."""
+        if self._signal is not None:
+            self._clear()
+            raise Interrupted(
+                f"stopped by {signal.Signals(self._signal).name}; everything up to here is kept"
+            )
+        now = time.monotonic()
+        if progress.stage != self._stage:
+            self._stage, self._stage_begun = progress.stage, now
+        pause = _REDRAW if self._live else _PLAIN_EVERY
+        if self._quiet or now - self._begun < _PATIENCE or now - self._shown < pause:
+            return
+        self._shown = now
+        line = _line(progress, now - self._stage_begun)
+        if self._live:
+            self._stream.write("\r" + line.ljust(self._width))
+            self._width = len(line)
+        else:
+            self._stream.write(line + "\n")
+        self._stream.flush()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, but not through a signal."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            if self._signal is not None:
+                raise Interrupted(f"stopped by {signal.Signals(self._signal).name} while waiting")
+            time.sleep(min(left, 0.2))
+
+    def _clear(self) -> None:
+        if self._width:
+            self._stream.write("\r" + " " * self._width + "\r")
+            self._width = 0
+
+    @contextmanager
+    def on_signals(self) -> Iterator[Watcher]:
+        """Let SIGINT and SIGTERM stop the run gently; a second one stops it at once."""
+
+        def note(number: int, frame: FrameType | None) -> None:
+            self._signal = number
+            signal.signal(number, signal.SIG_DFL)
+
+        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield self
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            self._clear()
+            sys.stderr.flush()
+
+
+def _line(progress: Progress, seconds: float) -> str:
+    unit = _UNITS[progress.stage]
+    rate = progress.done / seconds if seconds > 0 else 0.0
+    line = f"{_WORDS[progress.stage]}: {progress.done:,}"
+    if not progress.total:
+        return f"{line} {unit}, {rate:,.0f}/s"
+    left = (progress.total - progress.done) / rate if rate else 0.0
+    return f"{line} of {progress.total:,} {unit}, {rate:,.0f}/s, about {left:.0f} s left"

@@ -1,0 +1,132 @@
+"""``square-etl runs``: earlier runs, and how to go on with one that stopped."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from etl.cli.options import exits, output_options, state_option
+from etl.cli.progress import Watcher
+
+
+@click.group()
+def runs() -> None:
+    """List, show, resume and report on runs."""
+
+
+@runs.command("list")
+@state_option
+@output_options
+@exits
+def list_command(state_dir: Path, output: str, quiet: bool) -> int:
+    """List the runs of the state folder, newest first."""
+    import orjson
+
+    from etl.journal.state import State
+    from etl.reports import report
+
+    found = [report.build(journal) for _, journal in State(state_dir).journals()]
+    if output == "json":
+        listed = [{key: run[key] for key in _LISTED} for run in found]
+        click.echo(orjson.dumps(listed, option=orjson.OPT_INDENT_2).decode())
+        return 0
+    if not found and not quiet:
+        click.echo(f"no runs in {state_dir}", err=True)
+    for run in found:
+        rows = run["rows"]
+        click.echo(
+            f"{run['run_id']}  {run['command']:<8}  {run['status']:<10}  exit {run['exit_code']}  "
+            f"{rows['read']:,} rows, {rows['created']:,} created, {rows['updated']:,} updated, "
+            f"{rows['rejected'] + rows['failed']:,} rejected or failed, {rows['review']:,} review"
+        )
+    return 0
+
+
+_LISTED = (
+    "run_id",
+    "command",
+    "status",
+    "started_at",
+    "finished_at",
+    "target",
+    "rows",
+    "exit_code",
+)
+
+
+@runs.command("show")
+@click.argument("run")
+@state_option
+@output_options
+@exits
+def show_command(run: str, state_dir: Path, output: str, quiet: bool) -> int:
+    """Show the summary of RUN (an id, or its beginning)."""
+    from contextlib import closing
+
+    from etl.cli import session
+    from etl.journal.journal import Journal
+    from etl.journal.state import JOURNAL, State
+    from etl.reports import report
+
+    state = State(state_dir)
+    with closing(Journal.open(state.run_folder(run) / JOURNAL)) as journal:
+        session.show(report.build(journal), state, output)
+    return 0
+
+
+@runs.command("report")
+@click.argument("run")
+@state_option
+@output_options
+@exits
+def report_command(run: str, state_dir: Path, output: str, quiet: bool) -> int:
+    """Write all artifacts of RUN again from its journal, byte for byte."""
+    from contextlib import closing
+
+    from etl.cli import session
+    from etl.journal.journal import Journal
+    from etl.journal.state import JOURNAL, State
+    from etl.stages.reconcile import reconcile
+
+    state = State(state_dir)
+    folder = state.run_folder(run)
+    with closing(Journal.open(folder / JOURNAL)) as journal:
+        session.show(reconcile(journal, folder), state, output)
+    return 0
+
+
+@runs.command("resume")
+@click.argument("run", required=False)
+@click.option(
+    "--token-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A file of mode 0600 with the access token; else SQUARE_ACCESS_TOKEN is used.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask before writing to production.")
+@state_option
+@output_options
+@exits
+def resume_command(
+    run: str | None, token_file: Path | None, yes: bool, state_dir: Path, output: str, quiet: bool
+) -> int:
+    """Finish RUN, or the newest import that is not finished.
+
+    Target, settings and plan come from the run's journal; only the token has to be given again.
+    """
+    from etl.cli import session
+    from etl.pipeline import resume
+
+    with (
+        Watcher(sys.stderr, quiet=quiet).on_signals() as watcher,
+        session.reopened(run, token_file, state_dir, watcher, quiet=quiet) as (
+            run_id,
+            state,
+            square,
+            world,
+        ),
+    ):
+        session.confirm(square, yes=yes)
+        report = resume(run_id, state, square, world)
+    return session.show(report, state, output)

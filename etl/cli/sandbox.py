@@ -1,0 +1,138 @@
+"""``square-etl sandbox``: the local Square on a port, filled, emptied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from etl.errors import ConfigError, StateError
+
+if TYPE_CHECKING:
+    from etl.sandbox import Sandbox
+
+_FILE = "sandbox.sqlite"
+
+_data = click.option(
+    "--data",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The sandbox's file.",
+)
+_state_dir = click.option(
+    "--state-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="SQUARE_ETL_STATE",
+    default=Path(".square-etl"),
+    show_default=True,
+    help=f"Folder of the local target, whose file is {_FILE}.",
+)
+
+
+@click.group()
+def sandbox() -> None:
+    """The local Square: a stateful stand-in for the Customers API to rehearse against.
+
+    It has no groups, segments, custom attributes, cards, orders or webhooks yet, and answers every
+    Square-Version like the newest.
+    """
+
+
+@sandbox.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="0: any free port.")
+@click.option(
+    "--data",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Keep everything in this file; without it, in memory.",
+)
+@click.option("--token", help="The access token callers show; without it one is made.")
+@click.option(
+    "--lag", type=click.FloatRange(0), default=0.0, help="Seconds list and search are behind."
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(0),
+    default=0.0,
+    help="Requests a second per token before 429; 0: any number.",
+)
+@click.option("--country", default="US", help="Country of a new file's merchant.")
+def serve(
+    port: int, data: Path | None, token: str | None, lag: float, rate: float, country: str
+) -> None:
+    """Answer on a port of this machine until SIGTERM or Ctrl-C."""
+    from etl.sandbox import Sandbox, SandboxFileError
+    from etl.sandbox.server import LOOPBACK, run
+
+    _check_country(country)
+    try:
+        box = Sandbox(data, country=country, lag=lag, rate=rate, token=token)
+    except (SandboxFileError, OSError) as error:
+        raise StateError(str(error)) from error
+
+    def announce(bound: int) -> None:
+        click.echo(f"listening on http://{LOOPBACK}:{bound} token {box.token}")
+
+    try:
+        run(box, port, announce)
+    except OSError as error:
+        raise ConfigError(f"cannot listen on port {port}: {error}; try --port 0") from error
+    finally:
+        box.close()
+
+
+@sandbox.command()
+@click.option("--profiles", type=click.IntRange(1), default=1000, show_default=True)
+@click.option(
+    "--seed", "number", default=0, show_default=True, help="The same seed makes the same people."
+)
+@_data
+@_state_dir
+def seed(profiles: int, number: int, data: Path | None, state_dir: Path) -> None:
+    """Fill the local target with invented profiles."""
+    with _opened(data, state_dir) as box:
+        filled = box.control("seed", {"profiles": profiles, "seed": number})
+    there = filled["already_there"]
+    click.echo(
+        f"added {filled['profiles']} profiles" + (f"; {there} were there already" if there else "")
+    )
+
+
+@sandbox.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_data
+@_state_dir
+def reset(yes: bool, data: Path | None, state_dir: Path) -> None:
+    """Forget all profiles of the local target; its merchant stays."""
+    path = data or state_dir / _FILE
+    if not path.exists():
+        click.echo(f"there is no sandbox in {path}: nothing to forget")
+        return
+    if not yes:
+        click.confirm(f"Forget all profiles in {path}?", abort=True)
+    with _opened(data, state_dir) as box:
+        click.echo(f"forgot {box.clear()} profiles")
+
+
+@contextmanager
+def _opened(data: Path | None, state_dir: Path) -> Iterator[Sandbox]:
+    from etl.sandbox import Sandbox, SandboxFileError
+
+    if data is None:
+        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        box = Sandbox(data or state_dir / _FILE)
+    except (SandboxFileError, OSError) as error:
+        raise StateError(str(error)) from error
+    try:
+        yield box
+    finally:
+        box.close()
+
+
+def _check_country(country: str) -> None:
+    import phonenumbers
+
+    if country not in phonenumbers.SUPPORTED_REGIONS:
+        raise ConfigError(f'{country!r} is not a country with phone numbers, such as "US"')

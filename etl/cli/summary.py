@@ -1,0 +1,104 @@
+"""What does an operator read at the end of a run? Counts, reasons, and the next command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from etl.customers import codes
+
+_MEANING = {
+    "created": "new profiles",
+    "updated": "profiles changed",
+    "unchanged": "already as the file says",
+    "duplicate": "folded into another row",
+    "skipped": "left out by a rule",
+    "review": "a person has to decide",
+    "rejected": "Square would refuse them",
+    "failed": "Square refused them",
+    "unknown": "sent, result not known yet",
+    "pending": "not attempted",
+}
+_BAR = 30
+_REASONS = 8
+
+
+def text(report: dict[str, Any], folder: Path) -> str:
+    """Return the printed summary of a report; ``folder`` holds the artifacts."""
+    return "\n".join(_lines(report, folder))
+
+
+def _lines(report: dict[str, Any], folder: Path) -> Iterator[str]:
+    rows = report["rows"]
+    yield f"run {report['run_id']}: {report['status']} in {_seconds(report)}"
+    for source in report["sources"]:
+        for note in source["notes"]:
+            yield f"  {source['path']}: {note}"
+        if source["unused_columns"]:
+            yield f"  {source['path']}: columns not used: {', '.join(source['unused_columns'])}"
+    yield ""
+    width = max(len(f"{rows['read']:,}"), 5)
+    for outcome, meaning in _MEANING.items():
+        count = rows[outcome]
+        if count or outcome in ("created", "updated", "unchanged", "rejected"):
+            bar = "█" * max(round(_BAR * count / max(rows["read"], 1)), 1 if count else 0)
+            yield f"  {outcome:<10}{count:>{width},}  {meaning:<28}{bar}".rstrip()
+    verdict = "every row is accounted for" if report["balanced"] else "THE SUM IS WRONG"
+    yield f"  {'= read':<10}{rows['read']:>{width},}  {verdict}"
+    yield from _reasons(report)
+    yield ""
+    if report["command"] == "import":
+        verified = report["verified"]
+        yield (
+            f"verified: {verified['matched']:,} of {verified['checked']:,} written profiles read "
+            "back as written"
+        )
+    if report["lookup"]:
+        yield f"directory read by {report['lookup']}"
+    yield f"artifacts: {folder}/ (report.json rows.csv rejects.csv review.csv crosswalk.csv)"
+    yield from _next(report, folder)
+
+
+def _reasons(report: dict[str, Any]) -> Iterator[str]:
+    for title, key in (("reasons", "reasons"), ("cleaned", "repairs")):
+        found = sorted(
+            (
+                (count, code, field)
+                for code, by_field in report[key].items()
+                for field, count in by_field.items()
+            ),
+            key=lambda entry: (-entry[0], entry[1:]),
+        )
+        if found:
+            yield ""
+            yield f"{title}:"
+        for count, code, field in found[:_REASONS]:
+            meaning = codes.BY_NAME[code].meaning if code in codes.BY_NAME else "Square's answer"
+            where = f"{code} {field}".strip()
+            yield f"  {count:>6,}  {where:<42} {meaning}"
+        if len(found) > _REASONS:
+            yield f"  and {len(found) - _REASONS} more: see report.json"
+
+
+def _next(report: dict[str, Any], folder: Path) -> Iterator[str]:
+    rows = report["rows"]
+    if report["stopped"]:
+        yield f"stopped: {report['stopped'].removeprefix('brake: ')}"
+    if report["status"] == "incomplete" or (report["exit_code"] == 4):
+        yield f"next: square-etl runs resume {report['run_id']}"
+    if rows["rejected"] + rows["failed"]:
+        yield f"next: correct {folder}/rejects.csv and import it with the same config"
+    if rows["review"]:
+        yield (
+            f"next: fill the decision column of {folder}/review.csv (a customer id, create or "
+            "skip) and import it with the same config"
+        )
+    if report["verified"]["mismatched"]:
+        yield f"next: look for VERIFY_MISMATCH in {folder}/rows.csv"
+    if report["command"] == "plan":
+        yield "nothing was written to Square; to do it: square-etl import with the same arguments"
+
+
+def _seconds(report: dict[str, Any]) -> str:
+    return f"{sum(report['seconds'].values()):.1f} s"

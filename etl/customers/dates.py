@@ -1,0 +1,356 @@
+"""Which day is a birthday, and what proves the order of day and month in a column?
+
+Birthdays become ``YYYY-MM-DD``, or ``0000-MM-DD`` where the year is unknown. ``04/05/1986`` alone
+does not say which part is the month: another date of the same column may prove it (``17/04/1986``),
+the settings may say it, else the cell is ambiguous. Nothing is guessed per cell.
+
+Years that stand for "no year": 0000, and 1604, which no living person was born in and Apple's
+address book writes. 1900, 1904 and 9999 are used so as well, but the first two are years people
+were born in, so they are kept as written.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from etl.customers.normalize import IDENTIFIER, Cell, Finding, empty_marker, then, tidy
+
+Order = Literal["MDY", "DMY", "YMD"]
+
+# Where an order was proved: index of the source, physical line, the date as written.
+Proof = tuple[int, int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class DateEvidence:
+    """What a birthday column proves about the order of day and month, so far."""
+
+    day_first: Proof | None = None
+    month_first: Proof | None = None
+
+    def combine(self, other: DateEvidence) -> DateEvidence:
+        """Return what both know; of two proofs the earlier in the sources is kept."""
+        return DateEvidence(
+            _earlier(self.day_first, other.day_first),
+            _earlier(self.month_first, other.month_first),
+        )
+
+
+def _earlier(one: Proof | None, other: Proof | None) -> Proof | None:
+    return min((proof for proof in (one, other) if proof), default=None)
+
+
+# --- reading ------------------------------------------------------------------------------------
+
+_MONTH_NAMES = tuple(
+    "january,february,march,april,may,june,july,august,september,october,november,december".split(
+        ","
+    )
+)
+_MONTHS = {
+    **{name: number for number, name in enumerate(_MONTH_NAMES, 1)},
+    **{name[:3]: number for number, name in enumerate(_MONTH_NAMES, 1)},
+    "sept": 9,
+}
+_DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+
+_TIME = re.compile(
+    r"(?:\s+|(?<=\d)T)\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?"
+    r"(?:\s?[AaPp]\.?[Mm]\.?)?(?:\s?(?:Z|UTC|GMT|[+-]\d{2}:?\d{2}))?\Z"
+)
+_NUMERIC = re.compile(r"(\d{1,4})\s?([./-])\s?(\d{1,2})(?:\s?\2\s?(\d{1,4})|\.)?")
+_COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})")
+_YEARLESS = re.compile(r"--(\d{2})-?(\d{2})")
+# Square's own way to leave the year out.
+_SQUARES_YEARLESS = re.compile(r"\d{2}-\d{2}")
+_DAY_NAMED = re.compile(
+    r"(\d{1,2})(?:st|nd|rd|th)?\.?[\s-]*(?:of\s)?\s*([A-Za-z]{3,9})\.?(?:[\s,-]+(\d{2}|\d{4}))?",
+    re.I,
+)
+_NAMED_DAY = re.compile(
+    r"([A-Za-z]{3,9})\.?[\s-]*(\d{1,2})(?:st|nd|rd|th)?(?:[\s,-]+(\d{2}|\d{4}))?", re.I
+)
+_YEAR_NAMED = re.compile(r"(\d{4})[\s-]+([A-Za-z]{3,9})\.?[\s-]+(\d{1,2})")
+# Excel shows a month and a two-digit year so, and forgets the day.
+_MONTH_AND_YEAR = re.compile(r"[A-Z][a-z]{2}-\d{2}")
+# 10000 is 1927-05-18, 73050 is 2099-12-31. Excel's phantom 1900-02-29 lies before.
+_SERIAL = re.compile(r"(\d{5})(?:[.,]\d+)?")
+_FIRST_SERIAL = 10000
+_LAST_SERIAL = 73050
+_FIRST_DAY = datetime.date(1899, 12, 30)
+# Zeros only, and day zero of Excel's calendar.
+_NO_DATE = re.compile(r"0{1,2}([./-])0{1,2}\1(?:0000|00)|0000([./-])0{1,2}\2 0{1,2}|1/0/1900", re.X)
+
+_NO_YEAR = frozenset({0, 1604})
+# No date is written with more characters.
+_LONGEST = 64
+# Two digits up to this may be a year of this century.
+_LIKELY_LIVING = 30
+
+
+class _Day(NamedTuple):
+    """A date whose parts are known; ``year`` 0 is no year."""
+
+    year: int
+    month: int
+    day: int
+
+    def exists(self) -> bool:
+        if not 1 <= self.month <= 12 or not 1 <= self.day <= _DAYS[self.month - 1]:
+            return False
+        if (self.month, self.day) != (2, 29):
+            return True
+        return self.year % 4 == 0 and (self.year % 100 != 0 or self.year % 400 == 0)
+
+    def __str__(self) -> str:
+        year = 0 if self.year in _NO_YEAR else self.year
+        return f"{year:04}-{self.month:02}-{self.day:02}"
+
+
+class _Pair(NamedTuple):
+    """A numeric date where the first or the second part may be the month."""
+
+    first: int
+    second: int
+    year: int
+
+    def day_first(self) -> _Day:
+        return _Day(self.year, self.second, self.first)
+
+    def month_first(self) -> _Day:
+        return _Day(self.year, self.first, self.second)
+
+
+def is_day(text: str) -> bool:
+    """Tell whether the text is a birthday as Square stores it, and a day of the calendar."""
+    parts = re.fullmatch(r"([0-9]{4})-([0-9]{2})-([0-9]{2})", text)
+    return parts is not None and _Day(*map(int, parts.groups())).exists()
+
+
+def _pair(text: str) -> _Pair | None:
+    """Read a numeric date without its order: ``4/17``, ``17.4.1986``, ``04-17-1986``."""
+    found = _NUMERIC.fullmatch(text)
+    if not found or len(found[1]) > 2 or (found[4] and len(found[4]) != 4):
+        return None
+    return _Pair(int(found[1]), int(found[3]), int(found[4] or 0))
+
+
+def _plain(text: str) -> _Day | None:
+    """Read a date that says itself which part is what."""
+    found = _NUMERIC.fullmatch(text)
+    if found and len(found[1]) == 4 and found[4] and len(found[4]) <= 2:
+        return _Day(int(found[1]), int(found[3]), int(found[4]))
+    if (compact := _COMPACT.fullmatch(text)) and 1850 <= int(compact[1]) <= 2100:
+        return _Day(*map(int, compact.groups()))
+    if yearless := _YEARLESS.fullmatch(text):
+        month, day = (int(part) for part in yearless.groups() if part)
+        return _Day(0, month, day)
+    if (named := _named(text)) and len(named[0]) != 2:
+        return _Day(int(named[0] or 0), named[1], named[2])
+    return None
+
+
+def _named(text: str) -> tuple[str, int, int] | None:
+    """Read year as written, month and day of a date with the English name of its month."""
+    for form, order in ((_DAY_NAMED, "dmy"), (_NAMED_DAY, "mdy"), (_YEAR_NAMED, "ymd")):
+        if found := form.fullmatch(text):
+            part = dict(zip(order, found.groups(), strict=True))
+            month = _MONTHS.get(part["m"].lower())
+            if month:
+                return part["y"] or "", month, int(part["d"])
+    return None
+
+
+# --- evidence -----------------------------------------------------------------------------------
+
+_OVER_12 = r"(?:1[3-9]|2[0-9]|3[01])"
+_LIKELY_DAY_FIRST = rf"^[^0-9]*{_OVER_12}\s?[./-]\s?[0-9]{{1,2}}(?:[^0-9]|$)"
+_LIKELY_MONTH_FIRST = rf"^[^0-9]*[0-9]{{1,2}}\s?[./-]\s?{_OVER_12}(?:[^0-9]|$)"
+
+
+def date_evidence(column: pa.Array, lines: pa.Array, source: int) -> DateEvidence:
+    """Return the first proofs in a birthday column; ``lines`` are the rows' physical lines."""
+    return DateEvidence(
+        _first_proof(column, lines, source, _LIKELY_DAY_FIRST, day_first=True),
+        _first_proof(column, lines, source, _LIKELY_MONTH_FIRST, day_first=False),
+    )
+
+
+def _first_proof(
+    column: pa.Array, lines: pa.Array, source: int, likely: str, day_first: bool
+) -> Proof | None:
+    mask = pc.fill_null(pc.match_substring_regex(column, likely), False)
+    texts, at = column.filter(mask), lines.filter(mask)
+    for index in np.argsort(at.to_numpy(zero_copy_only=False), kind="stable"):
+        text = texts[int(index)].as_py()
+        if _proves_day_first(text) is day_first:
+            return source, at[int(index)].as_py(), text
+    return None
+
+
+def _proves_day_first(text: str) -> bool | None:
+    """Return whether this date has its day first; None if it does not say."""
+    bare = tidy(text, IDENTIFIER).text or ""
+    pair = _pair(_without_time(bare)) if bare.isascii() and len(bare) <= _LONGEST else None
+    if pair is None:
+        return None
+    by_day, by_month = pair.day_first().exists(), pair.month_first().exists()
+    return by_day if by_day != by_month else None
+
+
+# --- the canonical form -------------------------------------------------------------------------
+
+# What `birthday` certainly leaves alone: a real day but 29 February, of another year than 1604.
+_CANONICAL = (
+    r"^(?:[02-9][0-9]{3}|1[0-57-9][0-9]{2}|16[1-9][0-9]|160[0-35-9])-"
+    r"(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])"
+    r"|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))$"
+)
+
+
+def may_change_birthday(column: pa.Array) -> pa.Array:
+    """Return which rows ``birthday`` could change or object to."""
+    return pc.invert(pc.match_substring_regex(column, _CANONICAL))
+
+
+def birthday(text: str, order: Order | None, evidence: DateEvidence) -> Cell:
+    """Return the canonical form of a birthday.
+
+    ``order`` is the one given in the settings; without it ``evidence`` decides. What is no day of
+    the calendar is left as it is: ``etl.customers.rules`` judges it.
+    """
+    return then(tidy(text, IDENTIFIER), lambda bare: _birthday(bare, order, evidence))
+
+
+def _birthday(text: str, order: Order | None, evidence: DateEvidence) -> Cell:
+    if not text.isascii() or len(text) > _LONGEST:
+        return Cell(text)
+    date = _without_time(text)
+    if _NO_DATE.fullmatch(date):
+        return Cell(None, (empty_marker(text),))
+    if wrong := _retyped(date):
+        return Cell(text, (wrong,))
+    if short := _two_digit_year(date, order, evidence):
+        return Cell(text, (short,))
+    settled: _Day | Finding | None = _plain(date)
+    if pair := _pair(date):
+        squares = _SQUARES_YEARLESS.fullmatch(date) is not None
+        settled = _settled(pair, order, evidence, squares)
+    if isinstance(settled, Finding):
+        return Cell(text, (settled,))
+    if settled is None or not settled.exists() or str(settled) == text:
+        return Cell(text)
+    return Cell(str(settled), (Finding("repair", "DATE_FORMATTED", f"{text} became {settled}"),))
+
+
+def _without_time(text: str) -> str:
+    return _TIME.sub("", text)
+
+
+def _retyped(date: str) -> Finding | None:
+    """Find what a spreadsheet shows instead of a date: a day number, a month without its day."""
+    serial = _SERIAL.fullmatch(date)
+    if serial and _FIRST_SERIAL <= int(serial[1]) <= _LAST_SERIAL:
+        meant = _FIRST_DAY + datetime.timedelta(days=int(serial[1]))
+        message = f"{date} is a spreadsheet's number of a day"
+        return Finding("reject", "SPREADSHEET_DATE", message, meant.isoformat())
+    if _MONTH_AND_YEAR.fullmatch(date) and date[:3].lower() in _MONTHS:
+        message = f"{date} is how a spreadsheet shows a month of a year; the day is lost"
+        meant_day = _Day(0, _MONTHS[date[:3].lower()], int(date[4:]))
+        return Finding(
+            "reject", "SPREADSHEET_DATE", message, str(meant_day) if meant_day.exists() else ""
+        )
+    return None
+
+
+def _settled(
+    pair: _Pair, order: Order | None, evidence: DateEvidence, squares: bool
+) -> _Day | Finding | None:
+    """Decide which part of a numeric date is the month; ``squares``: it is Square's ``MM-DD``."""
+    day_first, month_first = pair.day_first(), pair.month_first()
+    if not day_first.exists() or day_first == month_first:
+        return month_first if month_first.exists() else None
+    if not month_first.exists():
+        return day_first
+    known = _known_order(order, evidence, pair.year)
+    if known == "contradictory":
+        return Finding(
+            "reject",
+            "CONTRADICTORY_DATE",
+            _contradiction(evidence),
+            f"{month_first} or {day_first}",
+        )
+    if known == "day":
+        return day_first
+    if known == "month" or squares:
+        return month_first
+    message = "day and month can be told apart neither here nor anywhere in the column"
+    return Finding("reject", "AMBIGUOUS_DATE", message, f"{month_first} or {day_first}")
+
+
+def _known_order(
+    order: Order | None, evidence: DateEvidence, year: int
+) -> Literal["day", "month", "contradictory"] | None:
+    if order == "DMY":
+        return "day"
+    # A date that ends with its year does not follow YMD, so that says nothing about it.
+    if order == "MDY" or (order == "YMD" and not year):
+        return "month"
+    if evidence.day_first and evidence.month_first:
+        return "contradictory"
+    if evidence.day_first:
+        return "day"
+    return "month" if evidence.month_first else None
+
+
+def _contradiction(evidence: DateEvidence) -> str:
+    if not evidence.day_first or not evidence.month_first:
+        raise ValueError("one order is proved, or none: nothing contradicts it")
+    (one, line, day), (other, at, month) = evidence.day_first, evidence.month_first
+    first, second = ("", "") if one == other else (f" of file {one + 1}", f" of file {other + 1}")
+    return (
+        f"the column has day and month in both orders: line {line}{first} ({day}) is day first, "
+        f"line {at}{second} ({month}) month first"
+    )
+
+
+def _two_digit_year(date: str, order: Order | None, evidence: DateEvidence) -> Finding | None:
+    """Find a year without its century, and the days it may mean."""
+    readings = [day for day in _short_readings(date, order, evidence) if day.exists()]
+    if not readings:
+        return None
+    message = f"{date} has a year of two digits: the century is missing"
+    return Finding(
+        "reject", "AMBIGUOUS_DATE", message, " or ".join(dict.fromkeys(map(str, readings)))
+    )
+
+
+def _short_readings(date: str, order: Order | None, evidence: DateEvidence) -> list[_Day]:
+    numeric = _NUMERIC.fullmatch(date)
+    if numeric and len(numeric[1]) <= 2 and numeric[4] and len(numeric[4]) == 2:
+        first, second, third = (int(numeric[part]) for part in (1, 3, 4))
+        if order == "YMD":
+            return [_Day(year, second, third) for year in _centuries(first)]
+        pairs = [_Pair(first, second, year) for year in _centuries(third)]
+        return [day for pair in pairs for day in _readings(pair, order, evidence)]
+    named = _named(date)
+    if named and len(named[0]) == 2:
+        return [_Day(year, named[1], named[2]) for year in _centuries(int(named[0]))]
+    return []
+
+
+def _readings(pair: _Pair, order: Order | None, evidence: DateEvidence) -> list[_Day]:
+    settled = _settled(pair, order, evidence, squares=False)
+    return [settled] if isinstance(settled, _Day) else [pair.month_first(), pair.day_first()]
+
+
+def _centuries(year: int) -> tuple[int, ...]:
+    """Return the full years a birthday's two digits may stand for, the likelier one first."""
+    return (1900 + year,) if year > _LIKELY_LIVING else (2000 + year, 1900 + year)

@@ -1,0 +1,516 @@
+"""What is the canonical form of a value, and what had to change to reach it?
+
+A *form* takes one text and returns a ``Cell``: the canonical text, or None for nothing, and what
+was found on the way. ``each`` applies a form to a column, once per distinct value of the rows
+that may need it; the ``may_change_*`` masks say cheaply, for a whole column, which rows those are.
+Applying a form twice changes nothing the second time.
+
+Birthdays and countries have their own modules; what Square refuses is in ``etl.customers.rules``.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from etl.customers.problems import PROBLEMS, Effect
+
+
+class Finding(NamedTuple):
+    """A ``Problem`` before it is known in which row and field it is."""
+
+    effect: Effect
+    code: str
+    message: str
+    suggestion: str = ""
+
+
+class Cell(NamedTuple):
+    """The outcome for one value: its text, None for nothing, and what there is to say."""
+
+    text: str | None
+    findings: tuple[Finding, ...] = ()
+
+
+Form = Callable[[str], Cell]
+
+NO_PROBLEMS: pa.Table = PROBLEMS.empty_table()
+
+
+# --- columns ------------------------------------------------------------------------------------
+
+
+def each(
+    column: pa.Array, field: str, form: Form, where: pa.Array | None = None
+) -> tuple[pa.Array, pa.Table]:
+    """Apply ``form`` to the non-null values where the mask is true, once per distinct value.
+
+    Returns the new column and the problems of ``field``, ordered by row.
+    """
+    mask = pc.is_valid(column)
+    if where is not None:
+        mask = pc.and_(mask, pc.fill_null(where, False))
+    rows = np.flatnonzero(mask.to_numpy(zero_copy_only=False))
+    if not len(rows):
+        return column, NO_PROBLEMS
+    encoded = column.filter(mask).dictionary_encode()
+    texts = encoded.dictionary.to_pylist()
+    cells = [form(text) for text in texts]
+    if any(cell.text != text for cell, text in zip(cells, texts, strict=True)):
+        values = pa.array([cell.text for cell in cells], pa.string())
+        column = pc.replace_with_mask(column, mask, values.take(encoded.indices))
+    return column, _problems(field, cells, encoded.indices.to_numpy(), rows)
+
+
+def _problems(field: str, cells: list[Cell], value_of: np.ndarray, rows: np.ndarray) -> pa.Table:
+    """Repeat the findings of each distinct value for every row that holds it."""
+    findings = [(index, *finding) for index, cell in enumerate(cells) for finding in cell.findings]
+    if not findings:
+        return NO_PROBLEMS
+    index, effects, codes, messages, suggestions = zip(*findings, strict=True)
+    by_value = np.argsort(value_of, kind="stable")
+    start = np.searchsorted(value_of, np.arange(len(cells) + 1), sorter=by_value)
+    at = np.concatenate([by_value[start[i] : start[i + 1]] for i in index])
+    which = np.repeat(np.arange(len(index)), [start[i + 1] - start[i] for i in index])
+    order = np.argsort(rows[at], kind="stable")
+    which = pa.array(which[order])
+    columns = [
+        pa.array(rows[at][order], pa.int64()),
+        pa.array(effects, pa.string()).take(which),
+        pa.array(codes, pa.string()).take(which),
+        pa.repeat(pa.scalar(field), len(which)),
+        pa.array(messages, pa.string()).take(which),
+        pa.array(suggestions, pa.string()).take(which),
+    ]
+    return pa.Table.from_arrays(columns, schema=PROBLEMS)
+
+
+def by_row(tables: Iterable[pa.Table]) -> pa.Table:
+    """Return all problems as one table ordered by row, within a row in the order given."""
+    found = [table for table in tables if table.num_rows]
+    if not found:
+        return NO_PROBLEMS
+    together = pa.concat_tables(found).combine_chunks()
+    order = np.argsort(together.column("row").to_numpy(), kind="stable")
+    return together.take(pa.array(order))
+
+
+def any_of(*masks: pa.Array) -> pa.Array:
+    """Return where at least one of the masks is true."""
+    together = masks[0]
+    for mask in masks[1:]:
+        together = pc.or_(together, mask)
+    return together
+
+
+# --- every text ---------------------------------------------------------------------------------
+
+# Words that stand for nothing. Compared in lower case, after trimming.
+MARKERS = frozenset({"n/a", "#n/a", "null", "none", "-"})
+# Null and None are names people have; what no name is stays a marker.
+NAME_MARKERS = frozenset({"n/a", "#n/a", "-"})
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How a kind of text is tidied.
+
+    ``markers`` are the words for nothing. In ``identifier`` fields a leading apostrophe is always
+    a spreadsheet's; elsewhere (``'t Hooft``, ``'s-Gravenhage``) only before a formula character.
+    ``key`` fields may hold no invisible character, ``lines`` allows line breaks and tabs.
+    """
+
+    markers: frozenset[str] = MARKERS
+    identifier: bool = False
+    key: bool = False
+    lines: bool = False
+
+
+TEXT = Style()
+LINES = Style(lines=True)
+NAME = Style(markers=NAME_MARKERS)
+IDENTIFIER = Style(identifier=True)
+KEY = Style(identifier=True, key=True)
+COUNTRY = Style(markers=frozenset(), identifier=True)
+
+_TRIMMED = Finding("repair", "TRIMMED", "blanks around the value were removed")
+_COMPOSED = Finding("repair", "UNICODE_COMPOSED", "the value was brought to Unicode form NFC")
+_NUL = Finding("reject", "NUL_CHARACTER", "the cell holds a NUL character")
+
+_WRAPPED = re.compile(r'="((?:[^"]|"")*)"', re.DOTALL)
+_GUARD_OF_TEXT = re.compile(r"'(?=[=+\-@])")
+# '1234' in quotes and ''1234 are no spreadsheet's doing.
+_GUARD_OF_IDENTIFIER = re.compile(r"'(?!')(?!.*'\Z)", re.DOTALL)
+_CONTROL = re.compile(r"[\x01-\x1f\x7f]")
+_CONTROL_IN_LINES = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+# For RE2: every text `tidy` would change for another reason than blanks or Unicode form, and more.
+_MAY_CHANGE = r"""^'|^="|[\x00-\x1f\x7f]|(?i:^(?:#?n/a|null|none|-)$)"""
+
+
+def may_change_text(column: pa.Array) -> pa.Array:
+    """Return which rows ``tidy`` could change or object to, in any style without ``key``."""
+    return any_of(
+        pc.equal(column, ""),
+        pc.not_equal(pc.utf8_trim_whitespace(column), column),
+        pc.not_equal(pc.utf8_normalize(column, "NFC"), column),
+        pc.match_substring_regex(column, _MAY_CHANGE),
+    )
+
+
+def may_change_key(column: pa.Array) -> pa.Array:
+    """Return which rows ``tidy`` could change or object to, in any style."""
+    return pc.or_(may_change_text(column), pc.invert(pc.string_is_ascii(column)))
+
+
+def tidy(text: str, style: Style) -> Cell:
+    """Trim, compose, take off a spreadsheet's wrapping, and read words for nothing as nothing."""
+    found: dict[str, Finding] = {}
+    bare = unicodedata.normalize("NFC", text)
+    if bare != text:
+        found["composed"] = _COMPOSED
+    while True:
+        trimmed = bare.strip()
+        if trimmed != bare:
+            found["trimmed"] = _TRIMMED
+        bare = _unwrapped(trimmed, style)
+        if bare == trimmed:
+            break
+        found["unwrapped"] = repaired(text, bare)
+    if bare.lower() in style.markers:
+        found["marker"] = empty_marker(bare)
+        return Cell(None, tuple(found.values()))
+    if not bare:
+        return Cell(None, tuple(found.values()))
+    return Cell(bare, (*found.values(), *_forbidden(bare, style)))
+
+
+def _unwrapped(text: str, style: Style) -> str:
+    if wrapped := _WRAPPED.fullmatch(text):
+        return wrapped[1].replace('""', '"')
+    if not style.identifier:
+        return text[1:] if _GUARD_OF_TEXT.match(text) else text
+    return text[1:] if len(text) <= _LONGEST and _GUARD_OF_IDENTIFIER.match(text) else text
+
+
+def _forbidden(text: str, style: Style) -> tuple[Finding, ...]:
+    if "\0" in text:
+        return (_NUL,)
+    if style.key:
+        return ()
+    control = _CONTROL_IN_LINES if style.lines else _CONTROL
+    if found := control.search(text):
+        message = f"the value holds the control character U+{ord(found[0]):04X}"
+        suggestion = " ".join(control.sub(" ", text).split())
+        return (Finding("reject", "INVALID_VALUE", message, suggestion),)
+    return ()
+
+
+def empty_marker(text: str) -> Finding:
+    """Return the finding for a word that stands for nothing."""
+    return Finding("repair", "EMPTY_MARKER", f'"{text}" was read as empty')
+
+
+def repaired(before: str, after: str) -> Finding:
+    """Return the finding for a spreadsheet's trace that was removed without loss."""
+    return Finding("repair", "SPREADSHEET_REPAIRED", f"{before} was read as {after}")
+
+
+def is_rejected(cell: Cell) -> bool:
+    """Tell whether something was found for which the value cannot stand."""
+    return any(finding.effect == "reject" for finding in cell.findings)
+
+
+def then(cell: Cell, form: Form) -> Cell:
+    """Apply a further form to a cell that still holds a value nobody objected to.
+
+    A code is kept once, as the first form worded it.
+    """
+    if cell.text is None or is_rejected(cell):
+        return cell
+    text, findings = form(cell.text)
+    known = {finding.code for finding in cell.findings}
+    return Cell(text, (*cell.findings, *(f for f in findings if f.code not in known)))
+
+
+# --- keys ---------------------------------------------------------------------------------------
+
+# Blank or unseen although Unicode counts them as letters, marks or symbols.
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+_UNSEEN_CATEGORIES = frozenset({"Cc", "Cf", "Zl", "Zp"})
+
+
+def _invisible(text: str, blanks: bool) -> tuple[Finding, ...]:
+    """Find characters one cannot see; ``blanks``: every kind of blank is harmless here."""
+    unseen = [character for character in text if _is_invisible(character, blanks)]
+    if not unseen:
+        return ()
+    name = unicodedata.name(unseen[0], "a control character")
+    message = f"the value holds the invisible character U+{ord(unseen[0]):04X} ({name})"
+    visible = "".join(
+        " " if character.isspace() else character
+        for character in text
+        if character.isspace() or character not in unseen
+    )
+    return (Finding("reject", "INVISIBLE_CHARACTER", message, " ".join(visible.split())),)
+
+
+def _is_invisible(character: str, blanks: bool) -> bool:
+    if character.isspace():
+        return not blanks and character != " "
+    return (
+        unicodedata.category(character) in _UNSEEN_CATEGORIES
+        or _UNSEEN.match(character) is not None
+    )
+
+
+def key(text: str) -> Cell:
+    """Return the canonical form of an email address or a Square id: only tidied."""
+    return then(tidy(text, KEY), lambda bare: Cell(bare, _invisible(bare, blanks=False)))
+
+
+def email_key(text: str | None) -> str | None:
+    """Return what two spellings of one email address have in common: ASCII case is ignored."""
+    trimmed = (text or "").strip()
+    if trimmed.isascii():
+        return trimmed.lower() or None
+    return "".join(character.lower() if character.isascii() else character for character in trimmed)
+
+
+# --- spreadsheet numbers ------------------------------------------------------------------------
+
+# Excel writes 1.4155E+10, in other locales 1,4155E+10; programs write 1.4155e+10.
+_EXPONENT = re.compile(r"(\+?)(\d)(?:[.,](\d+))?[eE]\+(\d{2,3})")
+_DECIMAL = re.compile(r"(\+?\d+)[.,]0+")
+# Excel keeps 15 digits of a number and writes zeros for the others.
+_KEPT_DIGITS = 15
+# Above 2^53 not every integer survives being read as a number.
+_EXACT = 2**53
+_MOST_DIGITS = 17
+_MONTHS = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
+_RETYPED = re.compile(rf"(?:{_MONTHS})-\d{{2}}|\d{{1,2}}-(?:{_MONTHS})")
+_RETYPED_POSTAL_CODE = re.compile(r"\d{4}-\d{2}-\d{2}|\d{1,2}/\d{1,2}/\d{2,4}")
+_ERROR = re.compile(r"#{3,}|#(?:REF|VALUE|NAME|NUM|NULL|DIV/0|SPILL|CALC)[!?]")
+
+# No number or identifier is longer; a text that is costs no further look.
+_LONGEST = 250
+
+_AS_TEXT = "format the column as text in the spreadsheet and export it again"
+
+_MAY_BE_NUMBER = rf"[.,]0+$|[eE]\+\d|^[1-9]\d{{15,}}$|^#|^(?:{_MONTHS})-|-(?:{_MONTHS})$"
+
+
+def may_change_reference(column: pa.Array) -> pa.Array:
+    """Return which rows ``reference`` could change or object to."""
+    return pc.or_(may_change_key(column), pc.match_substring_regex(column, _MAY_BE_NUMBER))
+
+
+def reference(text: str) -> Cell:
+    """Return the canonical form of a reference id."""
+    cell = then(tidy(text, KEY), lambda bare: Cell(bare, _invisible(bare, blanks=False)))
+    return then(then(cell, _number), _whole_reference)
+
+
+def _number(text: str) -> Cell:
+    """Undo what a spreadsheet did to a number written with digits only, if nothing was lost."""
+    if exponent := _EXPONENT.fullmatch(text):
+        sign, first, others, power = exponent.groups(default="")
+        digits = first + others
+        if len(digits) <= int(power):
+            message = f"{text} shows {len(digits)} of {int(power) + 1} digits; the others are lost"
+            begins = f"the number begins with {digits}: {_AS_TEXT}"
+            return Cell(text, (Finding("reject", "SPREADSHEET_NUMBER", message, begins),))
+        whole, rest = digits[: int(power) + 1], digits[int(power) + 1 :]
+        if rest.strip("0"):
+            return Cell(text)
+        return Cell(sign + whole, (repaired(text, sign + whole),))
+    if decimal := _DECIMAL.fullmatch(text):
+        if len(decimal[1]) > _MOST_DIGITS or int(decimal[1]) > _EXACT:
+            message = f"{text} was read as a number, which keeps {_KEPT_DIGITS} digits"
+            return Cell(text, (Finding("reject", "SPREADSHEET_NUMBER", message, _AS_TEXT),))
+        return Cell(decimal[1], (repaired(text, decimal[1]),))
+    if _ERROR.fullmatch(text):
+        message = f"{text} is what a spreadsheet shows instead of a value"
+        return Cell(text, (Finding("reject", "SPREADSHEET_NUMBER", message, _AS_TEXT),))
+    return Cell(text)
+
+
+def _whole_reference(text: str) -> Cell:
+    kept = text.rstrip("0")
+    if text.isdecimal() and len(text) > _KEPT_DIGITS >= len(kept) and len(text) - len(kept) > 2:
+        message = f"{text} looks rounded: a spreadsheet keeps {_KEPT_DIGITS} digits"
+        return Cell(text, (Finding("reject", "SPREADSHEET_NUMBER", message, _AS_TEXT),))
+    return _not_a_date(text)
+
+
+def _not_a_date(text: str) -> Cell:
+    if not _RETYPED.fullmatch(text):
+        return Cell(text)
+    message = f"{text} is how a spreadsheet shows a date; the value it came from is lost"
+    return Cell(text, (Finding("reject", "SPREADSHEET_DATE", message, _AS_TEXT),))
+
+
+# --- postal codes and tax ids -------------------------------------------------------------------
+
+_SHORT_US_CODE = re.compile(r"\d{3,4}(?:-\d{4})?")
+_MAY_BE_SHORT = r"^\d{3,4}(?:-\d{4})?$|^\d{4}-\d{2}-\d{2}$|/"
+_VAT_PUNCTUATION = re.compile(r"[\s.\-\u2010-\u2015\u2212]+")
+
+
+def may_change_postal_code(column: pa.Array) -> pa.Array:
+    """Return which rows ``postal_code`` could change or object to."""
+    return any_of(
+        may_change_text(column),
+        pc.match_substring_regex(column, _MAY_BE_NUMBER),
+        pc.match_substring_regex(column, _MAY_BE_SHORT),
+    )
+
+
+def postal_code(text: str, american: bool, pad: bool) -> Cell:
+    """Return the canonical form of a postal code.
+
+    ``american``: it is, or may be, a code of the US, where a lost leading zero shows; ``pad``: put
+    it back.
+    """
+    cell = then(then(tidy(text, IDENTIFIER), _number), _not_a_dated_postal_code)
+    if not american:
+        return cell
+    return then(cell, _padded if pad else _short)
+
+
+def _not_a_dated_postal_code(text: str) -> Cell:
+    if _RETYPED_POSTAL_CODE.fullmatch(text):
+        message = f"{text} is a date, not a postal code"
+        return Cell(text, (Finding("reject", "SPREADSHEET_DATE", message, _AS_TEXT),))
+    return _not_a_date(text)
+
+
+def _with_zeros(text: str) -> str:
+    code, dash, more = text.partition("-")
+    return code.zfill(5) + dash + more
+
+
+def _padded(text: str) -> Cell:
+    if not _SHORT_US_CODE.fullmatch(text):
+        return Cell(text)
+    full = _with_zeros(text)
+    return Cell(full, (Finding("repair", "POSTAL_CODE_PADDED", f"{text} became {full}"),))
+
+
+def _short(text: str) -> Cell:
+    if not _SHORT_US_CODE.fullmatch(text):
+        return Cell(text)
+    message = f"{text} is short for a postal code of the US"
+    return Cell(text, (Finding("note", "SHORT_POSTAL_CODE", message, _with_zeros(text)),))
+
+
+def may_change_vat(column: pa.Array) -> pa.Array:
+    """Return which rows ``vat`` could change or object to."""
+    return pc.invert(pc.match_substring_regex(column, "^[0-9A-Z]+$"))
+
+
+def vat(text: str) -> Cell:
+    """Return the canonical form of a tax id: capitals and digits without punctuation."""
+    return then(tidy(text, IDENTIFIER), _vat)
+
+
+def _vat(text: str) -> Cell:
+    bare = _VAT_PUNCTUATION.sub("", text)
+    bare = "".join(letter.upper() if letter.isascii() else letter for letter in bare)
+    if bare in ("", text):
+        return Cell(text)
+    return Cell(bare, (Finding("repair", "VAT_FORMATTED", f"{text} became {bare}"),))
+
+
+# --- phones -------------------------------------------------------------------------------------
+
+_BETWEEN_NUMBERS = re.compile(r":::|[;,|\n\r/&]|\b(?:or|and)\b")
+_INTERNATIONAL_PREFIX = re.compile(r"[\s(]*(?:011|00)(?=[\s)(./-]*[1-9])")
+_TRUNK_ZERO = re.compile(r"\(\s*0\s*\)")
+# Parts shorter than this are extensions, or pieces of one number (030/1234567).
+_FEWEST_DIGITS = 7
+
+
+class _Phone(NamedTuple):
+    number: str
+    extension: str
+
+
+def phone(text: str, region: str) -> Cell:
+    """Return a phone number as E.164; national ones are read in ``region``.
+
+    What is no valid number is left as it is: ``etl.customers.rules`` judges it.
+    """
+    cell = then(tidy(text, KEY), lambda bare: Cell(bare, _invisible(bare, blanks=True)))
+    return then(then(cell, _number), lambda bare: _phone(bare, region))
+
+
+def _phone(text: str, region: str) -> Cell:
+    if len(text) > _LONGEST:
+        return Cell(text)
+    several = _numbers(text, region)
+    if len(several) > 1:
+        message = f"the cell holds {len(several)} phone numbers"
+        return Cell(text, (Finding("reject", "MULTIPLE_VALUES", message, several[0]),))
+    read = _read(text, region)
+    if read is None or read.number == text:
+        return Cell(text)
+    findings = [Finding("repair", "PHONE_FORMATTED", f"{text} became {read.number}")]
+    if read.extension:
+        message = f"the extension {read.extension} was left out"
+        findings.append(Finding("repair", "EXTENSION_CUT", message))
+    return Cell(read.number, tuple(findings))
+
+
+def phone_key(text: str | None, region: str) -> str | None:
+    """Return a phone number as E.164, or None where the text is no valid number."""
+    read = _read((text or "").strip(), region)
+    return read.number if read else None
+
+
+def _numbers(text: str, region: str) -> list[str]:
+    """Return the valid numbers of a cell that lists several; at most one means it does not."""
+    parts = _BETWEEN_NUMBERS.split(text)
+    if len(parts) == 1:
+        return []
+    long = [part for part in parts if sum(map(str.isdigit, part)) >= _FEWEST_DIGITS]
+    return [read.number for part in long if (read := _read(part.strip(), region))]
+
+
+@lru_cache(maxsize=1 << 16)
+def _read(text: str, region: str) -> _Phone | None:
+    """Read one number as the region does, else with the prefixes people and programs write."""
+    if not text or len(text) > _LONGEST:
+        return None
+    spellings = [text]
+    if prefix := _INTERNATIONAL_PREFIX.match(text):
+        spellings.append("+" + text[prefix.end() :])
+    spellings += [bare for s in spellings if (bare := _TRUNK_ZERO.sub("", s)) != s]
+    for spelling in spellings:
+        read = _parse(spelling, region)
+        if read:
+            return read
+    return None
+
+
+def _parse(text: str, region: str) -> _Phone | None:
+    import phonenumbers  # heavy: loaded with the first phone
+
+    try:
+        number = phonenumbers.parse(text, region)
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_valid_number(number):
+        return None
+    written = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return _Phone(written, number.extension or "")

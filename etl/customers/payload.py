@@ -1,0 +1,161 @@
+"""What is sent for a customer, and what differs from the profile Square holds?
+
+Values travel as a flat mapping of field names to text (``{"address.locality": "Nantes"}``);
+bodies are nested as Square's JSON is. Updates are sparse: address parts too, as Square takes them
+from Square-Version 2022-11-16 on (Customers API migration notes).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from etl.customers import fields
+from etl.customers.normalize import email_key, phone_key
+
+Values = dict[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What an update would change: field → new value, None where the field is cleared."""
+
+    changes: Values
+
+    @property
+    def cleared(self) -> list[str]:
+        """The fields that would be emptied."""
+        return [field for field, value in self.changes.items() if value is None]
+
+
+def body(values: Mapping[str, str | None]) -> dict[str, Any]:
+    """Nest flat values as Square's JSON does; None stays, as ``null`` clears."""
+    nested: dict[str, Any] = {}
+    for name, value in values.items():
+        *parents, leaf = name.split(".")
+        place = nested
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        place[leaf] = value
+    return nested
+
+
+def value_of(profile: Mapping[str, Any], field: str) -> str | None:
+    """Return one value of a profile; Square leaves absent fields out, so "" and None are equal."""
+    found: Any = profile
+    for step in field.split("."):
+        if not isinstance(found, Mapping):
+            return None
+        found = found.get(step)
+    return str(found) if found not in (None, "") else None
+
+
+def difference(
+    values: Mapping[str, str | None],
+    profile: Mapping[str, Any],
+    policy: Callable[[str], str],
+    region: str,
+) -> Difference:
+    """Return what importing ``values`` changes on ``profile``.
+
+    ``values`` holds the mapped fields of the row; None is an empty cell. ``policy`` says of a
+    field whether to overwrite, fill, mirror or skip it. ``region`` is where national phone
+    numbers belong (the merchant's country).
+    """
+    changes: Values = {}
+    for name, wanted in values.items():
+        field = fields.BY_NAME[name]
+        rule = policy(name)
+        if not field.writable or rule == "skip":
+            continue
+        held = value_of(profile, name)
+        if wanted is None:
+            if rule == "mirror" and held is not None:
+                changes[name] = None
+        elif held is None or (rule != "fill" and not same(field, wanted, held, region)):
+            changes[name] = wanted
+    return Difference(changes)
+
+
+def mismatches(
+    values: Mapping[str, str | None], profile: Mapping[str, Any], region: str
+) -> list[str]:
+    """Return the fields of ``profile`` that do not hold what was written."""
+    return [
+        name
+        for name, wanted in values.items()
+        if not _equal(fields.BY_NAME[name], wanted, value_of(profile, name), region)
+    ]
+
+
+def same(field: fields.Field, wanted: str, held: str, region: str) -> bool:
+    """Are two spellings the same value, so that writing one over the other changes nothing?
+
+    ``wanted`` comes from the file, ``held`` from Square: a birthday without its year is the same as
+    the same day with one there, for it would only lose the year.
+    """
+    if wanted == held:
+        return True
+    match field.kind:
+        case "email":
+            return email_key(wanted) == email_key(held)
+        case "phone":
+            key = phone_key(wanted, region)
+            return key is not None and key == phone_key(held, region)
+        case "birthday":
+            return wanted[:4] == "0000" and wanted[4:10] == held[4:10]
+        case "country":
+            return wanted.upper() == held.upper()
+        case _:
+            return unicodedata.normalize("NFC", wanted) == unicodedata.normalize("NFC", held)
+
+
+def merged(rows: Iterable[Mapping[str, str | None]]) -> Values:
+    """Return the values of rows that are one customer: the last non-empty of each field wins."""
+    values: Values = {}
+    for row in rows:
+        for name, value in row.items():
+            if value is not None or name not in values:
+                values[name] = value
+    return values
+
+
+def source_key(values: Mapping[str, str | None], namespace: str) -> str:
+    """Return who the source system says this row is: the identity that outlives files and runs.
+
+    Namespace and reference, else email, else phone, else a digest of the cleaned row. Keys must
+    be in canonical form.
+    """
+    for field in ("reference_id", "email_address", "phone_number"):
+        value = values.get(field)
+        if value:
+            key = email_key(value) if field == "email_address" else value
+            return f"{namespace}|{field}|{key}"
+    filled = {name: value for name, value in values.items() if value is not None}
+    digest = hashlib.sha256(orjson.dumps(filled, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    return f"{namespace}|digest|{digest}"
+
+
+def idempotency_key(
+    merchant: str, source_key: str, values: Mapping[str, str | None], generation: int
+) -> str:
+    """Return the key of a create: from what is written, never from time, attempt, path or batch.
+
+    43 characters; Square documents no limit for customers and 45 for most other calls
+    (reference/square-api, section 5.1). ``generation`` counts profiles that were created for this
+    source key and proved to be deleted since.
+    """
+    written = [merchant, source_key, values, generation]
+    digest = hashlib.sha256(orjson.dumps(written, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    return f"se-{digest[:40]}"
+
+
+def _equal(field: fields.Field, wanted: str | None, held: str | None, region: str) -> bool:
+    if wanted is None or held is None:
+        return wanted == held
+    return same(field, wanted, held, region)

@@ -1,0 +1,285 @@
+"""The local copy of the seller's directory, beside the rows of one run, ready to be joined.
+
+A DuckDB file of the run's folder with a memory limit: joins go to disk before memory grows with
+rows. It is derived (from Square and the journal) and may be thrown away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import duckdb
+import orjson
+import pyarrow as pa
+
+from etl.customers.normalize import email_key, phone_key
+
+_MEMORY = "512MB"
+_BUFFERED = 10_000
+
+PROFILES = pa.schema(
+    [
+        ("id", pa.string()),
+        ("reference_id", pa.string()),
+        ("email", pa.string()),
+        ("phone", pa.string()),
+        ("given_name", pa.string()),
+        ("family_name", pa.string()),
+        ("company_name", pa.string()),
+        ("version", pa.int64()),
+        ("profile", pa.string()),
+    ]
+)
+ROWS = pa.schema(
+    [
+        ("row", pa.int64()),
+        ("source_key", pa.string()),
+        ("customer_id", pa.string()),  # what this row is known to be
+        ("known_by", pa.string()),
+        ("decision", pa.string()),
+        ("held", pa.bool_()),
+        ("generation", pa.int64()),
+        ("reference_id", pa.string()),
+        ("email", pa.string()),
+        ("phone", pa.string()),
+        ("given_name", pa.string()),
+        ("family_name", pa.string()),
+        ("company_name", pa.string()),
+    ]
+)
+VERDICTS = pa.schema(
+    [
+        ("row", pa.int64()),
+        ("action", pa.string()),
+        ("customer_id", pa.string()),
+        ("matched_by", pa.string()),
+        ("carrier", pa.int64()),
+        ("code", pa.string()),
+        ("detail", pa.string()),
+        ("candidates", pa.list_(pa.string())),
+        ("related", pa.list_(pa.int64())),
+        ("members", pa.list_(pa.int64())),
+        ("generation", pa.int64()),
+    ]
+)
+
+
+class Component(NamedTuple):
+    """Rows and profiles that have anything to do with each other: tuples of the tables above."""
+
+    rows: list[dict[str, Any]]
+    profiles: list[dict[str, Any]]
+
+
+class Index:
+    """Rows of a run and profiles of the directory, side by side."""
+
+    def __init__(self, path: Path, region: str) -> None:
+        """Begin an empty index at ``path``; ``region`` is where national phones belong."""
+        path.unlink(missing_ok=True)
+        path.with_name(path.name + ".wal").unlink(missing_ok=True)
+        self._region = region
+        self._db = duckdb.connect(
+            str(path), config={"memory_limit": _MEMORY, "preserve_insertion_order": False}
+        )
+        path.chmod(0o600)
+        for name, schema in (("profiles", PROFILES), ("rows", ROWS), ("verdicts", VERDICTS)):
+            self._db.register("empty", schema.empty_table())
+            self._db.execute(f"CREATE TABLE {name} AS SELECT * FROM empty")
+            self._db.unregister("empty")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    # -- filling -----------------------------------------------------------------------------
+
+    def add_profiles(self, profiles: Iterable[Mapping[str, Any]]) -> None:
+        """Keep profiles; a later one with the same id replaces the earlier."""
+        buffered: dict[str, Mapping[str, Any]] = {}
+        for profile in profiles:
+            buffered[profile["id"]] = profile
+            if len(buffered) >= _BUFFERED:
+                self._keep(buffered.values())
+                buffered.clear()
+        self._keep(buffered.values())
+
+    def _keep(self, profiles: Iterable[Mapping[str, Any]]) -> None:
+        rows = [
+            {
+                "id": profile["id"],
+                "reference_id": profile.get("reference_id") or None,
+                "email": email_key(profile.get("email_address")),
+                "phone": phone_key(profile.get("phone_number"), self._region),
+                "given_name": profile.get("given_name"),
+                "family_name": profile.get("family_name"),
+                "company_name": profile.get("company_name"),
+                "version": profile.get("version", 0),
+                "profile": orjson.dumps(profile).decode(),
+            }
+            for profile in profiles
+        ]
+        if not rows:
+            return
+        self._db.register("batch", pa.Table.from_pylist(rows, schema=PROFILES))
+        self._db.execute("DELETE FROM profiles WHERE id IN (SELECT id FROM batch)")
+        self._db.execute("INSERT INTO profiles SELECT * FROM batch")
+        self._db.unregister("batch")
+
+    def drop_profiles(self, ids: Sequence[str]) -> None:
+        """Forget profiles that do not exist any more."""
+        self._db.execute("DELETE FROM profiles WHERE list_contains(?, id)", [list(ids)])
+
+    def add_rows(self, rows: pa.Table) -> None:
+        """Keep rows of the ``ROWS`` schema."""
+        self._insert("rows", rows)
+
+    def add_verdicts(self, verdicts: pa.Table) -> None:
+        """Keep verdicts of the ``VERDICTS`` schema."""
+        self._insert("verdicts", verdicts)
+
+    def _insert(self, table: str, batch: pa.Table) -> None:
+        self._db.register("batch", batch)
+        self._db.execute(f"INSERT INTO {table} SELECT * FROM batch")
+        self._db.unregister("batch")
+
+    # -- asking ------------------------------------------------------------------------------
+
+    def versions(self, ids: Sequence[str]) -> dict[str, int]:
+        """Return the version we know of each of these profiles; unknown ones are left out."""
+        return dict(
+            self._db.execute(
+                "SELECT id, version FROM profiles JOIN (SELECT unnest(?) AS id) USING (id)",
+                [list(ids)],
+            ).fetchall()
+        )
+
+    def distinct(self, column: str) -> Iterator[list[str]]:
+        """Yield the distinct non-null values of a column of the rows, in order, 1,000 at a time."""
+        cursor = self._db.cursor()
+        cursor.execute(f"SELECT DISTINCT {column} FROM rows WHERE {column} IS NOT NULL ORDER BY 1")
+        while found := cursor.fetchmany(1000):
+            yield [value for (value,) in found]
+
+    def count_distinct(self, columns: Sequence[str]) -> int:
+        """Return how many distinct values these columns of the rows hold together."""
+        counts = ", ".join(f"count(DISTINCT {column})" for column in columns)
+        found = self._db.execute(f"SELECT {counts} FROM rows").fetchone()
+        return sum(found or ())
+
+    def resolve(self, outcome: Mapping[str, str | None]) -> None:
+        """Replace what rows are known to be: id asked for → id that answered, None where gone.
+
+        A row whose profile is gone begins a new generation, unless its own id column named it.
+        """
+        table = pa.table(
+            {"asked": list(outcome), "found": pa.array(list(outcome.values()), pa.string())}
+        )
+        self._db.register("outcome", table)
+        self._db.execute(
+            "UPDATE rows SET customer_id = found, "
+            "generation = generation + CASE WHEN found IS NULL AND known_by = 'crosswalk' "
+            "THEN 1 ELSE 0 END, "
+            "known_by = CASE WHEN found IS NULL AND known_by <> 'id' THEN '' ELSE known_by END "
+            "FROM outcome WHERE rows.customer_id = asked"
+        )
+        self._db.unregister("outcome")
+
+    def components(self, keys: Sequence[str]) -> Iterator[Component]:
+        """Yield rows and profiles grouped by whatever they share, some components at a time.
+
+        Everything that shares a key of ``keys`` (columns of both tables), or that a row is known
+        to be, is in the same component, however long the chain.
+        """
+        self._label(keys)
+        rows = self._stream(
+            "SELECT coalesce(label, row * 2) AS label, rows.* FROM rows "
+            "LEFT JOIN labels ON element = row * 2 ORDER BY 1, row",
+        )
+        profiles = self._stream(
+            "SELECT label, profiles.* EXCLUDE (profile) FROM profiles "
+            "JOIN labels ON element = profiles.rowid * 2 + 1 ORDER BY 1, id",
+        )
+        waiting: list[dict[str, Any]] = []
+        ahead = next(profiles, None)
+        for row in rows:
+            if len(waiting) >= _BUFFERED and row["label"] != waiting[-1]["label"]:
+                found, ahead = _up_to(waiting[-1]["label"], ahead, profiles)
+                yield Component(waiting, found)
+                waiting = []
+            waiting.append(row)
+        if waiting:
+            found, ahead = _up_to(waiting[-1]["label"], ahead, profiles)
+            yield Component(waiting, found)
+
+    def _label(self, keys: Sequence[str]) -> None:
+        """Give everything that shares a key the smallest element number of its component.
+
+        Rows have even numbers and profiles odd ones. Labels spread along shared keys and jump to
+        their label's label, so a chain of n links takes about log n rounds.
+        """
+        members = [
+            f"SELECT '{key}' AS kind, {key} AS value, row * 2 AS element FROM rows "
+            f"WHERE {key} IS NOT NULL UNION ALL "
+            f"SELECT '{key}', {key}, rowid * 2 + 1 FROM profiles WHERE {key} IS NOT NULL"
+            for key in keys
+        ]
+        members.append(
+            "SELECT 'id', customer_id, row * 2 FROM rows WHERE customer_id IS NOT NULL UNION ALL "
+            "SELECT 'id', id, rowid * 2 + 1 FROM profiles UNION ALL "
+            # Rows without any key are joined to their exact twins.
+            "SELECT 'digest', source_key, row * 2 FROM rows WHERE source_key LIKE '%|digest|%'"
+        )
+        self._db.execute(
+            "CREATE OR REPLACE TABLE members AS "
+            f"WITH every AS ({' UNION ALL '.join(members)}) "
+            "SELECT element, dense_rank() OVER (ORDER BY kind, value) AS key FROM every "
+            "QUALIFY count(*) OVER (PARTITION BY kind, value) > 1 "
+            "AND min(element % 2) OVER (PARTITION BY kind, value) = 0"
+        )
+        self._db.execute(
+            "CREATE OR REPLACE TABLE labels AS "
+            "SELECT DISTINCT element, element AS label FROM members"
+        )
+        while True:
+            self._db.execute(
+                "CREATE OR REPLACE TABLE spread AS "
+                "WITH lowest AS (SELECT key, min(label) AS low FROM members "
+                "JOIN labels USING (element) GROUP BY key), "
+                "near AS (SELECT element, min(low) AS low FROM members JOIN lowest USING (key) "
+                "GROUP BY element) "
+                "SELECT near.element, least(near.low, labels.label) AS label "
+                "FROM near JOIN labels ON labels.element = near.low"
+            )
+            changed = self._db.execute(
+                "SELECT count(*) FROM spread JOIN labels USING (element) "
+                "WHERE spread.label <> labels.label"
+            ).fetchone()
+            self._db.execute("CREATE OR REPLACE TABLE labels AS SELECT * FROM spread")
+            if changed == (0,):
+                return
+
+    def decided(self) -> Iterator[dict[str, Any]]:
+        """Yield the verdicts in row order, with source key and matched profile (JSON)."""
+        return self._stream(
+            "SELECT verdicts.*, source_key, profile FROM verdicts LEFT JOIN rows USING (row) "
+            "LEFT JOIN profiles ON id = verdicts.customer_id AND action = 'match' ORDER BY row"
+        )
+
+    def _stream(self, sql: str) -> Iterator[dict[str, Any]]:
+        cursor = self._db.cursor()
+        cursor.execute(sql)
+        for batch in cursor.to_arrow_reader(8192):
+            yield from batch.to_pylist()
+
+
+def _up_to(
+    label: int, ahead: dict[str, Any] | None, profiles: Iterator[dict[str, Any]]
+) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+    found = []
+    while ahead is not None and ahead["label"] <= label:
+        found.append(ahead)
+        ahead = next(profiles, None)
+    return found, ahead

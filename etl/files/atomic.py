@@ -1,0 +1,38 @@
+"""How does a file come to stand under its final name only when it is complete?"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+
+
+@contextmanager
+def replacing(path: Path, mode: str = "wb") -> Iterator[BinaryIO]:
+    """Open a temporary file that takes the name ``path`` when the block ends without an error.
+
+    The file is readable by its owner only. An error inside the block, or in making the file
+    durable, leaves whatever stood under ``path`` before.
+    """
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".partial-")
+    try:
+        with os.fdopen(descriptor, mode) as file:
+            yield cast(BinaryIO, file)
+        # A second descriptor: text and Parquet writers close the file they were given.
+        _sync(Path(temporary))
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,126 @@
+"""Which text does a Parquet file hold, column by column?
+
+Every column is delivered as text, exactly. Those whose text is not what their writer saw, such as
+floating point numbers, are named with the reason.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from etl.errors import SourceError
+
+_BUFFER = 1 << 20
+
+
+def read_columns(path: Path, name: str) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Return the columns of a file, and why some of them are not text."""
+    with _opened(path, name) as file:
+        schema = file.schema_arrow
+        reasons = ((field.name, _not_text(field.type)) for field in schema)
+        return tuple(schema.names), {column: reason for column, reason in reasons if reason}
+
+
+def read_text(path: Path, name: str, rows_per_batch: int) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a file with every column as text; null stays null."""
+    with _opened(path, name) as file:
+        for batch in file.iter_batches(batch_size=rows_per_batch):
+            batch.validate(full=True)  # the format does not promise that strings are UTF-8
+            yield pa.RecordBatch.from_arrays(
+                [_text(column) for column in batch.columns],
+                schema=pa.schema([(column, pa.string()) for column in batch.schema.names]),
+            )
+
+
+@contextmanager
+def _opened(path: Path, name: str) -> Iterator[pq.ParquetFile]:
+    try:
+        with pq.ParquetFile(
+            path, buffer_size=_BUFFER, pre_buffer=False, page_checksum_verification=True
+        ) as file:
+            yield file
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+        if isinstance(error, SourceError):
+            raise
+        raise SourceError(
+            f"{name}: not a Parquet file that can be read: {error}. Copy or export it again"
+        ) from error
+
+
+def _not_text(kind: pa.DataType) -> str:
+    """Return why the text of such a column cannot be trusted, or ""."""
+    kind = _plain(kind)
+    if pa.types.is_floating(kind):
+        return "a column of doubles"
+    if pa.types.is_nested(kind):
+        return "a nested column"
+    if _is_binary(kind):
+        return "a column of bytes"
+    if pa.types.is_duration(kind) or pa.types.is_interval(kind):
+        return "a column of durations"
+    return ""
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    """Return the type below dictionaries and extensions."""
+    if isinstance(kind, pa.BaseExtensionType):
+        return _plain(kind.storage_type)
+    return _plain(kind.value_type) if pa.types.is_dictionary(kind) else kind
+
+
+def _is_binary(kind: pa.DataType) -> bool:
+    return any(
+        test(kind)
+        for test in (
+            pa.types.is_binary,
+            pa.types.is_large_binary,
+            pa.types.is_fixed_size_binary,
+            pa.types.is_binary_view,
+        )
+    )
+
+
+def _text(column: pa.Array) -> pa.Array:
+    if isinstance(column, pa.ExtensionArray):
+        return _text(column.storage)
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return _text(column.dictionary_decode())
+    if pa.types.is_timestamp(kind):
+        return _timestamp_text(column)
+    if pa.types.is_date(kind):
+        return column.cast(pa.date32()).cast(pa.string())
+    if pa.types.is_decimal(kind):
+        # A cast would write small numbers with an exponent.
+        return _each(column, lambda value: format(value, "f"))
+    if pa.types.is_nested(kind):
+        return _each(column, lambda value: json.dumps(value, ensure_ascii=False, default=str))
+    if _is_binary(kind):
+        return _each(column, lambda value: value.decode("utf-8", "backslashreplace"))
+    if pa.types.is_interval(kind):
+        return _each(column, str)
+    return column.cast(pa.string())
+
+
+def _timestamp_text(column: pa.Array) -> pa.Array:
+    """Write timestamps in ISO 8601, in their own zone: a birthday must not move a day."""
+    local = column if column.type.tz is None else pc.local_timestamp(column)
+    text = pc.replace_substring(local.cast(pa.string()), " ", "T")
+    text = pc.replace_substring_regex(text, r"\.0+$", "")
+    if column.type.tz is None:
+        return text
+    offset = pc.replace_substring_regex(pc.strftime(column, format="%z"), r"(..)$", r":\1")
+    return pc.binary_join_element_wise(text, offset, "")
+
+
+def _each(column: pa.Array, write: Callable[..., str]) -> pa.Array:
+    return pa.array(
+        [None if value is None else write(value) for value in column.to_pylist()], pa.string()
+    )

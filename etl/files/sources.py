@@ -1,0 +1,333 @@
+"""Which files does an import read, and how is each of them written?
+
+Everything about a file is decided here, before any row of it is read: what it is by its first
+bytes, how it is packed, its encoding, delimiter and columns. What cannot be read as it stands is
+refused. Files are only ever opened for reading.
+"""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import json
+import shutil
+import stat
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, Literal, NamedTuple
+
+from etl import config
+from etl.errors import ConfigError, SourceError
+from etl.files import csv, encoding, escape, parquet
+from etl.files.atomic import replacing
+from etl.files.compression import Compression, compression_of, open_unpacked
+
+# The rejects and the review file of a run carry both; no other system's export does.
+OUR_COLUMNS = frozenset({"_line", "_codes"})
+
+_HEAD = 4096
+_CHUNK = 1 << 20
+_RENAME = "or name all columns with [source] header"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One file of customers, and how it is read."""
+
+    path: Path  # where the bytes are (stdin: the spooled copy)
+    name: str  # as the user named it, "-" for stdin
+    kind: Literal["csv", "parquet"]
+    compression: Compression | None
+    size: int  # bytes on disk
+    sha256: str  # of the bytes on disk
+    encoding: str  # "" for Parquet
+    delimiter: str  # "" for Parquet
+    columns: tuple[str, ...]  # the original headers
+    ours: bool  # rejects.csv or review.csv of an earlier run
+    escaped: bool  # cells carry our formula escape and are un-escaped while reading
+    notes: tuple[str, ...] = ()  # what was decided, for the operator to read
+    # column -> why its text is not what a person wrote; such a column suits no text field
+    not_text: Mapping[str, str] = field(default_factory=dict)
+
+
+class _Fingerprint(NamedTuple):
+    size: int
+    sha256: str
+
+
+def open_sources(
+    arguments: Sequence[str],
+    settings: config.Source,
+    spool: Path,
+    stdin: BinaryIO | None = None,
+) -> list[Source]:
+    """Return the files the arguments name, in their order, globs expanded and sorted.
+
+    ``-`` is standard input: it is copied to the file ``spool`` (mode 0600) and read from there.
+    Raises SourceError for whatever cannot be read as it stands, ConfigError for a wrong dialect.
+    """
+    _check(settings)
+    names = [name for argument in arguments for name in _expanded(argument)]
+    if "-" in names:
+        with replacing(spool) as copy:
+            shutil.copyfileobj(stdin or sys.stdin.buffer, copy, _CHUNK)
+    paths = [(name, spool if name == "-" else Path(name)) for name in names]
+    _refuse_twice(paths)
+    return [_inspected(path, name, settings) for name, path in paths]
+
+
+def verify_unchanged(source: Source) -> None:
+    """Raise SourceError if the file is not, byte for byte, the one that was opened."""
+    now = _fingerprint(source.path, source.name)
+    if now != (source.size, source.sha256):
+        raise SourceError(
+            f"{source.name}: has changed since the run read it (then {source.size} bytes, sha256 "
+            f"{source.sha256[:12]}…; now {now.size} bytes, sha256 {now.sha256[:12]}…). "
+            "Put the old file back, or start a new run"
+        )
+
+
+def dialect(settings: config.Source, ours: bool) -> config.Source:
+    """Return the settings that apply to a file: our own files need and heed none."""
+    return config.Source(escaped=settings.escaped) if ours else settings
+
+
+@contextmanager
+def open_lines(source: Source, settings: config.Source) -> Iterator[csv.Lines]:
+    """Open a CSV source at the first record after its header."""
+    unpacked = open_unpacked(source.path, source.name, source.compression)
+    with closing(csv.Lines(unpacked, source.encoding, source.name)) as lines:
+        lines.skip(dialect(settings, source.ours).skip_lines)
+        csv.read_header(lines, source.delimiter)
+        yield lines
+
+
+def _check(settings: config.Source) -> None:
+    if settings.delimiter is not None and settings.delimiter in '"\r\n\0':
+        raise ConfigError("[source] delimiter cannot be a quote, a line end or NUL")
+    if settings.header is not None:
+        blank, repeated = _faults(settings.header)
+        if blank or repeated:
+            raise ConfigError("[source] header needs a different name for every column")
+
+
+def _expanded(argument: str) -> Iterator[str]:
+    # A file may be called "list [old].csv": only what is no file's name is a pattern.
+    if argument == "-" or Path(argument).exists() or not glob.has_magic(argument):
+        yield argument
+        return
+    found = [name for name in glob.glob(argument, recursive=True) if not Path(name).is_dir()]
+    if not found:
+        raise SourceError(f"{argument}: no file has such a name")
+    yield from sorted(found)
+
+
+def _refuse_twice(paths: Sequence[tuple[str, Path]]) -> None:
+    seen: dict[tuple[int, int], str] = {}
+    for name, path in paths:
+        try:
+            status = path.stat()
+        except (OSError, ValueError) as error:
+            raise _unopened(name, error) from error
+        inode = (status.st_dev, status.st_ino)
+        if inode in seen:
+            raise SourceError(f"{name}: is the same file as {seen[inode]}: name it once")
+        seen[inode] = name
+        if stat.S_ISDIR(status.st_mode):
+            raise SourceError(f'{name}: is a folder: name its files, such as "{name}/*.csv"')
+        if not stat.S_ISREG(status.st_mode):
+            raise SourceError(f"{name}: is not a regular file: send it to standard input, as -")
+
+
+def _inspected(path: Path, name: str, settings: config.Source) -> Source:
+    fingerprint = _fingerprint(path, name)
+    if fingerprint.size == 0:
+        raise SourceError(f"{name}: is empty: there is not even a header line")
+    with open_unpacked(path, name, None) as file:
+        compression = compression_of(file.read(_HEAD))
+    with open_unpacked(path, name, compression) as file:
+        head = file.read(_CHUNK)
+    if not head:
+        raise SourceError(f"{name}: is empty once it is unpacked")
+    _refuse_foreign(head, name)
+    if head.startswith(b"PAR1") or path.suffix.lower() in (".parquet", ".pq"):
+        return _inspected_parquet(path, name, compression, fingerprint)
+    return _inspected_csv(path, name, compression, fingerprint, head, settings)
+
+
+def _inspected_parquet(
+    path: Path, name: str, compression: Compression | None, fingerprint: _Fingerprint
+) -> Source:
+    if compression is not None:
+        raise SourceError(f"{name}: is a packed Parquet file: unpack it ({compression} -d)")
+    columns, not_text = parquet.read_columns(path, name)
+    _refuse_columns(columns, name, "Name every column once and write the file again")
+    return Source(
+        path=path,
+        name=name,
+        kind="parquet",
+        compression=None,
+        size=fingerprint.size,
+        sha256=fingerprint.sha256,
+        encoding="",
+        delimiter="",
+        columns=columns,
+        ours=False,
+        escaped=False,
+        not_text=not_text,
+    )
+
+
+def _inspected_csv(
+    path: Path,
+    name: str,
+    compression: Compression | None,
+    fingerprint: _Fingerprint,
+    head: bytes,
+    settings: config.Source,
+) -> Source:
+    ours = OUR_COLUMNS.issubset(
+        csv.peek_columns(head.decode(encoding.marked(head) or "utf-8", "replace"))
+    )
+    settings = dialect(settings, ours)
+
+    def unpacked() -> BinaryIO:
+        return open_unpacked(path, name, compression)
+
+    decided = encoding.decide(unpacked, name, settings.encoding)
+    delimiter, in_file = _header(unpacked, decided.encoding, name, settings)
+    escaped = _is_escaped(path, name, settings, ours)
+    if escaped:
+        in_file = [escape.unescape(column) for column in in_file]
+    return Source(
+        path=path,
+        name=name,
+        kind="csv",
+        compression=compression,
+        size=fingerprint.size,
+        sha256=fingerprint.sha256,
+        encoding=decided.encoding,
+        delimiter=delimiter,
+        columns=_columns(in_file, name, settings.header),
+        ours=ours,
+        escaped=escaped,
+        notes=tuple(filter(None, [decided.note, *_notes(delimiter, ours, escaped)])),
+    )
+
+
+def _notes(delimiter: str, ours: bool, escaped: bool) -> Iterator[str]:
+    if delimiter != ",":
+        yield f"columns are separated by {'tabs' if delimiter == chr(9) else delimiter}"
+    if ours:
+        yield "written by an earlier run: [source] is not applied"
+    if escaped:
+        yield "the apostrophes that guard formulas are taken away"
+
+
+def _header(
+    unpacked: Callable[[], BinaryIO], encoded: str, name: str, settings: config.Source
+) -> tuple[str, list[str]]:
+    """Return the delimiter and the names in the header line."""
+    with closing(csv.Lines(unpacked(), encoded, name)) as lines:
+        lines.skip(settings.skip_lines)
+        delimiter = csv.choose_delimiter(lines, settings.delimiter)
+    with closing(csv.Lines(unpacked(), encoded, name)) as lines:
+        lines.skip(settings.skip_lines)
+        header = csv.read_header(lines, delimiter)
+    if not header:
+        after = f" after {settings.skip_lines} skipped lines" if settings.skip_lines else ""
+        raise SourceError(f"{name}: has no header line{after}")
+    if any("\0" in column for column in header):
+        raise SourceError(
+            f"{name} line {lines.first}: a column name holds a NUL character, so this is not text "
+            'as it was read; if it is UTF-16, set [source] encoding = "utf-16-le"'
+        )
+    return delimiter, header
+
+
+def _columns(
+    in_file: Sequence[str], name: str, replacement: Sequence[str] | None
+) -> tuple[str, ...]:
+    if replacement is None:
+        _refuse_columns(in_file, name, f"Correct the header line, {_RENAME}")
+        return tuple(in_file)
+    if len(replacement) != len(in_file):
+        raise SourceError(
+            f"{name}: [source] header names {len(replacement)} columns, but the header line has "
+            f"{len(in_file)}: name every column"
+        )
+    return tuple(replacement)
+
+
+def _faults(columns: Sequence[str]) -> tuple[list[int], dict[str, list[int]]]:
+    """Return the positions, from 1, of blank names, and those of each repeated name."""
+    blank = [at for at, column in enumerate(columns, 1) if not column.strip()]
+    repeated = {
+        column: [at for at, other in enumerate(columns, 1) if other == column]
+        for column, times in Counter(columns).items()
+        if times > 1 and column.strip()
+    }
+    return blank, repeated
+
+
+def _refuse_columns(columns: Sequence[str], name: str, remedy: str) -> None:
+    blank, repeated = _faults(columns)
+    said = [f"column {at} has no name" for at in blank]
+    said += [
+        f"columns {' and '.join(map(str, positions))} are all called {column!r}"
+        for column, positions in repeated.items()
+    ]
+    if said:
+        raise SourceError(f"{name}: {'; '.join(said)}. {remedy}")
+
+
+def _is_escaped(path: Path, name: str, settings: config.Source, ours: bool) -> bool:
+    if settings.escaped is not None:
+        return settings.escaped
+    manifest = path.with_name(path.name + ".manifest.json")
+    if ours or name == "-" or not manifest.exists():
+        return ours
+    try:
+        said = json.loads(manifest.read_bytes())
+    except (OSError, ValueError) as error:
+        raise SourceError(
+            f"{name}: its manifest {manifest.name} cannot be read: {error}. "
+            "Put it back, or set [source] escaped"
+        ) from error
+    return isinstance(said, dict) and said.get("escaped") is True
+
+
+def _refuse_foreign(head: bytes, name: str) -> None:
+    """Refuse what is known not to be a table of text, with the way out."""
+    start = head[:_HEAD].lstrip().lower()
+    workbook = b"[Content_Types].xml" in head or b"oasis.opendocument" in head[:_HEAD]
+    if head.startswith(b"\xd0\xcf\x11\xe0") or (head.startswith(b"PK\x03\x04") and workbook):
+        raise SourceError(f"{name}: is a spreadsheet: open it and save it as CSV UTF-8")
+    if start.startswith((b"<html", b"<!doctype html", b"<table", b"<?xml")):
+        raise SourceError(
+            f"{name}: is a web page or XML, whatever its name says: open it in a spreadsheet and "
+            "save it as CSV UTF-8"
+        )
+    archives = (b"PK\x03\x04", b"PK\x05\x06", b"BZh", b"\xfd7zXZ\0", b"7z\xbc\xaf\x27\x1c", b"Rar!")
+    packed = head.startswith(archives) or compression_of(head) or head[257:262] == b"ustar"
+    if packed:
+        raise SourceError(f"{name}: is an archive: unpack it, and import the files inside")
+
+
+def _fingerprint(path: Path, name: str) -> _Fingerprint:
+    digest = hashlib.sha256()
+    size = 0
+    with open_unpacked(path, name, None) as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+            size += len(chunk)
+    return _Fingerprint(size, digest.hexdigest())
+
+
+def _unopened(name: str, error: Exception) -> SourceError:
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    return SourceError(f"{name}: cannot be opened: {reason}")

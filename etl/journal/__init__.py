@@ -1,0 +1,1 @@
+"""What is durable: one journal for each run, one ledger for the state folder, one lock."""

@@ -1,0 +1,571 @@
+"""What did one run read, decide, send and hear?
+
+One SQLite file per run, the source of every report. Nothing is sent that is not in here first
+(write-ahead log, ``synchronous = FULL``); a run that was killed goes on from here.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Self
+
+import numpy as np
+import orjson
+import pyarrow as pa
+
+from etl.customers.problems import Problem
+from etl.errors import StateError
+
+FORMAT = "1"
+
+Stage = Literal["read", "check", "plan", "load", "verify", "done"]
+Endpoint = Literal["bulk-create", "bulk-update"]
+Outcome = Literal[
+    "created",
+    "updated",
+    "unchanged",
+    "duplicate",
+    "skipped",
+    "review",
+    "rejected",
+    "failed",
+    "unknown",
+    "pending",
+]
+OUTCOMES: tuple[Outcome, ...] = Outcome.__args__  # type: ignore[attr-defined]
+
+_SCHEMA = """
+CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE sources (
+    source INTEGER PRIMARY KEY, facts TEXT NOT NULL, rows INTEGER NOT NULL DEFAULT 0,
+    mapping TEXT NOT NULL, evidence TEXT NOT NULL DEFAULT 'null');
+CREATE TABLE batches (
+    batch INTEGER PRIMARY KEY, source INTEGER NOT NULL, first_row INTEGER NOT NULL,
+    rows INTEGER NOT NULL, lines BLOB NOT NULL, cells BLOB NOT NULL, customers BLOB);
+CREATE TABLE rows (
+    row INTEGER PRIMARY KEY, batch INTEGER NOT NULL, line INTEGER NOT NULL,
+    source_key TEXT NOT NULL, outcome TEXT NOT NULL, customer_id TEXT NOT NULL DEFAULT '',
+    matched_by TEXT NOT NULL DEFAULT '', detail TEXT NOT NULL DEFAULT '', duplicate_of INTEGER,
+    planned INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX rows_by_outcome ON rows (outcome, row);
+CREATE TABLE problems (
+    row INTEGER NOT NULL, effect TEXT NOT NULL, code TEXT NOT NULL, field TEXT NOT NULL,
+    message TEXT NOT NULL, suggestion TEXT NOT NULL, planned INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX problems_by_row ON problems (row);
+CREATE TABLE reviews (
+    row INTEGER PRIMARY KEY, candidates TEXT NOT NULL, related TEXT NOT NULL);
+CREATE TABLE requests (
+    request INTEGER PRIMARY KEY, endpoint TEXT NOT NULL, body BLOB NOT NULL,
+    state TEXT NOT NULL DEFAULT 'planned', sends INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX requests_by_state ON requests (state, request);
+CREATE TABLE writes (
+    write INTEGER PRIMARY KEY, row INTEGER NOT NULL, action TEXT NOT NULL, key TEXT NOT NULL,
+    customer_id TEXT NOT NULL, version INTEGER, generation INTEGER NOT NULL,
+    intent TEXT NOT NULL, changes TEXT NOT NULL, request INTEGER NOT NULL,
+    tries INTEGER NOT NULL DEFAULT 1, state TEXT NOT NULL DEFAULT 'open',
+    verified TEXT NOT NULL DEFAULT '');
+CREATE INDEX writes_by_request ON writes (request);
+CREATE INDEX writes_by_row ON writes (row);
+CREATE TABLE calls (
+    endpoint TEXT PRIMARY KEY, calls INTEGER NOT NULL, retries INTEGER NOT NULL,
+    rate_limited INTEGER NOT NULL, errors INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE seconds (stage TEXT PRIMARY KEY, seconds REAL NOT NULL) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a run is about: fixed when it begins, all a resume needs but the token.
+
+    ``config`` is the Config as JSON, ``sources`` the arguments as given, ``fingerprint`` tells
+    whether the same command would do the same work.
+    """
+
+    run_id: str
+    command: Literal["import", "plan", "validate"]
+    started_at: str
+    target: str
+    base_url: str
+    merchant_id: str
+    country: str
+    square_version: str
+    config: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A stretch of source rows: ``first_row`` is the number of its first row in the whole run."""
+
+    batch: int
+    source: int
+    first_row: int
+    lines: pa.Array
+    cells: pa.RecordBatch
+    customers: pa.RecordBatch | None
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One profile to create or update, as decided for the row that carries the write.
+
+    ``intent`` holds what the row wants (field → value, None is an empty cell), ``changes`` what of
+    it is sent (None clears). ``key`` names the entry in the bulk call: idempotency key or id.
+    """
+
+    write: int
+    row: int
+    action: Literal["create", "update"]
+    key: str
+    customer_id: str
+    version: int | None
+    generation: int
+    intent: dict[str, str | None]
+    changes: dict[str, str | None]
+    request: int
+    tries: int
+
+
+class NewWrite(NamedTuple):
+    """A write before it has a number and a request."""
+
+    row: int
+    action: Literal["create", "update"]
+    key: str
+    customer_id: str
+    version: int | None
+    generation: int
+    intent: dict[str, str | None]
+    changes: dict[str, str | None]
+    tries: int = 1
+
+
+class RowChange(NamedTuple):
+    """A new outcome of one row."""
+
+    row: int
+    outcome: Outcome
+    customer_id: str = ""
+    matched_by: str = ""
+    detail: str = ""
+    duplicate_of: int | None = None
+
+
+class Review(NamedTuple):
+    """Who a row in review could be: profile ids, and rows it belongs or conflicts with."""
+
+    row: int
+    candidates: Sequence[str]
+    related: Sequence[int]
+
+
+class Request(NamedTuple):
+    """One bulk call, exactly as it is sent; ``sends`` counts how often that was begun."""
+
+    request: int
+    endpoint: Endpoint
+    body: bytes
+    sends: int
+
+
+class Journal:
+    """One run's durable record. Create or open it, then read and write through its methods."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self._db = connection
+
+    @classmethod
+    def create(cls, path: Path, run: Run, sources: Sequence[tuple[str, str]]) -> Self:
+        """Begin a journal; ``sources`` are (facts, mapping) as JSON, in the command's order."""
+        path.touch(mode=0o600, exist_ok=False)
+        journal = cls(path, _connect(path))
+        with journal.transaction():
+            # executescript would commit by itself
+            for statement in _SCHEMA.split(";\n"):
+                journal._db.execute(statement)
+            facts = {**asdict(run), "format": FORMAT, "stage": "read"}
+            journal._db.executemany("INSERT INTO facts VALUES (?, ?)", facts.items())
+            journal._db.executemany(
+                "INSERT INTO sources (source, facts, mapping) VALUES (?, ?, ?)",
+                [(number, *source) for number, source in enumerate(sources)],
+            )
+        return journal
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open an existing journal.
+
+        Raises StateError when it is missing, not a journal, or from another version.
+        """
+        if not path.is_file():
+            raise StateError(f"there is no journal at {path}")
+        try:
+            journal = cls(path, _connect(path))
+            found = journal.facts().get("format")
+        except sqlite3.DatabaseError as error:
+            if "locked" in str(error) or "full" in str(error):
+                raise
+            raise StateError(f"{path} is not a usable journal: {error}") from error
+        if found != FORMAT:
+            raise StateError(f"{path} has journal format {found}, this version reads {FORMAT}")
+        return journal
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Make everything inside durable together, or none of it."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    # -- what the run is ---------------------------------------------------------------------
+
+    def facts(self) -> dict[str, str]:
+        """Return everything noted about the run as a whole."""
+        return dict(self._db.execute("SELECT name, value FROM facts"))
+
+    def run(self) -> Run:
+        """Return what the run is about."""
+        facts = self.facts()
+        return Run(**{name: facts[name] for name in Run.__slots__})  # type: ignore[arg-type]
+
+    def note(self, **facts: str) -> None:
+        """Set facts about the run as a whole."""
+        self._db.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", facts.items())
+
+    @property
+    def stage(self) -> Stage:
+        """The stage that is under way; everything before it is complete."""
+        return self.facts()["stage"]  # type: ignore[return-value]
+
+    def sources(self) -> list[dict[str, Any]]:
+        """Return the sources: ``source, facts, mapping, evidence`` decoded, and ``rows``."""
+        return [
+            {
+                "source": source,
+                "facts": orjson.loads(facts),
+                "mapping": orjson.loads(mapping),
+                "evidence": orjson.loads(evidence),
+                "rows": rows,
+            }
+            for source, facts, rows, mapping, evidence in self._db.execute(
+                "SELECT source, facts, rows, mapping, evidence FROM sources ORDER BY source"
+            )
+        ]
+
+    def spent(self, stage: str, seconds: float) -> None:
+        """Add to the time a stage has taken."""
+        self._db.execute(
+            "INSERT INTO seconds VALUES (?1, ?2) "
+            "ON CONFLICT (stage) DO UPDATE SET seconds = seconds + ?2",
+            (stage, seconds),
+        )
+
+    def called(self, endpoint: str, *, retry: bool, rate_limited: bool, error: bool) -> None:
+        """Count one attempt of a call to Square."""
+        self._db.execute(
+            "INSERT INTO calls VALUES (?1, 1, ?2, ?3, ?4) ON CONFLICT (endpoint) DO UPDATE SET "
+            "calls = calls + 1, retries = retries + ?2, rate_limited = rate_limited + ?3, "
+            "errors = errors + ?4",
+            (endpoint, retry, rate_limited, error),
+        )
+
+    # -- reading -----------------------------------------------------------------------------
+
+    def forget_rows(self) -> None:
+        """Drop what an interrupted reading left, so that it can begin anew."""
+        for table in ("batches", "rows", "problems"):
+            self._db.execute(f"DELETE FROM {table}")
+
+    def add_batch(
+        self, source: int, first_row: int, lines: pa.Array, cells: pa.RecordBatch
+    ) -> None:
+        """Keep one batch as it was read."""
+        self._db.execute(
+            "INSERT INTO batches (source, first_row, rows, lines, cells) VALUES (?, ?, ?, ?, ?)",
+            (
+                source,
+                first_row,
+                len(lines),
+                lines.to_numpy(zero_copy_only=False).astype("<i8").tobytes(),
+                _to_ipc(cells),
+            ),
+        )
+
+    def finish_source(self, source: int, rows: int, evidence: Any) -> None:
+        """Note how many rows a source holds and what its columns prove."""
+        self._db.execute(
+            "UPDATE sources SET rows = ?, evidence = ? WHERE source = ?",
+            (rows, orjson.dumps(evidence).decode(), source),
+        )
+
+    def batches(self, *, unchecked: bool = False) -> Iterator[Batch]:
+        """Yield the batches in order; ``unchecked`` only those that were not checked yet."""
+        where = "WHERE customers IS NULL" if unchecked else ""
+        numbers = [n for (n,) in self._db.execute(f"SELECT batch FROM batches {where}")]
+        return (self.batch(number) for number in numbers)
+
+    def batch(self, number: int) -> Batch:
+        """Return one batch."""
+        source, first_row, lines, cells, customers = self._db.execute(
+            "SELECT source, first_row, lines, cells, customers FROM batches WHERE batch = ?",
+            (number,),
+        ).fetchone()
+        return Batch(
+            number,
+            source,
+            first_row,
+            pa.array(np.frombuffer(lines, dtype="<i8")),
+            _from_ipc(cells),
+            None if customers is None else _from_ipc(customers),
+        )
+
+    def batch_of(self, row: int) -> int:
+        """Return the number of the batch that holds a row."""
+        (number,) = self._db.execute(
+            "SELECT batch FROM batches WHERE first_row <= ? ORDER BY first_row DESC LIMIT 1", (row,)
+        ).fetchone()
+        return int(number)
+
+    # -- checking ----------------------------------------------------------------------------
+
+    def check_batch(
+        self,
+        batch: Batch,
+        customers: pa.RecordBatch,
+        rows: Iterable[tuple[str, Outcome]],
+        problems: Iterable[Problem],
+    ) -> None:
+        """Keep the cleaned batch, each row's source key and outcome, and all that was found."""
+        first, last = batch.first_row, batch.first_row + len(batch.lines) - 1
+        self._db.execute(
+            "UPDATE batches SET customers = ? WHERE batch = ?", (_to_ipc(customers), batch.batch)
+        )
+        self._db.executemany(
+            "INSERT INTO rows (row, batch, line, source_key, outcome) VALUES (?, ?, ?, ?, ?)",
+            (
+                (first + offset, batch.batch, line, key, outcome)
+                for offset, (line, (key, outcome)) in enumerate(
+                    zip(batch.lines.to_pylist(), rows, strict=True)
+                )
+            ),
+        )
+        self._db.execute("DELETE FROM problems WHERE row BETWEEN ? AND ?", (first, last))
+        self.add_problems(problem._replace(row=first + problem.row) for problem in problems)
+
+    def add_problems(self, problems: Iterable[Problem], *, planned: bool = False) -> None:
+        """Note problems; here ``row`` is the number in the whole run."""
+        self._db.executemany(
+            "INSERT INTO problems VALUES (?, ?, ?, ?, ?, ?, ?)",
+            ((*problem, planned) for problem in problems),
+        )
+
+    def problems(self, first: int, last: int) -> list[Problem]:
+        """Return the problems of rows ``first`` to ``last``, in the order they were found."""
+        found = self._db.execute(
+            "SELECT row, effect, code, field, message, suggestion FROM problems "
+            "WHERE row BETWEEN ? AND ? ORDER BY row, rowid",
+            (first, last),
+        )
+        return [Problem(*values) for values in found]
+
+    # -- planning ----------------------------------------------------------------------------
+
+    def change_rows(self, changes: Iterable[RowChange]) -> None:
+        """Set new outcomes."""
+        self._db.executemany(
+            "UPDATE rows SET outcome = ?2, customer_id = ?3, "
+            "matched_by = coalesce(nullif(?4, ''), matched_by), detail = ?5, "
+            "duplicate_of = coalesce(?6, duplicate_of), planned = 1 WHERE row = ?1",
+            changes,
+        )
+
+    def unplan(self) -> bool:
+        """Undo the plan, if nothing of it was ever sent; return whether that was so."""
+        if self._db.execute("SELECT 1 FROM requests WHERE sends > 0 LIMIT 1").fetchone():
+            return False
+        for table in ("requests", "writes", "reviews", "problems WHERE planned = 1"):
+            self._db.execute(f"DELETE FROM {table}")
+        self._db.execute(
+            "UPDATE rows SET outcome = 'pending', customer_id = '', matched_by = '', detail = '', "
+            "duplicate_of = NULL, planned = 0 WHERE planned = 1"
+        )
+        return True
+
+    def follow(self) -> None:
+        """Give every duplicate the customer of the row that carries its write."""
+        self._db.execute(
+            "UPDATE rows SET customer_id = (SELECT carrier.customer_id FROM rows AS carrier "
+            "WHERE carrier.row = rows.duplicate_of) WHERE outcome = 'duplicate'"
+        )
+
+    def add_reviews(self, reviews: Iterable[Review]) -> None:
+        """Note who the rows in review could be."""
+        self._db.executemany(
+            "INSERT OR REPLACE INTO reviews VALUES (?, ?, ?)",
+            ((row, _json(list(c)), _json(list(r))) for row, c, r in reviews),
+        )
+
+    def add_request(
+        self,
+        endpoint: Endpoint,
+        body: bytes,
+        writes: Iterable[NewWrite],
+    ) -> None:
+        """Plan one bulk call; its bytes are fixed here and read back before each sending."""
+        cursor = self._db.execute(
+            "INSERT INTO requests (endpoint, body) VALUES (?, ?)", (endpoint, body)
+        )
+        self._db.executemany(
+            "INSERT INTO writes (row, action, key, customer_id, version, generation, intent, "
+            "changes, tries, request) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                (
+                    *write[:6],
+                    _json(write.intent),
+                    _json(write.changes),
+                    write.tries,
+                    cursor.lastrowid,
+                )
+                for write in writes
+            ),
+        )
+
+    # -- loading -----------------------------------------------------------------------------
+
+    def next_request(self, *, sent_only: bool = False) -> Request | None:
+        """Return the first bulk call that is not answered; those already sent come first."""
+        for state in ("sent",) if sent_only else ("sent", "planned"):
+            found = self._db.execute(
+                "SELECT request, endpoint, body, sends FROM requests WHERE state = ? "
+                "ORDER BY request LIMIT 1",
+                (state,),
+            ).fetchone()
+            if found:
+                return Request(*found)
+        return None
+
+    def sending(self, request: Request) -> None:
+        """Note that a call is about to be sent: from now on its writes are ``unknown``."""
+        self._db.execute(
+            "UPDATE requests SET state = 'sent', sends = sends + 1 WHERE request = ?",
+            (request.request,),
+        )
+        self._db.execute(
+            "UPDATE rows SET outcome = 'unknown' WHERE row IN "
+            "(SELECT row FROM writes WHERE request = ? AND state = 'open')",
+            (request.request,),
+        )
+
+    def answered(self, request: Request) -> None:
+        """Note that nothing more is expected of a call."""
+        self._db.execute(
+            "UPDATE requests SET state = 'answered' WHERE request = ?", (request.request,)
+        )
+        self._db.execute(
+            "UPDATE writes SET state = 'closed' WHERE request = ? AND state = 'open'",
+            (request.request,),
+        )
+
+    def landed(self, write: Write, customer_id: str, version: int) -> None:
+        """Note that a write is known to have taken effect."""
+        self._db.execute(
+            "UPDATE writes SET state = 'landed', customer_id = ?, version = ? WHERE write = ?",
+            (customer_id, version, write.write),
+        )
+
+    def writes(self, request: Request) -> list[Write]:
+        """Return the writes of one bulk call that are not settled, in order."""
+        return self._writes("request = ? AND state = 'open'", (request.request,))
+
+    def open_requests(self) -> int:
+        """Return how many bulk calls are not answered."""
+        (count,) = self._db.execute("SELECT count(*) FROM requests WHERE state <> 'answered'")
+        return int(count)
+
+    # -- verifying ---------------------------------------------------------------------------
+
+    def unverified(self, limit: int) -> list[Write]:
+        """Return up to ``limit`` writes that took effect and were not read back yet."""
+        return self._writes("state = 'landed' AND verified = '' ORDER BY write LIMIT ?", (limit,))
+
+    def landed_writes(self) -> Iterator[Write]:
+        """Yield every write that took effect, in order."""
+        last = -1
+        while found := self._writes(
+            "state = 'landed' AND write > ? ORDER BY write LIMIT 1000", (last,)
+        ):
+            yield from found
+            last = found[-1].write
+
+    def verified(self, write: Write, verdict: Literal["matched", "mismatched"]) -> None:
+        """Note what reading a profile back showed."""
+        self._db.execute("UPDATE writes SET verified = ? WHERE write = ?", (verdict, write.write))
+
+    # -- reporting ---------------------------------------------------------------------------
+
+    def query(self, sql: str, *parameters: Any) -> Iterator[tuple[Any, ...]]:
+        """Run one of the reports' own SELECT statements."""
+        return iter(self._db.execute(sql, parameters))
+
+    def _writes(self, where: str, parameters: tuple[Any, ...]) -> list[Write]:
+        rows = self._db.execute(
+            "SELECT write, row, action, key, customer_id, version, generation, intent, changes, "
+            f"request, tries FROM writes WHERE {where}",
+            parameters,
+        )
+        return [_write(*found) for found in rows.fetchall()]
+
+
+def _write(*found: Any) -> Write:
+    *decided, intent, changes, request, tries = found
+    number, row, action, key, customer_id, version, generation = decided
+    return Write(
+        number,
+        row,
+        action,
+        key,
+        customer_id,
+        version,
+        generation,
+        orjson.loads(intent),
+        orjson.loads(changes),
+        request,
+        tries,
+    )
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, timeout=30)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    return connection
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
+def _to_ipc(batch: pa.RecordBatch) -> bytes:
+    sink = pa.BufferOutputStream()
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    with pa.ipc.new_stream(sink, batch.schema, options=options) as writer:
+        writer.write_batch(batch)
+    return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
+
+
+def _from_ipc(data: bytes) -> pa.RecordBatch:
+    with pa.ipc.open_stream(data) as reader:
+        return reader.read_next_batch()

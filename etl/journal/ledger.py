@@ -1,0 +1,168 @@
+"""What do all runs of this state folder remember together?
+
+Which source key became which customer (the crosswalk), what we last wrote to a customer (search
+lags behind writes, so this is consulted beside the directory, always), and which rows wait for a
+person or were decided by one. Everything is kept per merchant.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from etl.errors import StateError
+
+# SQLite takes at least this many parameters in one statement, whatever it was built with.
+_PARAMETERS = 500
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS crosswalk (
+    merchant TEXT, source_key TEXT, customer_id TEXT NOT NULL, generation INTEGER NOT NULL,
+    PRIMARY KEY (merchant, source_key)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS written (
+    merchant TEXT, customer_id TEXT, version INTEGER NOT NULL, reference_id TEXT, email TEXT,
+    phone TEXT, PRIMARY KEY (merchant, customer_id)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS written_reference ON written (merchant, reference_id);
+CREATE INDEX IF NOT EXISTS written_email ON written (merchant, email);
+CREATE INDEX IF NOT EXISTS written_phone ON written (merchant, phone);
+CREATE TABLE IF NOT EXISTS reviews (
+    merchant TEXT, source_key TEXT, decision TEXT NOT NULL,
+    PRIMARY KEY (merchant, source_key)) WITHOUT ROWID;
+PRAGMA user_version = 1;
+"""
+
+
+class Known(NamedTuple):
+    """Where a source key went: ``customer_id`` is empty when the key names several customers."""
+
+    customer_id: str
+    generation: int
+
+
+class Written(NamedTuple):
+    """What we last wrote to a customer: its version then, and its keys in canonical form."""
+
+    customer_id: str
+    version: int
+    reference_id: str | None
+    email: str | None
+    phone: str | None
+
+
+class Ledger:
+    """The memory of a state folder for one merchant."""
+
+    def __init__(self, path: Path, merchant: str) -> None:
+        """Open or create the file; raises StateError when it is not a ledger of this version."""
+        path.touch(mode=0o600)
+        self._merchant = merchant
+        self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
+        try:
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            (version,) = self._db.execute("PRAGMA user_version").fetchone()
+            if version not in (0, 1):
+                raise StateError(f"{path} was written by another version of square-etl ({version})")
+            self._db.executescript(_SCHEMA)
+        except sqlite3.DatabaseError as error:
+            if "locked" in str(error) or "full" in str(error):
+                raise
+            raise StateError(f"{path} is not a usable ledger: {error}") from error
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Make everything inside durable together, or none of it."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def known(self, source_keys: Sequence[str]) -> dict[str, Known]:
+        """Return where these source keys went in earlier runs."""
+        return {
+            key: Known(customer_id, generation)
+            for key, customer_id, generation in self._each(
+                "SELECT source_key, customer_id, generation FROM crosswalk "
+                "WHERE merchant = ? AND source_key IN ({})",
+                source_keys,
+            )
+        }
+
+    def remember(self, entries: Iterable[tuple[str, Known]]) -> None:
+        """Note where source keys went."""
+        self._db.executemany(
+            "INSERT OR REPLACE INTO crosswalk VALUES (?, ?, ?, ?)",
+            ((self._merchant, key, *known) for key, known in entries),
+        )
+
+    def written(self, column: str, values: Sequence[str]) -> Iterator[Written]:
+        """Yield what we wrote to customers whose ``column`` is one of these values.
+
+        ``column``: customer_id, reference_id, email or phone.
+        """
+        return (
+            Written(*found)
+            for found in self._each(
+                "SELECT customer_id, version, reference_id, email, phone FROM written "
+                f"WHERE merchant = ? AND {column} IN ({{}})",
+                values,
+            )
+        )
+
+    def wrote(self, entries: Iterable[Written]) -> None:
+        """Note what was written to customers."""
+        self._db.executemany(
+            "INSERT OR REPLACE INTO written VALUES (?, ?, ?, ?, ?, ?)",
+            ((self._merchant, *entry) for entry in entries),
+        )
+
+    def forget(self, customer_ids: Iterable[str]) -> None:
+        """Drop what was written to customers that no longer exist under these ids."""
+        self._db.executemany(
+            "DELETE FROM written WHERE merchant = ? AND customer_id = ?",
+            ((self._merchant, customer_id) for customer_id in customer_ids),
+        )
+
+    def reviews(self, source_keys: Sequence[str]) -> dict[str, str]:
+        """Return the decisions on these source keys: "" while none was given.
+
+        A decision is ``create``, ``skip`` or the id of a customer.
+        """
+        return dict(
+            self._each(
+                "SELECT source_key, decision FROM reviews "
+                "WHERE merchant = ? AND source_key IN ({})",
+                source_keys,
+            )
+        )
+
+    def hold(self, source_keys: Iterable[str]) -> None:
+        """Remember rows that need a decision; decisions already given stay."""
+        self._db.executemany(
+            "INSERT OR IGNORE INTO reviews VALUES (?, ?, '')",
+            ((self._merchant, key) for key in source_keys),
+        )
+
+    def decide(self, decisions: Iterable[tuple[str, str]]) -> None:
+        """Remember what a person decided for source keys."""
+        self._db.executemany(
+            "INSERT OR REPLACE INTO reviews VALUES (?, ?, ?)",
+            ((self._merchant, key, decision) for key, decision in decisions),
+        )
+
+    def _each(self, sql: str, values: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+        for start in range(0, len(values), _PARAMETERS):
+            chunk = values[start : start + _PARAMETERS]
+            yield from self._db.execute(
+                sql.format(",".join("?" * len(chunk))), (self._merchant, *chunk)
+            )

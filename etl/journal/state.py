@@ -1,0 +1,107 @@
+"""Where does everything lie in the state folder, and which runs are in it?"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from etl.errors import StateError
+from etl.journal.journal import Journal
+
+JOURNAL = "journal.sqlite"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The folder that holds runs, ledger, lock and the local sandbox; made private on first use."""
+
+    folder: Path
+
+    @property
+    def runs(self) -> Path:
+        """The folder of the runs, one folder each, named for the run."""
+        return self.folder / "runs"
+
+    @property
+    def ledger(self) -> Path:
+        """The memory all runs share."""
+        return self.folder / "ledger.sqlite"
+
+    @property
+    def sandbox(self) -> Path:
+        """The local Square of the default target."""
+        return self.folder / "sandbox.sqlite"
+
+    def prepare(self) -> None:
+        """Make the folder, readable by its owner alone."""
+        try:
+            self.runs.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.folder.chmod(0o700)
+        except OSError as error:
+            raise StateError(
+                f"cannot use the state folder {self.folder}: {error.strerror}. "
+                "Name another with --state-dir."
+            ) from error
+
+    def begin(self, run_id: str, elsewhere: Path | None) -> Path:
+        """Make the folder of a new run, here or ``elsewhere`` with a link to it here."""
+        folder = self.runs / run_id
+        if elsewhere is None:
+            folder.mkdir(mode=0o700)
+            return folder
+        if (elsewhere / JOURNAL).exists():
+            raise StateError(
+                f"{elsewhere} holds a run already: resume it, or name an empty folder."
+            )
+        elsewhere.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.symlink_to(elsewhere.resolve(), target_is_directory=True)
+        return folder
+
+    def discard(self, run_id: str) -> None:
+        """Remove the folder of a run that never began."""
+        folder = self.runs / run_id
+        if folder.is_symlink():
+            folder.unlink()
+        else:
+            shutil.rmtree(folder)
+
+    def run_folder(self, run_id: str) -> Path:
+        """Return the folder of a run named by its id or an unambiguous beginning of it.
+
+        Raises StateError when there is no such run, or several.
+        """
+        found = [folder for folder in self._folders() if folder.name.startswith(run_id)]
+        exact = [folder for folder in found if folder.name == run_id]
+        if len(exact or found) != 1:
+            many = ", ".join(folder.name for folder in found)
+            raise StateError(
+                f"there is no run {run_id} in {self.folder}: see square-etl runs list"
+                if not found
+                else f"several runs begin with {run_id}: {many}"
+            )
+        return (exact or found)[0]
+
+    def journals(self) -> Iterator[tuple[Path, Journal]]:
+        """Yield every run's folder and opened journal, newest first; each is closed afterwards."""
+        for folder in self._folders():
+            if (folder / JOURNAL).is_file():
+                journal = Journal.open(folder / JOURNAL)
+                try:
+                    yield folder, journal
+                finally:
+                    journal.close()
+
+    def unfinished(self, **facts: str) -> Iterator[Path]:
+        """Yield the folders of imports that are not finished and have these facts, newest first."""
+        wanted = {"command": "import", **facts}
+        for folder, journal in self.journals():
+            found = journal.facts()
+            if found["stage"] != "done" and wanted.items() <= found.items():
+                yield folder
+
+    def _folders(self) -> list[Path]:
+        if not self.runs.is_dir():
+            return []
+        return sorted((path for path in self.runs.iterdir() if path.is_dir()), reverse=True)

@@ -1,0 +1,384 @@
+"""The journeys, each on one page: import, plan, validate, resume.
+
+A journey is a row of stages. Each stage takes its work from the journal and leaves its results
+there, so a run that stopped anywhere goes on with the stage it stopped in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import orjson
+
+from etl.config import Config
+from etl.errors import BrakeError, ConfigError, Interrupted, StateError, Unauthorized, Unavailable
+from etl.files.sources import open_sources, verify_unchanged
+from etl.journal.journal import Journal, Run
+from etl.journal.ledger import Ledger
+from etl.journal.lock import locked
+from etl.journal.state import JOURNAL, State
+from etl.square.client import SquareClient
+from etl.square.wire import Call, Merchant
+from etl.stages.check import check
+from etl.stages.load import Loader
+from etl.stages.mapping import resolve
+from etl.stages.match import match
+from etl.stages.plan import brake
+from etl.stages.read import mapping_of, read, source_of
+from etl.stages.reconcile import reconcile
+from etl.stages.remember import remember
+from etl.stages.verify import verify
+
+Command = Literal["import", "plan", "validate"]
+Report = dict[str, Any]
+
+
+class Progress(NamedTuple):
+    """How far a stage is, told after each step that is durable; total 0 is not known."""
+
+    stage: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a journey takes from outside: time, chance, and somebody who watches.
+
+    ``now`` is the time of day with its zone, ``clock`` counts seconds. ``announce`` hears which run
+    begins or goes on; ``watch`` hears of every durable step and may raise Interrupted to stop.
+    """
+
+    now: Callable[[], datetime]
+    clock: Callable[[], float]
+    chance: random.Random
+    announce: Callable[[Run], None]
+    watch: Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Square:
+    """Which Square a run speaks to; ``connect`` gives a client whose calls are observed."""
+
+    environment: str
+    base_url: str
+    connect: Callable[[Callable[[Call], None]], SquareClient]
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A run at work."""
+
+    run: Run
+    config: Config
+    folder: Path
+    journal: Journal
+    world: World
+    square: SquareClient | None
+    ledger: Ledger | None
+
+
+def import_customers(
+    arguments: Sequence[str],
+    config: Config,
+    state: State,
+    square: Square,
+    world: World,
+    run_dir: Path | None = None,
+) -> Report:
+    """Bring files of customers into Square and account for every row of them.
+
+    The same command on the same files goes on with a run that was stopped. Raises ConfigError,
+    SourceError or Unauthorized before anything is written, LockedError while another run is at
+    work; whatever stops it later is in the report.
+    """
+    state.prepare()
+    with locked(state.folder, "import"):
+        merchant = square.connect(_unobserved).merchant()
+        run, folder = _begin("import", arguments, config, state, square, merchant, world, run_dir)
+        _settle_others(run, state, square)
+        return _work(run, folder, config, state, square, world)
+
+
+def plan_import(
+    arguments: Sequence[str], config: Config, state: State, square: Square, world: World
+) -> Report:
+    """Do all of an import up to its plan; nothing is written to Square."""
+    state.prepare()
+    merchant = square.connect(_unobserved).merchant()
+    run, folder = _begin("plan", arguments, config, state, square, merchant, world, None)
+    return _work(run, folder, config, state, square, world)
+
+
+def validate_files(arguments: Sequence[str], config: Config, state: State, world: World) -> Report:
+    """Say which rows Square would refuse, and why; without any network.
+
+    Square is judged as it is for a merchant of ``[clean] default_region``, else of the US.
+    """
+    state.prepare()
+    merchant = Merchant("", config.clean.default_region or "US", "")
+    run, folder = _begin("validate", arguments, config, state, None, merchant, world, None)
+    return _work(run, folder, config, state, None, world)
+
+
+def resume(run_id: str, state: State, square: Square, world: World) -> Report:
+    """Finish a run that stopped.
+
+    Raises StateError when it is finished already; SourceError when a source that has to be read
+    again has changed.
+    """
+    state.prepare()
+    with locked(state.folder, "resume"):
+        folder = state.run_folder(run_id)
+        with closing(Journal.open(folder / JOURNAL)) as journal:
+            run, stage = journal.run(), journal.stage
+        if run.command != "import" or stage == "done":
+            raise StateError(f"run {run.run_id} is finished: there is nothing to resume")
+        merchant = square.connect(_unobserved).merchant()
+        if merchant.id != run.merchant_id:
+            raise ConfigError(
+                f"run {run.run_id} belongs to merchant {run.merchant_id}, but this token to "
+                f"{merchant.id}. Use the token of that merchant."
+            )
+        config = Config.model_validate_json(run.config)
+        return _work(run, folder, config, state, square, world)
+
+
+def _work(
+    run: Run, folder: Path, config: Config, state: State, square: Square | None, world: World
+) -> Report:
+    """Carry a run through the stages it has not completed, and report."""
+    world.announce(run)
+    with closing(Journal.open(folder / JOURNAL)) as journal:
+        client = square.connect(_observer(journal)) if square else None
+        ledger = Ledger(state.ledger, run.merchant_id) if square else None
+        job = _Job(run, config, folder, journal, world, client, ledger)
+        journal.note(stopped="")
+        if journal.stage == "load" and journal.unplan():
+            # Nothing of the plan was sent, and the directory may have changed since it was made.
+            journal.note(stage="plan")
+        try:
+            while (stage := journal.stage) != "done":
+                with _timed(job, stage):
+                    _STAGES[stage](job)
+        except BrakeError as stop:
+            journal.note(stopped=f"brake: {stop}")
+        except (Interrupted, Unauthorized, Unavailable) as stop:
+            journal.note(stopped=str(stop))
+        finally:
+            if ledger:
+                ledger.close()
+        return reconcile(journal, folder)
+
+
+def _read(job: _Job) -> None:
+    sources = [source_of(source) for source in job.journal.sources()]
+    mappings = [mapping_of(source) for source in job.journal.sources()]
+    for source in sources:
+        verify_unchanged(source)
+    read(job.journal, sources, mappings, job.config, lambda rows: _tell(job, "read", rows))
+    job.journal.note(stage="check")
+
+
+def _check(job: _Job) -> None:
+    total = _count(job.journal, "SELECT coalesce(sum(rows), 0) FROM sources")
+
+    def decide(decisions: dict[str, str]) -> None:
+        if job.ledger:
+            with job.ledger.transaction():
+                job.ledger.decide(decisions.items())
+
+    check(
+        job.journal,
+        job.config,
+        job.run.country,
+        decide,
+        lambda rows: _tell(job, "check", rows, total),
+    )
+    job.journal.note(stage="done" if job.run.command == "validate" else "plan")
+
+
+def _plan(job: _Job) -> None:
+    assert job.square is not None
+    assert job.ledger is not None
+    match(
+        job.journal,
+        job.square,
+        job.ledger,
+        job.config,
+        job.run,
+        job.folder / "directory.duckdb",
+        lambda profiles: _tell(job, "plan", profiles),
+        then="load" if job.run.command == "import" else "done",
+    )
+
+
+def _load(job: _Job) -> None:
+    assert job.square is not None
+    assert job.ledger is not None
+    brake(job.journal, job.config.limits)
+    loader = Loader(job.journal, job.square, job.run, job.config.update)
+    loader.load(lambda: _tell_requests(job))
+    with job.journal.transaction():
+        job.journal.follow()
+        job.journal.note(stage="verify")
+    remember(job.journal, job.ledger)
+
+
+def _verify(job: _Job) -> None:
+    assert job.square is not None
+    assert job.ledger is not None
+    # Again, in case the run was killed between the load and its remembering.
+    remember(job.journal, job.ledger)
+    total = _count(job.journal, "SELECT count(*) FROM writes WHERE state = 'landed'")
+
+    def between() -> None:
+        done = _count(job.journal, "SELECT count(*) FROM writes WHERE verified <> ''")
+        _tell(job, "verify", done, total)
+
+    verify(job.journal, job.square, job.run, between)
+    job.journal.note(stage="done", finished_at=_timestamp(job.world))
+
+
+_STAGES: dict[str, Callable[[_Job], None]] = {
+    "read": _read,
+    "check": _check,
+    "plan": _plan,
+    "load": _load,
+    "verify": _verify,
+}
+
+
+def _begin(
+    command: Command,
+    arguments: Sequence[str],
+    config: Config,
+    state: State,
+    square: Square | None,
+    merchant: Merchant,
+    world: World,
+    run_dir: Path | None,
+) -> tuple[Run, Path]:
+    """Open the sources and begin a run, or find the one that this very command began."""
+    run_id = f"{world.now():%Y%m%dT%H%M%SZ}-{world.chance.getrandbits(16):04x}"
+    folder = state.begin(run_id, run_dir)
+    try:
+        sources = open_sources(arguments, config.source, folder / "stdin")
+        mappings = [resolve(s.name, s.columns, s.not_text, config) for s in sources]
+    except BaseException:
+        state.discard(run_id)
+        raise
+    fingerprint = _fingerprint(config, [source.sha256 for source in sources], merchant, square)
+    unfinished = next(state.unfinished(fingerprint=fingerprint), None)
+    if command == "import" and unfinished is not None:
+        state.discard(run_id)
+        with closing(Journal.open(unfinished / JOURNAL)) as journal:
+            # The limits may have changed: that is how one gets past a brake.
+            journal.note(config=config.model_dump_json())
+            return journal.run(), unfinished
+    run = Run(
+        run_id=run_id,
+        command=command,
+        started_at=_timestamp(world),
+        target=square.environment if square else "none",
+        base_url=square.base_url if square else "",
+        merchant_id=merchant.id,
+        country=merchant.country,
+        square_version=config.target.square_version,
+        config=config.model_dump_json(),
+        fingerprint=fingerprint,
+    )
+    kept = [
+        (
+            _json({**asdict(source), "path": str(source.path.resolve())}),
+            _json({"fields": mapping.fields, "unused": mapping.unused}),
+        )
+        for source, mapping in zip(sources, mappings, strict=True)
+    ]
+    Journal.create(folder / JOURNAL, run, kept).close()
+    return run, folder
+
+
+def _settle_others(run: Run, state: State, square: Square) -> None:
+    """Finish what unfinished runs left in flight, so that the ledger knows every customer made.
+
+    Their calls are sent again byte for byte: Square answers a repeated create with the profile it
+    made the first time.
+    """
+    for folder in state.unfinished(merchant_id=run.merchant_id, base_url=run.base_url):
+        if folder.name == run.run_id:
+            continue
+        with (
+            closing(Journal.open(folder / JOURNAL)) as journal,
+            closing(Ledger(state.ledger, run.merchant_id)) as ledger,
+        ):
+            other = journal.run()
+            config = Config.model_validate_json(other.config)
+            client = square.connect(_observer(journal))
+            Loader(journal, client, other, config.update).load(lambda: None, sent_only=True)
+            remember(journal, ledger)
+
+
+def _fingerprint(
+    config: Config, hashes: Sequence[str], merchant: Merchant, square: Square | None
+) -> str:
+    settings = config.model_dump(mode="json", exclude={"limits"})
+    told = [settings, list(hashes), merchant.id, square and square.base_url]
+    return hashlib.sha256(orjson.dumps(told, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _observer(journal: Journal) -> Callable[[Call], None]:
+    def observe(call: Call) -> None:
+        journal.called(
+            call.endpoint,
+            retry=call.retry,
+            rate_limited=call.rate_limited,
+            error=call.status is None or call.status >= 400,
+        )
+
+    return observe
+
+
+def _unobserved(call: Call) -> None:
+    """Calls before a run begins belong to no run."""
+
+
+@contextmanager
+def _timed(job: _Job, stage: str) -> Iterator[None]:
+    begin = job.world.clock()
+    try:
+        yield
+    finally:
+        job.journal.spent(stage, job.world.clock() - begin)
+
+
+def _tell(job: _Job, stage: str, done: int, total: int = 0) -> None:
+    job.world.watch(Progress(stage, done, total))
+
+
+def _tell_requests(job: _Job) -> None:
+    done, total = next(
+        job.journal.query(
+            "SELECT count(*) FILTER (WHERE state = 'answered'), count(*) FROM requests"
+        )
+    )
+    _tell(job, "load", done, total)
+
+
+def _count(journal: Journal, sql: str) -> int:
+    return int(next(journal.query(sql))[0])
+
+
+def _timestamp(world: World) -> str:
+    return world.now().isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value).decode()

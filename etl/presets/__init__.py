@@ -1,0 +1,1 @@
+"""What do other systems call the customer fields? One TOML fragment of a config per system."""

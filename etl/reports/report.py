@@ -1,0 +1,113 @@
+"""Was everything accounted for? ``report.json``: the machine's report of a run.
+
+A pure function of the journal: the same journal always gives the same bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from etl.config import Config
+from etl.journal.journal import OUTCOMES, Journal
+from etl.stages.plan import beyond
+
+# Outcomes that need somebody's attention, unless [limits] tolerate allows for them.
+_ATTENTION = ("rejected", "failed", "review")
+
+
+def build(journal: Journal) -> dict[str, Any]:
+    """Return the report; its keys and their meaning are listed in the README."""
+    facts, run = journal.facts(), journal.run()
+    found = dict(journal.query("SELECT outcome, count(*) FROM rows GROUP BY outcome"))
+    counts = {outcome: found.get(outcome, 0) for outcome in OUTCOMES}
+    read = sum(source["rows"] for source in journal.sources())
+    if facts["stage"] in ("read", "check"):
+        # Rows enter the ledger when they are checked; until then nothing was attempted.
+        counts["pending"] += read - sum(counts.values())
+    finished = facts["stage"] == "done"
+    verified: dict[str, int] = dict(
+        journal.query(
+            "SELECT verified, count(*) FROM writes WHERE verified <> '' GROUP BY verified"
+        )
+    )
+    report = {
+        "run_id": run.run_id,
+        "command": run.command,
+        "status": _status(run.command, finished, facts.get("stopped", "")),
+        "started_at": run.started_at,
+        "finished_at": facts.get("finished_at"),
+        "target": run.target,
+        "merchant_id": run.merchant_id,
+        "square_version": run.square_version,
+        "sources": [
+            {
+                "path": source["facts"]["name"],
+                "sha256": source["facts"]["sha256"],
+                "rows": source["rows"],
+                "notes": source["facts"]["notes"],
+                "unused_columns": source["mapping"]["unused"],
+            }
+            for source in journal.sources()
+        ],
+        "rows": {"read": read, **counts},
+        "balanced": read == sum(counts.values()),
+        "reasons": _by_code(journal, "'reject', 'review'"),
+        "repairs": _by_code(journal, "'repair', 'drop', 'truncate', 'note'"),
+        "lookup": facts.get("lookup"),
+        "verified": {
+            "checked": sum(verified.values()),
+            "matched": verified.get("matched", 0),
+            "mismatched": verified.get("mismatched", 0),
+        },
+        "requests": {
+            endpoint: {
+                "calls": calls,
+                "retries": retries,
+                "rate_limited": rate_limited,
+                "errors": errors,
+            }
+            for endpoint, calls, retries, rate_limited, errors in journal.query(
+                "SELECT endpoint, calls, retries, rate_limited, errors FROM calls ORDER BY endpoint"
+            )
+        },
+        "seconds": {
+            stage: round(seconds, 3)
+            for stage, seconds in journal.query("SELECT stage, seconds FROM seconds ORDER BY stage")
+        },
+        "stopped": facts.get("stopped") or None,
+    }
+    return {**report, "exit_code": _exit_code(report, Config.model_validate_json(run.config))}
+
+
+def as_json(report: dict[str, Any]) -> bytes:
+    """Return the bytes of ``report.json``."""
+    return orjson.dumps(report, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def _status(command: str, finished: bool, stopped: str) -> str:
+    if not finished:
+        return "braked" if stopped.startswith("brake: ") else "incomplete"
+    return {"import": "finished", "plan": "planned", "validate": "validated"}[command]
+
+
+def _exit_code(report: dict[str, Any], config: Config) -> int:
+    rows = report["rows"]
+    if report["status"] in ("incomplete", "braked"):
+        return 4 if report["status"] == "incomplete" else 6
+    if report["command"] == "import" and rows["unknown"] + rows["pending"]:
+        return 4
+    attention = sum(rows[outcome] for outcome in _ATTENTION)
+    untrusted = report["verified"]["mismatched"] > 0
+    return 3 if untrusted or beyond(attention, config.limits.tolerate, rows["read"]) else 0
+
+
+def _by_code(journal: Journal, effects: str) -> dict[str, dict[str, int]]:
+    counts: dict[str, dict[str, int]] = {}
+    for code, field, count in journal.query(
+        "SELECT code, field, count(DISTINCT row) FROM problems "
+        f"WHERE effect IN ({effects}) GROUP BY code, field ORDER BY code, field"
+    ):
+        counts.setdefault(code, {})[field] = count
+    return counts

@@ -1,0 +1,92 @@
+"""What did we decide where Square says nothing?
+
+Everything the sandbox does that no source of Square's states is listed here, so that nobody
+mistakes it for Square's word. The numbers are used by the code; the table is for people.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+MAX_KEY_LENGTH = 45
+KEY_LIFETIME = 24 * 3600
+CURSOR_LIFETIME = 300
+BULK_LIMIT = 100
+SINGLE_BODY_LIMIT = 1 << 20
+# 100 profiles with every field at its limit, written as \uXXXX escapes, are 6.5 MB.
+BULK_BODY_LIMIT = 8 << 20
+
+
+class Assumption(NamedTuple):
+    """One thing Square does not tell, and what the sandbox does."""
+
+    subject: str
+    choice: str
+
+
+ASSUMPTIONS = (
+    Assumption("default Square-Version", "no header: the newest version known"),
+    Assumption("version beyond the newest known", "served as the newest, which is logged"),
+    Assumption("order of checks", "path, token, pace, version, scopes, size, JSON, types, values"),
+    Assumption("answer without a valid version", "has no Square-Version header"),
+    Assumption("status of CONFLICT", "409"),
+    Assumption("version above the stored one", "CONFLICT, as any other than the stored one"),
+    Assumption("an update that changes nothing", "200; version and updated_at stay"),
+    Assumption(
+        "idempotency key, length", f"1 to {MAX_KEY_LENGTH} characters; also of bulk-create's keys"
+    ),
+    Assumption(
+        "idempotency key, an unusable one in bulk-create", "refuses the call, nothing is run"
+    ),
+    Assumption("idempotency key, lifetime", f"{KEY_LIFETIME // 3600} hours on the sandbox's clock"),
+    Assumption("idempotency key, space", "create and bulk-create share one"),
+    Assumption("idempotency key, sameness", "the same JSON members, whatever their order"),
+    Assumption("idempotency key after a refused create", "not consumed"),
+    Assumption("idempotency key after a delete", "stays consumed: IDEMPOTENCY_KEY_REUSED"),
+    Assumption("idempotency key after a merge", "answers with the profile as it was created"),
+    Assumption("null without X-Clear-Null", "changes nothing, but counts as a field that was set"),
+    Assumption("null or an empty string on create", "as if absent"),
+    Assumption("clearing the last public field", "BAD_REQUEST"),
+    Assumption("unknown and read-only fields", "refused on create, search and in bulk"),
+    Assumption("unknown and read-only fields on a single update", "ignored"),
+    Assumption("address.first_name, last_name", "over 300 VALUE_TOO_LONG, else dropped"),
+    Assumption("wrong JSON type inside a bulk entry", "an error of that entry alone"),
+    Assumption("stages of validation", "types and unknown fields, then all values, then identity"),
+    Assumption("length of note", "no limit but the body's"),
+    Assumption("lengths", "in Unicode code points; nothing is trimmed or normalised"),
+    Assumption("characters in phones", "no letters, so neither vanity numbers nor extensions"),
+    Assumption("phones", "9 to 16 digits, valid by phonenumbers in the merchant's country"),
+    Assumption("emails", "valid by email-validator without DNS; non-ASCII addresses too"),
+    Assumption("birthdays", "future ones accepted; 02-29 only with a leap year or none"),
+    Assumption("country codes", "upper case ISO 3166 alpha-2, and ZZ"),
+    Assumption("tax_ids.eu_vat", "ASCII letters and digits only, else INVALID_VALUE"),
+    Assumption("bulk calls", f"1 to {BULK_LIMIT} entries, all six codes of size as in the table"),
+    Assumption("bulk size violations", "maps VALUE_EMPTY, TOO_MANY_MAP_ENTRIES"),
+    Assumption("bulk list violations", "lists ARRAY_EMPTY, ARRAY_LENGTH_TOO_LONG"),
+    Assumption("repeated ids in bulk-retrieve and bulk-delete", "one answer per distinct id"),
+    Assumption("updated_at", "whole seconds, rounded down; created_at has milliseconds"),
+    Assumption("created_at and updated_at bounds", "both inclusive, compared as displayed"),
+    Assumption("range that ends before it starts", "INVALID_TIME_RANGE"),
+    Assumption("DEFAULT sort", "case-insensitive, by code point, names joined without a blank"),
+    Assumption("ties of both sorts", "by id, in the same direction"),
+    Assumption("exact phone without +", "finds nothing"),
+    Assumption("empty text or list in a filter", "VALUE_EMPTY, ARRAY_EMPTY"),
+    Assumption(
+        "cursor lifetime", f"{CURSOR_LIFETIME} s on the sandbox's clock, else INVALID_CURSOR"
+    ),
+    Assumption("cursor of another query", "INVALID_CURSOR; limit and count may change"),
+    Assumption("unknown query parameters", "ignored"),
+    Assumption("retrieve by id", "shows every write at once, whatever the lag"),
+    Assumption("update or delete by a merged id", "404 NOT_FOUND"),
+    Assumption(
+        "conflicting values in a merge", "the first profile named wins, the others fill its gaps"
+    ),
+    Assumption("created_at of a merge", "the moment of the merge; its version is 0"),
+    Assumption("cost of a bulk call against the rate limit", "one call"),
+    Assumption("rate limit", "a bucket per token that holds one second's worth, at least one call"),
+    Assumption(
+        "body size",
+        f"{SINGLE_BODY_LIMIT} bytes, {BULK_BODY_LIMIT} for bulk calls; else 413",
+    ),
+    Assumption("merchants other than Square's eight countries", "no currency, no language"),
+)

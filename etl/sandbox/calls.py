@@ -1,0 +1,94 @@
+"""What does a handler know of the call it answers?"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+from urllib.parse import parse_qsl
+
+from etl.sandbox import edge, ids
+from etl.sandbox.assumptions import SINGLE_BODY_LIMIT
+from etl.sandbox.faults import Script
+from etl.sandbox.messages import Request
+from etl.sandbox.store import Store, TokenRow, Write
+from etl.sandbox.times import timestamp
+
+Action = Literal["create", "update", "delete", "merge"]
+
+
+@dataclass(frozen=True, slots=True)
+class Merchant:
+    """The seller whose directory this is."""
+
+    id: str
+    country: str
+    business_name: str
+    location_id: str
+    created_at: str
+
+
+@dataclass(slots=True)
+class Call:
+    """One request inside its transaction, with all a handler may use.
+
+    ``lag`` is how far list and search are behind, in milliseconds, ``keep`` how long the file has
+    to remember for the sake of any lag. ``half`` asks bulk calls to stop half-way.
+    """
+
+    request: Request
+    request_id: str
+    endpoint: str
+    store: Store
+    chance: random.Random
+    merchant: Merchant
+    secret: bytes
+    token: TokenRow
+    script: Script
+    now: int
+    lag: int
+    keep: int
+    half: bool = False
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The query parameters; of a repeated one the last counts."""
+        return dict(parse_qsl(self.request.query, keep_blank_values=True))
+
+    @property
+    def shown(self) -> int | None:
+        """The moment list and search show, None for now."""
+        return self.now - self.lag if self.lag else None
+
+    def json(self, limit: int = SINGLE_BODY_LIMIT) -> dict[str, Any]:
+        """The body, which must be a JSON object."""
+        return edge.json_object(self.request.body, limit)
+
+    def log(
+        self,
+        action: Action,
+        customer: Mapping[str, Any],
+        changes: Mapping[str, object],
+        key: str | None = None,
+    ) -> None:
+        """Note an effective write."""
+        self.store.log(
+            Write(
+                timestamp(self.now),
+                self.request_id,
+                self.endpoint,
+                action,
+                customer["id"],
+                key,
+                customer["version"],
+                changes,
+            )
+        )
+
+    def new_id(self) -> str:
+        """Draw an id that no profile has: two processes may have been given the same chance."""
+        while True:
+            drawn = ids.customer_id(self.chance)
+            if not self.store.knows(drawn):
+                return drawn

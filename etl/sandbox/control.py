@@ -1,0 +1,97 @@
+"""What can be done to the sandbox that cannot be done to Square?
+
+The control calls under ``/_sandbox``: tokens, merges, faults, the log, the clock, seeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from etl.sandbox import errors, rules, seed, tokens
+from etl.sandbox.calls import Call
+from etl.sandbox.errors import Problem, Refusal
+from etl.sandbox.store import TokenRow
+
+EMPTY = b"{}"
+
+
+def issue_token(call: Call) -> bytes:
+    """Issue a further token with the scopes asked for, for a while or for ever."""
+    body = call.json()
+    scopes = body.get("scopes")
+    if not isinstance(scopes, list) or not all(isinstance(scope, str) for scope in scopes):
+        raise Refusal(errors.expected("array", "scopes"))
+    lasting = body.get("expires_in") is None
+    expires = None if lasting else call.now + int(_number(body, "expires_in") * 1000)
+    token = tokens.issue(call.chance)
+    call.store.put_token(
+        tokens.digest(token),
+        TokenRow(frozenset(scopes), owner=False, expires=expires, revoked=False),
+    )
+    return orjson.dumps({"token": token})
+
+
+def revoke_token(call: Call, token: str) -> bytes:
+    """Take a token back."""
+    if not call.store.revoke(tokens.digest(token)):
+        raise errors.unknown_path("Nobody was issued this token.")
+    return EMPTY
+
+
+def merge(call: Call) -> bytes:
+    """Merge profiles as a seller would: a new one takes their place."""
+    old_ids = call.json().get("from")
+    if not isinstance(old_ids, list) or len(set(map(str, old_ids))) < 2:
+        raise Refusal(Problem("BAD_REQUEST", "from: at least two ids of profiles", "from"))
+    values: rules.Values = {}
+    for old_id in dict.fromkeys(map(str, old_ids)):
+        body = call.store.body(old_id)
+        if body is None:
+            raise Refusal(errors.customer_not_found(old_id))
+        values = rules.flat_values(orjson.loads(body)) | values
+        call.store.remove(old_id, call.now, call.keep)
+    customer = rules.new_customer(call.new_id(), values, "MERGE", call.now)
+    profile = rules.as_profile(customer, call.now, call.now, call.merchant.country)
+    call.store.insert(profile, call.now)
+    call.store.merge(old_ids, profile.id)
+    call.log("merge", customer, {"from": old_ids, **values})
+    return b'{"customer":%b}' % profile.body
+
+
+def set_faults(call: Call) -> bytes:
+    """Put a plan in force; its calls are counted from now on. An empty plan ends all faults."""
+    call.script.play(call.json())
+    return EMPTY
+
+
+def read_log(call: Call) -> bytes:
+    """Return the log of effective writes."""
+    return orjson.dumps({"log": call.store.entries()})
+
+
+def advance_clock(call: Call) -> bytes:
+    """Move the sandbox's clock forward, for all who use its file."""
+    seconds = _number(call.json(), "advance")
+    call.store.set("ahead", call.store.setting("ahead", 0) + int(seconds * 1000))
+    return EMPTY
+
+
+def fill(call: Call) -> bytes:
+    """Fill the directory with plausible profiles."""
+    body = call.json()
+    profiles, number = body.get("profiles"), body.get("seed", 0)
+    if type(profiles) is not int or profiles < 0:
+        raise Refusal(errors.expected("integer", "profiles"))
+    if type(number) is not int:
+        raise Refusal(errors.expected("integer", "seed"))
+    return orjson.dumps(seed.fill(call, profiles, number)._asdict())
+
+
+def _number(body: Mapping[str, Any], name: str) -> float:
+    value = body.get(name)
+    if not isinstance(value, int | float) or isinstance(value, bool) or value < 0:
+        raise Refusal(errors.expected("number", name))
+    return value

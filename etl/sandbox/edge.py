@@ -1,0 +1,64 @@
+"""What is checked before a request reaches the customers: its pace, its size, its JSON."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import orjson
+
+from etl.sandbox.errors import Problem, Refusal, expected, rate_limited, too_large
+
+
+class Pace:
+    """A token bucket per access token: it holds one second's worth, at least one call.
+
+    A rate of 0 lets everything pass.
+    """
+
+    def __init__(self, rate: float) -> None:
+        self._rate = rate
+        self._capacity = max(1.0, rate)
+        self._levels: dict[bytes, tuple[float, int]] = {}
+
+    def spend(self, token: bytes, now: int) -> None:
+        """Take one call out of a token's bucket. Raises Refusal when it is empty."""
+        if self._rate <= 0:
+            return
+        level, since = self._levels.get(token, (self._capacity, now))
+        level = min(self._capacity, level + max(0, now - since) / 1000 * self._rate)
+        if level < 1:
+            self._levels[token] = (level, now)
+            raise rate_limited(math.ceil((1 - level) / self._rate))
+        self._levels[token] = (level - 1, now)
+
+
+def json_object(body: bytes, limit: int) -> dict[str, Any]:
+    """Return the body as a JSON object. Raises Refusal for anything else."""
+    check_size(body, limit)
+    if not body.strip():
+        raise Refusal(Problem("EXPECTED_JSON_BODY", "Expected a JSON body."))
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Refusal(Problem("BAD_REQUEST", _what_is_wrong(error))) from None
+    if not isinstance(value, dict):
+        raise Refusal(expected("object", ""))
+    return value
+
+
+def check_size(body: bytes, limit: int) -> None:
+    """Raise Refusal if a body is over its limit."""
+    if len(body) > limit:
+        raise too_large(limit)
+
+
+def _what_is_wrong(error: orjson.JSONDecodeError) -> str:
+    # Square's wording for a body that is no JSON, as quoted in an issue of its Flutter plugin.
+    if error.pos >= len(error.doc):
+        return "unexpected end of JSON input"
+    character = error.doc[error.pos]
+    return (
+        f"invalid character '{character}' looking for beginning of value "
+        f"(line {error.lineno}, character {error.colno})"
+    )

@@ -1,0 +1,183 @@
+"""How does Square word its errors?
+
+Literal details are Square's own where a source quotes them (named beside each); the others are
+ours, since no source gives them and no client may read them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+INVALID_REQUEST = "INVALID_REQUEST_ERROR"
+AUTHENTICATION = "AUTHENTICATION_ERROR"
+RATE_LIMIT = "RATE_LIMIT_ERROR"
+API = "API_ERROR"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One entry of an ``errors`` list, and the status it has when it leads one."""
+
+    code: str
+    detail: str
+    field: str = ""
+    category: str = INVALID_REQUEST
+    status: int = 400
+
+    def as_json(self) -> dict[str, str]:
+        """Return the entry with its keys in the order seen on the wire."""
+        # The gateway writes category, code, detail; the customer service code, detail, field,
+        # category (recorded answers).
+        if self.category == AUTHENTICATION:
+            return {"category": self.category, "code": self.code, "detail": self.detail}
+        field = {"field": self.field} if self.field else {}
+        return {"code": self.code, "detail": self.detail, **field, "category": self.category}
+
+
+class Refusal(Exception):
+    """The call as a whole is refused; its status is that of the first problem."""
+
+    def __init__(self, *problems: Problem, retry_after: int | None = None) -> None:
+        self.problems = problems
+        self.retry_after = retry_after
+        super().__init__("; ".join(f"{problem.code} {problem.detail}" for problem in problems))
+
+
+def as_errors(problems: Iterable[Problem]) -> dict[str, list[dict[str, str]]]:
+    """Return the envelope of these problems."""
+    return {"errors": [problem.as_json() for problem in problems]}
+
+
+def unauthorized() -> Refusal:
+    """No token, or one nobody issued (recorded answer)."""
+    return _gateway("UNAUTHORIZED", "This request could not be authorized.")
+
+
+def malformed_authorization() -> Refusal:
+    """Something else than ``Bearer TOKEN``; Square's text begins like this."""
+    return _gateway(
+        "UNAUTHORIZED",
+        "The `Authorization` http header of your request was malformed. The header value is "
+        "expected to be of the format `Bearer TOKEN`.",
+    )
+
+
+def token_expired() -> Refusal:
+    """The token was good until a moment ago."""
+    return _gateway("ACCESS_TOKEN_EXPIRED", "The access token has expired.")
+
+
+def token_revoked() -> Refusal:
+    """The seller, or a control call, took the token back."""
+    return _gateway("ACCESS_TOKEN_REVOKED", "The access token has been revoked.")
+
+
+def insufficient_scopes(missing: Iterable[str]) -> Refusal:
+    """The token lacks scopes (text quoted in a developer forum thread)."""
+    return _gateway(
+        "INSUFFICIENT_SCOPES",
+        "The merchant has not given your application sufficient permissions to do that. The "
+        "merchant must authorize your application for the following scopes: " + " ".join(missing),
+        status=403,
+    )
+
+
+def _gateway(code: str, detail: str, status: int = 401) -> Refusal:
+    return Refusal(Problem(code, detail, category=AUTHENTICATION, status=status))
+
+
+def rate_limited(retry_after: int) -> Refusal:
+    """Too many calls (text quoted in a developer forum thread)."""
+    return Refusal(
+        Problem(
+            "RATE_LIMITED",
+            "This request was rate limited. Please retry later.",
+            category=RATE_LIMIT,
+            status=429,
+        ),
+        retry_after=retry_after,
+    )
+
+
+def unavailable(detail: str) -> Refusal:
+    """The sandbox's file cannot be used right now: locked too long, or the disk is full."""
+    return Refusal(Problem("SERVICE_UNAVAILABLE", detail, category=API, status=503))
+
+
+def unknown_path(detail: str = "Resource not found.") -> Refusal:
+    """No endpoint has this path."""
+    return Refusal(Problem("NOT_FOUND", detail, status=404))
+
+
+def wrong_method(method: str, allowed: Iterable[str]) -> Refusal:
+    """The path exists, the method does not."""
+    return Refusal(
+        Problem(
+            "METHOD_NOT_ALLOWED",
+            f"{method} is not allowed here; {', '.join(allowed)} is.",
+            status=405,
+        )
+    )
+
+
+def too_large(limit: int) -> Refusal:
+    """The body is over the limit of its endpoint."""
+    return Refusal(
+        Problem(
+            "REQUEST_ENTITY_TOO_LARGE",
+            f"The request body is larger than {limit} bytes.",
+            status=413,
+        )
+    )
+
+
+def customer_not_found(customer_id: str) -> Problem:
+    """No such customer (literal text of the API reference and of recorded answers)."""
+    return Problem("NOT_FOUND", f"Customer with ID `{customer_id}` not found.", status=404)
+
+
+def conflict() -> Problem:
+    """The version given is not the stored one."""
+    return Problem("CONFLICT", "The customer was changed by someone else.", "version", status=409)
+
+
+def key_reused() -> Problem:
+    """An idempotency key came with other data (recorded answer)."""
+    return Problem(
+        "IDEMPOTENCY_KEY_REUSED",
+        "The idempotency key can only be retried with the same request data.",
+        "idempotency_key",
+    )
+
+
+def no_identity() -> Problem:
+    """A profile needs one of five fields (recorded answer; it names no field)."""
+    return Problem(
+        "BAD_REQUEST",
+        "At least one of `given_name`, `family_name`, `company_name`, `email_address`, or "
+        "`phone_number` is required for a customer.",
+    )
+
+
+def nothing_to_update() -> Problem:
+    """An update names no field (recorded answer)."""
+    return Problem("BAD_REQUEST", "At least one field must be set to update a customer.")
+
+
+def unknown_field(name: str) -> Problem:
+    """A field the endpoint does not have."""
+    return Problem("BAD_REQUEST", f"The field named '{name}' is not recognized.", name)
+
+
+def expected(kind: str, field: str) -> Problem:
+    """A JSON value of another type than the field's."""
+    article = "an" if kind[0] in "aeio" else "a"
+    return Problem(f"EXPECTED_{kind.upper()}", f"Expected {article} {kind} value.", field)
+
+
+def bad_cursor() -> Refusal:
+    """A cursor that was not issued, for another query, or too old."""
+    return Refusal(
+        Problem("INVALID_CURSOR", "The cursor is invalid, expired or of another query.", "cursor")
+    )

@@ -1,0 +1,343 @@
+"""What does each endpoint of the Customers API do?
+
+A handler gets a call and the ids in its path, and returns the body of a 200 answer or raises
+Refusal. It reads and writes through the store, inside the one transaction of its request.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
+
+from etl.sandbox import errors, rules, search
+from etl.sandbox.assumptions import BULK_BODY_LIMIT, BULK_LIMIT, KEY_LIFETIME, MAX_KEY_LENGTH
+from etl.sandbox.calls import Call, Merchant
+from etl.sandbox.errors import Problem, Refusal
+from etl.sandbox.store import Remembered
+from etl.sandbox.times import moment, timestamp
+
+EMPTY = b"{}"
+
+
+# Single calls
+
+
+def create(call: Call) -> bytes:
+    """CreateCustomer."""
+    data = call.json()
+    key = data.pop("idempotency_key", None)
+    if key is not None:
+        if not isinstance(key, str):
+            raise Refusal(errors.expected("string", "idempotency_key"))
+        # An empty key is as good as none: the same create twice makes two profiles.
+        if len(key) > MAX_KEY_LENGTH:
+            raise Refusal(
+                Problem(
+                    "VALUE_TOO_LONG",
+                    f"Expected idempotency_key to have at most {MAX_KEY_LENGTH} characters",
+                    "idempotency_key",
+                )
+            )
+        if not key:
+            raise Refusal(
+                Problem(
+                    "VALUE_EMPTY", "Expected idempotency_key not to be empty", "idempotency_key"
+                )
+            )
+    return b'{"customer":%b}' % _created(call, data, key)
+
+
+def _check_key(key: str) -> None:
+    if not key:
+        raise Refusal(Problem("VALUE_EMPTY", "Expected a value", "idempotency_key"))
+    if len(key) > MAX_KEY_LENGTH:
+        raise Refusal(
+            Problem(
+                "VALUE_TOO_LONG",
+                f"Expected idempotency_key to have at most {MAX_KEY_LENGTH} characters",
+                "idempotency_key",
+            )
+        )
+
+
+def _created(call: Call, data: Mapping[str, Any], key: str | None) -> bytes:
+    digest = b""
+    if key is not None:
+        digest = hashlib.sha256(orjson.dumps(data, option=orjson.OPT_SORT_KEYS)).digest()
+        known = call.store.remembered(key, call.now - KEY_LIFETIME * 1000)
+        if known is not None:
+            # A key outlives its profile: observed as a failure (a thread in the forum).
+            if known.digest != digest or not call.store.knows(known.customer_id):
+                raise Refusal(errors.key_reused())
+            return known.answer
+    judged = rules.judge_new(data, call.merchant.country)
+    if judged.problems:
+        raise Refusal(*judged.problems)
+    if not rules.is_public(judged.values):
+        raise Refusal(errors.no_identity())
+    customer = rules.new_customer(call.new_id(), judged.values, "THIRD_PARTY", call.now)
+    profile = rules.as_profile(customer, call.now, call.now, call.merchant.country)
+    call.store.insert(profile, call.now)
+    call.log("create", customer, judged.values, key)
+    if key is not None:
+        call.store.remember(key, Remembered(digest, profile.id, profile.body), call.now)
+    return profile.body
+
+
+def retrieve(call: Call, customer_id: str) -> bytes:
+    """RetrieveCustomer; the id of a merged profile shows the one it became."""
+    return b'{"customer":%b}' % _found(call, customer_id)
+
+
+def _found(call: Call, customer_id: str) -> bytes:
+    body = call.store.body(call.store.survivor(customer_id))
+    if body is None:
+        raise Refusal(errors.customer_not_found(customer_id))
+    return body
+
+
+def update(call: Call, customer_id: str) -> bytes:
+    """UpdateCustomer: sparse, guarded by ``version`` if it is given."""
+    return b'{"customer":%b}' % _updated(call, customer_id, call.json(), strict=False)
+
+
+def _updated(call: Call, customer_id: str, data: Mapping[str, Any], *, strict: bool) -> bytes:
+    body = call.store.body(customer_id)
+    if body is None:
+        raise Refusal(errors.customer_not_found(customer_id))
+    judged = rules.judge_change(
+        data,
+        call.merchant.country,
+        clear_null=call.request.headers.get("x-clear-null", "").lower() == "true",
+        strict=strict,
+    )
+    version = data.get("version")
+    if version is not None and type(version) is not int:
+        judged.problems.append(errors.expected("integer", "version"))
+    if judged.problems:
+        raise Refusal(*judged.problems)
+    if not judged.mentioned:
+        raise Refusal(errors.nothing_to_update())
+    before = orjson.loads(body)
+    if version is not None and version != before["version"]:
+        raise Refusal(errors.conflict())
+    after, changes = rules.changed_customer(before, judged.values, call.now)
+    if not changes:
+        return body
+    if rules.is_public(before) and not rules.is_public(after):
+        raise Refusal(errors.no_identity())
+    profile = rules.as_profile(after, _created_at(after), call.now, call.merchant.country)
+    call.store.replace(profile, call.now, call.keep)
+    call.log("update", after, changes)
+    return profile.body
+
+
+def _created_at(customer: Mapping[str, Any]) -> int:
+    created = moment(customer["created_at"])
+    assert created is not None, "the sandbox wrote this itself"
+    return int(created)
+
+
+def delete(call: Call, customer_id: str) -> bytes:
+    """DeleteCustomer, guarded by ``version`` if it is given."""
+    version = call.parameters.get("version")
+    if version is not None and not search.is_integer(version):
+        raise Refusal(errors.expected("integer", "version"))
+    _deleted(call, customer_id, None if version is None else int(version))
+    return EMPTY
+
+
+def _deleted(call: Call, customer_id: str, version: int | None = None) -> bytes:
+    body = call.store.body(customer_id)
+    if body is None:
+        raise Refusal(errors.customer_not_found(customer_id))
+    customer = orjson.loads(body)
+    if version is not None and version != customer["version"]:
+        raise Refusal(errors.conflict())
+    call.store.remove(customer_id, call.now, call.keep)
+    call.log("delete", customer, {})
+    return EMPTY
+
+
+# List and search
+
+
+def list_customers(call: Call) -> bytes:
+    """ListCustomers."""
+    return _page(call, search.from_parameters(call.parameters))
+
+
+def search_customers(call: Call) -> bytes:
+    """SearchCustomers."""
+    # Without a body everything is asked for, as with an empty one.
+    body = call.json() if call.request.body.strip() else {}
+    return _page(call, search.from_body(body))
+
+
+def _page(call: Call, query: search.Query) -> bytes:
+    after = search.read_cursor(call.secret, query, call.now)
+    members = []
+    if query.selection is not None:
+        page = call.store.page(query.selection, call.shown, after, query.limit)
+        if page.bodies:
+            members.append(b'"customers":[%b]' % b",".join(page.bodies))
+        if page.end is not None:
+            cursor = search.make_cursor(call.secret, query, page.end, call.now)
+            members.append(b'"cursor":"%b"' % cursor.encode())
+    if query.counted:
+        counted = 0 if query.selection is None else call.store.count(query.selection, call.shown)
+        members.append(b'"count":%d' % counted)
+    return b"{%b}" % b",".join(members)
+
+
+# Bulk calls
+
+
+def bulk_create(call: Call) -> bytes:
+    """BulkCreateCustomers: the map's keys are idempotency keys."""
+    entries = _map_of_entries(call)
+    for key in entries:
+        if not key:
+            raise Refusal(Problem("MAP_KEY_LENGTH_TOO_SHORT", "A key is empty.", "customers"))
+        if len(key) > MAX_KEY_LENGTH:
+            raise Refusal(
+                Problem(
+                    "MAP_KEY_LENGTH_TOO_LONG",
+                    f"A key has more than {MAX_KEY_LENGTH} characters.",
+                    "customers",
+                )
+            )
+    return _each(call, entries, lambda key, data: _created(call, _entry(data), key))
+
+
+def bulk_update(call: Call) -> bytes:
+    """BulkUpdateCustomers: the map's keys are customer ids."""
+    return _each(
+        call,
+        _map_of_entries(call),
+        lambda key, data: _updated(call, key, _entry(data), strict=True),
+    )
+
+
+def bulk_retrieve(call: Call) -> bytes:
+    """BulkRetrieveCustomers: one answer per distinct id, merges followed."""
+    return _each(call, _list_of_ids(call), lambda key, _: _found(call, key))
+
+
+def bulk_delete(call: Call) -> bytes:
+    """BulkDeleteCustomers: one answer per distinct id, no versions."""
+    return _each(call, _list_of_ids(call), lambda key, _: _deleted(call, key))
+
+
+def _map_of_entries(call: Call) -> dict[str, Any]:
+    entries = _only_member(call, "customers")
+    if not isinstance(entries, dict):
+        raise Refusal(errors.expected("object", "customers"))
+    _check_number(len(entries), "customers", "VALUE_EMPTY", "TOO_MANY_MAP_ENTRIES")
+    return entries
+
+
+def _list_of_ids(call: Call) -> dict[str, None]:
+    asked = _only_member(call, "customer_ids")
+    if not isinstance(asked, list):
+        raise Refusal(errors.expected("array", "customer_ids"))
+    if not all(isinstance(customer_id, str) for customer_id in asked):
+        raise Refusal(errors.expected("string", "customer_ids"))
+    _check_number(len(asked), "customer_ids", "ARRAY_EMPTY", "ARRAY_LENGTH_TOO_LONG")
+    return dict.fromkeys(asked)
+
+
+def _only_member(call: Call, name: str) -> Any:
+    body = call.json(BULK_BODY_LIMIT)
+    unknown = [errors.unknown_field(other) for other in body if other != name]
+    if unknown:
+        raise Refusal(*unknown)
+    if body.get(name) is None:
+        raise Refusal(Problem("MISSING_REQUIRED_PARAMETER", f"{name} is required.", name))
+    return body[name]
+
+
+def _check_number(number: int, field: str, none: str, many: str) -> None:
+    if number == 0:
+        raise Refusal(Problem(none, "Expected at least one entry.", field))
+    if number > BULK_LIMIT:
+        raise Refusal(Problem(many, f"Expected at most {BULK_LIMIT} entries.", field))
+
+
+def _entry(data: Any) -> dict[str, Any]:
+    if not isinstance(data, dict):
+        raise Refusal(errors.expected("object", "customers"))
+    return data
+
+
+def _each(call: Call, entries: Mapping[str, Any], carry_out: Callable[[str, Any], bytes]) -> bytes:
+    """Carry out every entry for itself; what one does to the others is nothing."""
+    wanted = (len(entries) + 1) // 2 if call.half else len(entries)
+    answers = []
+    for key, data in itertools.islice(entries.items(), wanted):
+        try:
+            body = carry_out(key, data)
+            answer = body if body == EMPTY else b'{"customer":%b}' % body
+        except Refusal as refusal:
+            answer = orjson.dumps(errors.as_errors(refusal.problems))
+        answers.append(b"%b:%b" % (orjson.dumps(key), answer))
+    return b'{"responses":{%b}}' % b",".join(answers)
+
+
+# Merchants and tokens
+
+
+def list_merchants(call: Call) -> bytes:
+    """ListMerchants: the one merchant a token is for, under the key ``merchant``."""
+    return orjson.dumps({"merchant": [_merchant(call.merchant)]})
+
+
+def retrieve_merchant(call: Call, merchant_id: str) -> bytes:
+    """RetrieveMerchant, by id or as ``me``."""
+    if merchant_id not in ("me", call.merchant.id):
+        raise Refusal(Problem("NOT_FOUND", f"Merchant {merchant_id} not found.", status=404))
+    return orjson.dumps({"merchant": _merchant(call.merchant)})
+
+
+# Language and currency of the countries Square serves sellers in.
+_MARKETS = {
+    "AU": ("en-AU", "AUD"),
+    "CA": ("en-CA", "CAD"),
+    "ES": ("es-ES", "EUR"),
+    "FR": ("fr-FR", "EUR"),
+    "GB": ("en-GB", "GBP"),
+    "IE": ("en-IE", "EUR"),
+    "JP": ("ja-JP", "JPY"),
+    "US": ("en-US", "USD"),
+}
+
+
+def _merchant(merchant: Merchant) -> dict[str, str]:
+    market = _MARKETS.get(merchant.country)
+    language = {"language_code": market[0], "currency": market[1]} if market else {}
+    return {
+        "id": merchant.id,
+        "business_name": merchant.business_name,
+        "country": merchant.country,
+        **language,
+        "status": "ACTIVE",
+        "main_location_id": merchant.location_id,
+        "created_at": merchant.created_at,
+    }
+
+
+def token_status(call: Call) -> bytes:
+    """RetrieveTokenStatus; a token that never expires has no ``expires_at``."""
+    expires = call.token.expires
+    return orjson.dumps(
+        {
+            "scopes": sorted(call.token.scopes),
+            **({} if expires is None else {"expires_at": timestamp(expires)}),
+            "client_id": "sandbox-sq0idb-local",
+            "merchant_id": call.merchant.id,
+        }
+    )

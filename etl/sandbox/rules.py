@@ -1,0 +1,340 @@
+"""What must a customer be, and what becomes of one when it is changed?
+
+Judges the members of a request's customer data and builds the profile Square would answer.
+Values travel flat, by path: ``{"given_name": "Ines", "address.locality": "Nantes"}``.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from etl.sandbox.errors import Problem, expected, unknown_field
+from etl.sandbox.store import Profile
+from etl.sandbox.times import birthday, timestamp
+
+IDENTIFYING = ("given_name", "family_name", "company_name", "email_address", "phone_number")
+
+# The order in which recorded answers name the members.
+_MEMBERS = (
+    *("id", "created_at", "updated_at", "given_name", "family_name", "nickname", "company_name"),
+    *("email_address", "address", "phone_number", "birthday", "reference_id", "note", "tax_ids"),
+    *("preferences", "creation_source", "group_ids", "segment_ids", "version"),
+)
+_NESTED = ("address", "tax_ids")
+# Accepted in a request and not kept (API reference; recorded answers lack them).
+_DROPPED = frozenset({"address.first_name", "address.last_name"})
+
+_LETTER = re.compile(r"[^\W\d_]")
+
+Values = dict[str, str | None]
+Customer = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Customer data after judgement: usable only if there are no problems.
+
+    ``values`` are what is to be set, None what is to be cleared; ``mentioned`` tells whether any
+    field was named at all.
+    """
+
+    values: Values
+    problems: list[Problem]
+    mentioned: bool = False
+
+
+def judge_new(data: Mapping[str, Any], country: str) -> Judged:
+    """Judge the data of a new profile; null and empty values count as absent."""
+    flat, problems = _flatten(data, strict=True)
+    values = {path: value for path, value in flat.items() if value not in (None, "")}
+    return _judge(values, problems, country, bool(flat))
+
+
+def judge_change(
+    data: Mapping[str, Any], country: str, *, clear_null: bool, strict: bool
+) -> Judged:
+    """Judge the data of an update: an empty text clears, null only when ``clear_null``.
+
+    ``strict`` refuses unknown fields, which single updates ignore.
+    """
+    flat, problems = _flatten(
+        {name: value for name, value in data.items() if name != "version"}, strict=strict
+    )
+    values = {
+        path: None if value == "" else value
+        for path, value in flat.items()
+        if value is not None or clear_null
+    }
+    return _judge(values, problems, country, bool(flat))
+
+
+def _flatten(data: Mapping[str, Any], *, strict: bool) -> tuple[dict[str, Any], list[Problem]]:
+    flat: dict[str, Any] = {}
+    problems: list[Problem] = []
+    limits = _limits()
+    for name, value in data.items():
+        if name in limits and "." not in name:
+            flat[name] = value
+        elif name not in _NESTED:
+            if strict:
+                problems.append(unknown_field(name))
+        elif value is None:
+            flat[name] = None
+        elif not isinstance(value, dict):
+            problems.append(expected("object", name))
+        else:
+            # An empty object is a field that was named, and has no effect (since 2022-11-16).
+            flat.setdefault(f"{name}.", None)
+            for part, inner in value.items():
+                path = f"{name}.{part}"
+                if path in limits:
+                    flat[path] = inner
+                elif strict:
+                    problems.append(unknown_field(path))
+    for path, value in flat.items():
+        if value is not None and not isinstance(value, str):
+            problems.append(expected("string", path))
+    return flat, problems
+
+
+def _judge(values: Values, problems: list[Problem], country: str, mentioned: bool) -> Judged:
+    values = {path: value for path, value in values.items() if not path.endswith(".")}
+    if problems:
+        return Judged(values, problems, mentioned)
+    kept: Values = {}
+    limits = _limits()
+    for path, value in values.items():
+        if value is None:
+            kept[path] = None
+            continue
+        limit = limits[path]
+        check = _CHECKS.get(path)
+        if limit is not None and len(value) > limit:
+            problems.append(_too_long(path, limit))
+        elif check is not None:
+            outcome = check(value, country)
+            if isinstance(outcome, Problem):
+                problems.append(outcome)
+            else:
+                kept[path] = outcome
+        elif path not in _DROPPED:
+            kept[path] = value
+    return Judged(kept, problems, mentioned)
+
+
+@functools.cache
+def _limits() -> dict[str, int | None]:
+    # Imported late: pyarrow stands behind the field table and takes a third of a second.
+    from etl.customers import fields
+
+    limits = {field.name: field.max_length for field in fields.WRITABLE}
+    return limits | {name: fields.BY_NAME[name].max_length for name in _DROPPED}
+
+
+def _too_long(path: str, limit: int) -> Problem:
+    return Problem("VALUE_TOO_LONG", f"Expected {path} to have at most {limit} characters", path)
+
+
+# One check per field that has a form: the value to keep, or the problem.
+Check = Callable[[str, str], "str | Problem"]
+
+
+def _phone(value: str, country: str) -> str | Problem:
+    if e164(value, country) is None:
+        return Problem(
+            "INVALID_PHONE_NUMBER",
+            "Expected phone_number to be a valid phone number",
+            "phone_number",
+        )
+    return value
+
+
+def _email(value: str, country: str) -> str | Problem:
+    from email_validator import EmailNotValidError, validate_email
+
+    try:
+        validate_email(value, check_deliverability=False)
+    except EmailNotValidError:
+        return Problem(
+            "INVALID_EMAIL_ADDRESS",
+            "Expected email_address to be a valid email address",
+            "email_address",
+        )
+    return value
+
+
+def _birthday(value: str, country: str) -> str | Problem:
+    day = birthday(value)
+    if day is None:
+        return Problem(
+            "INVALID_TIME", "Expected birthday to be a day: YYYY-MM-DD or MM-DD", "birthday"
+        )
+    return day
+
+
+def _country(value: str, country: str) -> str | Problem:
+    if value not in _countries():
+        return Problem(
+            "INVALID_ENUM_VALUE",
+            "Expected address.country to be a country code of ISO 3166",
+            "address.country",
+        )
+    return value
+
+
+def _vat(value: str, country: str) -> str | Problem:
+    from etl.customers.fields import TAX_ID_COUNTRIES
+
+    if country not in TAX_ID_COUNTRIES:
+        return Problem(
+            "BAD_REQUEST", f"tax_ids are not available for sellers in {country}.", "tax_ids"
+        )
+    if not (value.isascii() and value.isalnum()):
+        return Problem(
+            "INVALID_VALUE", "Expected tax_ids.eu_vat to be letters and digits", "tax_ids.eu_vat"
+        )
+    return value
+
+
+_CHECKS: dict[str, Check] = {
+    "phone_number": _phone,
+    "email_address": _email,
+    "birthday": _birthday,
+    "address.country": _country,
+    "tax_ids.eu_vat": _vat,
+}
+
+
+@functools.cache
+def _countries() -> frozenset[str]:
+    import pycountry
+
+    return frozenset({country.alpha_2 for country in pycountry.countries} | {"ZZ"})
+
+
+@functools.lru_cache(maxsize=1024)
+def e164(value: str, country: str) -> str | None:
+    """Return a phone number in E.164 as read in ``country``, None if it is not a valid one."""
+    import phonenumbers
+
+    from etl.customers.fields import PHONE_DIGITS
+
+    if _LETTER.search(value) or sum(map(str.isdecimal, value)) not in PHONE_DIGITS:
+        return None
+    try:
+        number = phonenumbers.parse(value, country)
+    except phonenumbers.NumberParseException:
+        return None
+    # An extension has no place in Square's field.
+    if number.extension or not phonenumbers.is_valid_number(number):
+        return None
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def is_public(customer: Mapping[str, Any]) -> bool:
+    """Tell whether a profile has public data: one of the five identifying fields."""
+    return any(customer.get(name) for name in IDENTIFYING)
+
+
+def new_customer(
+    customer_id: str, values: Mapping[str, str | None], source: str, created: int
+) -> Customer:
+    """Build the profile Square would answer to a create."""
+    customer: Customer = {
+        "id": customer_id,
+        "created_at": timestamp(created),
+        "updated_at": timestamp(_whole_second(created)),
+        "preferences": {"email_unsubscribed": False},
+        "creation_source": source,
+        "version": 0,
+    }
+    change(customer, values)
+    return _arranged(customer)
+
+
+def changed_customer(
+    customer: Mapping[str, Any], values: Mapping[str, str | None], now: int
+) -> tuple[Customer, Values]:
+    """Return the profile after an update, and which paths really changed."""
+    result: Customer = {
+        name: dict(value) if name in _NESTED else value for name, value in customer.items()
+    }
+    changes = change(result, values)
+    if changes:
+        result["version"] += 1
+        result["updated_at"] = timestamp(_whole_second(now))
+    return _arranged(result), changes
+
+
+def change(customer: Customer, values: Mapping[str, str | None]) -> Values:
+    """Set and clear values in place; return those that differ from what was there."""
+    changes: Values = {}
+    for path, value in values.items():
+        name, _, part = path.partition(".")
+        if name in _NESTED and not part:
+            changes |= {f"{name}.{inner}": None for inner in customer.pop(name, {})}
+            continue
+        holder = customer.setdefault(name, {}) if part else customer
+        key = part or name
+        if holder.get(key) == value:
+            pass
+        elif value is None:
+            del holder[key]
+            changes[path] = None
+        else:
+            holder[key] = value
+            changes[path] = value
+        if part and not holder:
+            del customer[name]
+    return changes
+
+
+def flat_values(customer: Mapping[str, Any]) -> Values:
+    """Return the writable values of a profile by path."""
+    values: Values = {}
+    for path in _limits():
+        name, _, part = path.partition(".")
+        value = customer.get(name, {}).get(part) if part else customer.get(name)
+        if value is not None:
+            values[path] = value
+    return values
+
+
+def _arranged(customer: Customer) -> Customer:
+    return {name: customer[name] for name in _MEMBERS if name in customer}
+
+
+def as_profile(customer: Mapping[str, Any], created: int, now: int, country: str) -> Profile:
+    """Return a profile as the store keeps it, with the keys that find and sort it."""
+    email, phone = customer.get("email_address"), customer.get("phone_number")
+    reference = customer.get("reference_id")
+    return Profile(
+        id=customer["id"],
+        body=orjson.dumps(customer),
+        version=customer["version"],
+        created=created,
+        updated=_whole_second(now),
+        source=customer["creation_source"],
+        listed=is_public(customer),
+        name_key=_sort_key(customer),
+        email_key=email.lower() if email else None,
+        phone_key=e164(phone, country) if phone else None,
+        reference_key=reference.lower() if reference else None,
+    )
+
+
+def _sort_key(customer: Mapping[str, Any]) -> str:
+    name = customer.get("given_name", "") + customer.get("family_name", "")
+    for other in ("company_name", "email_address", "phone_number"):
+        name = name or customer.get(other, "")
+    return str(name).casefold()
+
+
+def _whole_second(moment: int) -> int:
+    return moment // 1000 * 1000

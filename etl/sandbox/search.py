@@ -1,0 +1,267 @@
+"""Which profiles does a list or search ask for, and where does its next page begin?
+
+Turns query parameters and search bodies into a Selection, and makes and reads cursors.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import math
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+import orjson
+
+from etl.sandbox.assumptions import CURSOR_LIFETIME
+from etl.sandbox.errors import Problem, Refusal, bad_cursor, expected, unknown_field
+from etl.sandbox.store import Place, Selection, Span
+from etl.sandbox.times import moment
+
+CREATION_SOURCES = (
+    *("OTHER", "APPOINTMENTS", "COUPON", "DELETION_RECOVERY", "DIRECTORY", "EGIFTING"),
+    *("EMAIL_COLLECTION", "FEEDBACK", "IMPORT", "INVOICES", "LOYALTY", "MARKETING", "MERGE"),
+    *("ONLINE_STORE", "INSTANT_PROFILE", "TERMINAL", "THIRD_PARTY", "THIRD_PARTY_IMPORT"),
+    "UNMERGE_RECOVERY",
+)
+_SORTS = ("DEFAULT", "CREATED_AT")
+_ORDERS = ("ASC", "DESC")
+_MAX_PAGE = 100
+
+# Filters Square has and this sandbox does not.
+_NOT_YET = frozenset({"group_ids", "segment_ids", "custom_attribute"})
+
+
+class Query(NamedTuple):
+    """A list or search call. ``selection`` is None when nothing can match it."""
+
+    selection: Selection | None
+    limit: int
+    counted: bool
+    cursor: str | None
+    digest: bytes
+
+
+def from_parameters(parameters: Mapping[str, str]) -> Query:
+    """Read the query parameters of ListCustomers."""
+    limit = parameters.get("limit")
+    if limit is not None and not is_integer(limit):
+        raise Refusal(expected("integer", "limit"))
+    count = parameters.get("count", "false")
+    if count not in ("true", "false"):
+        raise Refusal(expected("boolean", "count"))
+    field = _one_of(parameters.get("sort_field", "DEFAULT"), _SORTS, "sort_field")
+    order = _one_of(parameters.get("sort_order", "ASC"), _ORDERS, "sort_order")
+    return Query(
+        Selection(order="name" if field == "DEFAULT" else "created", descending=order == "DESC"),
+        _page_size(_MAX_PAGE if limit is None else int(limit)),
+        count == "true",
+        parameters.get("cursor") or None,
+        _digest("list", field, order),
+    )
+
+
+def from_body(body: Mapping[str, Any]) -> Query:
+    """Read the body of SearchCustomers. Raises Refusal for what it does not understand."""
+    _only(body, ("cursor", "limit", "query", "count"), "")
+    limit, count, cursor = body.get("limit"), body.get("count"), body.get("cursor")
+    if limit is not None and type(limit) is not int:
+        raise Refusal(expected("integer", "limit"))
+    if count is not None and type(count) is not bool:
+        raise Refusal(expected("boolean", "count"))
+    if cursor is not None and not isinstance(cursor, str):
+        raise Refusal(expected("string", "cursor"))
+    query = _object(body, "query", "query")
+    _only(query, ("filter", "sort"), "query.")
+    sort = _object(query, "sort", "query.sort")
+    _only(sort, ("field", "order"), "query.sort.")
+    field = _one_of(_text(sort, "field", "query.sort.") or "DEFAULT", _SORTS, "query.sort.field")
+    order = _one_of(_text(sort, "order", "query.sort.") or "ASC", _ORDERS, "query.sort.order")
+    filters = _object(query, "filter", "query.filter")
+    return Query(
+        _selection(filters, field, order),
+        _page_size(_MAX_PAGE if limit is None else limit),
+        bool(count),
+        cursor or None,
+        _digest("search", field, order, filters),
+    )
+
+
+def _selection(filters: Mapping[str, Any], field: str, order: str) -> Selection | None:
+    inside = "query.filter."
+    for name in filters:
+        if name in _NOT_YET:
+            raise Refusal(_unserved(inside + name))
+    known = ("email_address", "phone_number", "reference_id")
+    _only(filters, (*known, "created_at", "updated_at", "creation_source"), inside)
+    email, phone, reference = (_exact(filters, name, inside) for name in known)
+    number = _plus_form(phone) if phone is not None else None
+    sources, without = _sources(filters, inside)
+    if phone is not None and number is None:
+        return None
+    return Selection(
+        email=email.lower() if email is not None else None,
+        phone=number,
+        reference=reference.lower() if reference is not None else None,
+        created=_span(filters, "created_at", inside),
+        updated=_span(filters, "updated_at", inside),
+        sources=sources,
+        without_sources=without,
+        order="name" if field == "DEFAULT" else "created",
+        descending=order == "DESC",
+    )
+
+
+def _exact(filters: Mapping[str, Any], name: str, inside: str) -> str | None:
+    path = inside + name
+    text_filter = _object(filters, name, path)
+    _only(text_filter, ("exact", "fuzzy"), f"{path}.")
+    exact = _text(text_filter, "exact", f"{path}.")
+    fuzzy = _text(text_filter, "fuzzy", f"{path}.")
+    if exact is not None and fuzzy is not None:
+        raise Refusal(Problem("BAD_REQUEST", "Give either exact or fuzzy, not both.", path))
+    if fuzzy is not None:
+        raise Refusal(_unserved(f"{path}.fuzzy"))
+    if filters.get(name) is not None and not exact:
+        raise Refusal(Problem("VALUE_EMPTY", f"Expected {path}.exact to have a value", path))
+    return exact
+
+
+def _plus_form(phone: str) -> str | None:
+    # Square converts what is stored, not what is asked for: only a number with + can match.
+    if not phone.strip().startswith("+"):
+        return None
+    return "+" + "".join(digit for digit in phone if digit.isdecimal())
+
+
+def _span(filters: Mapping[str, Any], name: str, inside: str) -> Span:
+    path = inside + name
+    bounds = _object(filters, name, path)
+    _only(bounds, ("start_at", "end_at"), f"{path}.")
+    start = _moment(bounds, "start_at", f"{path}.")
+    end = _moment(bounds, "end_at", f"{path}.")
+    if start is not None and end is not None and start > end:
+        raise Refusal(
+            Problem("INVALID_TIME_RANGE", f"Expected {path} to end after its start", path)
+        )
+    return Span(
+        None if start is None else math.ceil(start), None if end is None else math.floor(end)
+    )
+
+
+def _moment(bounds: Mapping[str, Any], name: str, inside: str) -> Fraction | None:
+    text = _text(bounds, name, inside)
+    if text is None:
+        return None
+    found = moment(text)
+    if found is None:
+        raise Refusal(
+            Problem("INVALID_TIME", f"Expected {inside}{name} as RFC 3339", f"{inside}{name}")
+        )
+    return found
+
+
+def _sources(filters: Mapping[str, Any], inside: str) -> tuple[tuple[str, ...], bool]:
+    path = f"{inside}creation_source"
+    asked = _object(filters, "creation_source", path)
+    _only(asked, ("values", "rule"), f"{path}.")
+    rule = _one_of(
+        _text(asked, "rule", f"{path}.") or "INCLUDE", ("INCLUDE", "EXCLUDE"), f"{path}.rule"
+    )
+    values = asked.get("values")
+    if filters.get("creation_source") is None:
+        return (), False
+    if values is not None and not isinstance(values, list):
+        raise Refusal(expected("array", f"{path}.values"))
+    if not values:
+        raise Refusal(Problem("ARRAY_EMPTY", "Expected at least one value", f"{path}.values"))
+    for value in values:
+        if not isinstance(value, str):
+            raise Refusal(expected("string", f"{path}.values"))
+        _one_of(value, CREATION_SOURCES, f"{path}.values")
+    return tuple(values), rule == "EXCLUDE"
+
+
+def _page_size(limit: int) -> int:
+    if limit < 1:
+        raise Refusal(Problem("VALUE_TOO_LOW", "Expected limit to be at least 1", "limit"))
+    if limit > _MAX_PAGE:
+        raise Refusal(
+            Problem("VALUE_TOO_HIGH", f"Expected limit to be at most {_MAX_PAGE}", "limit")
+        )
+    return limit
+
+
+def _object(holder: Mapping[str, Any], name: str, path: str) -> Mapping[str, Any]:
+    value = holder.get(name)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise Refusal(expected("object", path))
+    return value
+
+
+def _text(holder: Mapping[str, Any], name: str, inside: str) -> str | None:
+    value = holder.get(name)
+    if value is not None and not isinstance(value, str):
+        raise Refusal(expected("string", inside + name))
+    return value
+
+
+def _only(holder: Mapping[str, Any], known: tuple[str, ...], inside: str) -> None:
+    unknown = [unknown_field(inside + name) for name in holder if name not in known]
+    if unknown:
+        raise Refusal(*unknown)
+
+
+def _one_of(value: str, choices: tuple[str, ...], path: str) -> str:
+    if value not in choices:
+        raise Refusal(Problem("INVALID_ENUM_VALUE", f"Expected one of {', '.join(choices)}", path))
+    return value
+
+
+def _unserved(path: str) -> Problem:
+    return Problem("BAD_REQUEST", f"This sandbox does not serve the filter {path} yet.", path)
+
+
+def is_integer(text: str) -> bool:
+    """Tell whether a query parameter is a whole number."""
+    digits = text.removeprefix("-")
+    return digits.isascii() and digits.isdigit() and len(digits) < 10
+
+
+def _digest(*parts: object) -> bytes:
+    text = orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)
+    return hashlib.blake2b(text, digest_size=12).digest()
+
+
+def make_cursor(secret: bytes, query: Query, end: Place, now: int) -> str:
+    """Write down where a page ended, sealed together with its query and the time."""
+    content = orjson.dumps([now, end.key, end.id])
+    return urlsafe_b64encode(_seal(secret, query, content) + content).decode().rstrip("=")
+
+
+def read_cursor(secret: bytes, query: Query, now: int) -> Place | None:
+    """Return where the page asked for begins, None for the first.
+
+    Raises Refusal for a cursor nobody issued, issued for another query, or too long ago.
+    """
+    if query.cursor is None:
+        return None
+    try:
+        raw = urlsafe_b64decode(query.cursor + "=" * (-len(query.cursor) % 4))
+    except ValueError:
+        raise bad_cursor() from None
+    seal, content = raw[:16], raw[16:]
+    if not hmac.compare_digest(seal, _seal(secret, query, content)):
+        raise bad_cursor()
+    issued, key, customer_id = orjson.loads(content)
+    if now - issued > CURSOR_LIFETIME * 1000:
+        raise bad_cursor()
+    return Place(key, customer_id)
+
+
+def _seal(secret: bytes, query: Query, content: bytes) -> bytes:
+    return hashlib.blake2b(query.digest + content, key=secret, digest_size=16).digest()

@@ -1,0 +1,199 @@
+"""How does the sandbox get onto a port?
+
+Starlette and uvicorn, on the loopback only. Requests are answered in worker threads, and scripted
+faults are carried out on the connection itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from etl.sandbox.application import Sandbox
+from etl.sandbox.assumptions import BULK_BODY_LIMIT
+from etl.sandbox.messages import Request, Response
+
+LOOPBACK = "127.0.0.1"
+# Names the machine has for itself: another name in the Host header means that a web page of
+# somebody else's had a browser call here.
+_OWN_NAMES = [LOOPBACK, "localhost"]
+_DRIPS = 16
+_GRACE = 2  # seconds for requests under way when the server is stopped
+
+
+def run(sandbox: Sandbox, port: int, ready: Callable[[int], None]) -> None:
+    """Serve until SIGTERM or SIGINT; ``ready`` is told the port once requests are answered."""
+    server, listener = _server(sandbox, port, ready)
+    # uvicorn stops on these signals and then raises them again for whoever asked before: nobody.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    server.run(sockets=[listener])
+
+
+@contextlib.contextmanager
+def serving(sandbox: Sandbox, port: int = 0) -> Iterator[str]:
+    """Serve in a thread of this process for as long as the block lasts; gives the address."""
+    started = threading.Event()
+    server, listener = _server(sandbox, port, lambda _: started.set())
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    started.wait()
+    try:
+        yield f"http://{LOOPBACK}:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def _server(
+    sandbox: Sandbox, port: int, ready: Callable[[int], None]
+) -> tuple[_Server, socket.socket]:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # A port that was served a moment ago may be served again.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((LOOPBACK, port))
+    except OSError:
+        listener.close()
+        raise
+    door = _Door(sandbox)
+    config = uvicorn.Config(
+        Starlette(
+            routes=[Route("/{path:path}", door)],
+            middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=_OWN_NAMES)],
+        ),
+        http=_Connection,
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE,
+    )
+    server = _Server(config, lambda: ready(listener.getsockname()[1]), door.stopping.set)
+    return server, listener
+
+
+class _Server(uvicorn.Server):
+    """A uvicorn server that says when it answers and when it is about to stop."""
+
+    def __init__(
+        self, config: uvicorn.Config, ready: Callable[[], None], stopping: Callable[[], None]
+    ) -> None:
+        super().__init__(config)
+        self._ready = ready
+        self._stopping = stopping
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._stopping()
+        await super().shutdown(sockets)
+
+
+class _Connection(H11Protocol):
+    """A connection whose requests can reach it: a fault may have to break it."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.app_state = {**self.app_state, "connection": transport}
+
+
+class _Door:
+    """The ASGI side of a sandbox."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+        # Ends scripted delays when the server stops.
+        self.stopping = threading.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(
+            scope["method"],
+            scope["raw_path"].decode("ascii"),
+            scope["query_string"].decode("ascii"),
+            {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
+            await _body(receive),
+        )
+        answer = await run_in_threadpool(self._sandbox.respond, request, self.stopping.wait)
+        if answer.delivery.late:
+            await run_in_threadpool(self.stopping.wait, answer.delivery.late)
+        await _deliver(answer, scope["state"]["connection"], receive, send)
+
+
+async def _body(receive: Receive) -> bytes:
+    # What is over the limit is read to its end and forgotten: closing early would show the
+    # client a broken pipe instead of the 413.
+    body, more = bytearray(), True
+    while more:
+        message = await receive()
+        if len(body) <= BULK_BODY_LIMIT:
+            body += message.get("body", b"")
+        more = message.get("more_body", False)
+    return bytes(body)
+
+
+async def _deliver(
+    answer: Response, connection: asyncio.Transport, receive: Receive, send: Send
+) -> None:
+    match answer.delivery.manner:
+        case "drop":
+            await _close(connection.close, receive)
+        case "reset":
+            # Closing at once without lingering makes the kernel send RST.
+            raw = connection.get_extra_info("socket")
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            await _close(connection.abort, receive)
+        case "truncate":
+            await _start(answer, send)
+            await send(_part(answer.body[: len(answer.body) // 2]))
+            await _close(connection.close, receive)
+        case "drip":
+            await _start(answer, send)
+            step = max(1, len(answer.body) // _DRIPS)
+            for start in range(0, len(answer.body), step):
+                await send(_part(answer.body[start : start + step]))
+                await asyncio.sleep(answer.delivery.drip / _DRIPS)
+            await send({"type": "http.response.body"})
+        case _:
+            await _start(answer, send)
+            await send({"type": "http.response.body", "body": answer.body})
+
+
+async def _start(answer: Response, send: Send) -> None:
+    headers = {**answer.headers, "content-length": str(len(answer.body))}
+    await send(
+        {
+            "type": "http.response.start",
+            "status": answer.status,
+            "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        }
+    )
+
+
+def _part(body: bytes) -> dict[str, Any]:
+    return {"type": "http.response.body", "body": body, "more_body": True}
+
+
+async def _close(close: Callable[[], None], receive: Receive) -> None:
+    # Returning before the connection is gone would make uvicorn answer 500 on it.
+    close()
+    while (await receive())["type"] != "http.disconnect":
+        pass

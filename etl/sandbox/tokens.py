@@ -1,0 +1,60 @@
+"""Who may call?
+
+Bearer tokens with scopes, an end and a revocation. Only digests of tokens are stored, so that no
+file of the sandbox holds one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Iterable
+
+from etl.sandbox import errors
+from etl.sandbox.store import Store, TokenRow
+
+# What the sandbox's own token may do.
+ALL_SCOPES = frozenset({"CUSTOMERS_READ", "CUSTOMERS_WRITE", "MERCHANT_PROFILE_READ"})
+
+
+def issue(chance: random.Random) -> str:
+    """Draw a token; Square's own begin with EAAA, so nobody takes ours for one."""
+    return f"sandbox-{chance.getrandbits(160):040x}"
+
+
+def owners_token(secret: bytes) -> str:
+    """Return the token of a file's owner, the same at every opening."""
+    return "sandbox-" + hashlib.blake2b(b"owner", key=secret, digest_size=20).hexdigest()
+
+
+def digest(token: str) -> bytes:
+    """Return what is stored of a token."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def authenticate(store: Store, authorization: str | None, now: int) -> tuple[bytes, TokenRow]:
+    """Return the digest and the rights of the token in an ``Authorization`` header.
+
+    Raises Refusal if it is missing, malformed, unknown, revoked or expired.
+    """
+    if authorization is None:
+        raise errors.unauthorized()
+    kind, _, token = authorization.partition(" ")
+    if kind.lower() != "bearer" or not token.strip() or " " in token.strip():
+        raise errors.malformed_authorization()
+    found = digest(token.strip())
+    row = store.token(found)
+    if row is None:
+        raise errors.unauthorized()
+    if row.revoked:
+        raise errors.token_revoked()
+    if row.expires is not None and now >= row.expires:
+        raise errors.token_expired()
+    return found, row
+
+
+def require(row: TokenRow, scopes: Iterable[str]) -> None:
+    """Raise Refusal naming the scopes the token lacks."""
+    missing = [scope for scope in scopes if scope not in row.scopes]
+    if missing:
+        raise errors.insufficient_scopes(missing)

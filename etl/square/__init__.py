@@ -1,0 +1,1 @@
+"""Everything that knows how to speak to Square: one client, its patience and its pace."""

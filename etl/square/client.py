@@ -1,0 +1,311 @@
+"""How is Square asked, patiently, until it answers or refuses?
+
+The one place that waits. How long is decided in ``retry``, when the next request may leave in
+``pacing``; what an answer means in ``wire``; ``exchange`` is a single attempt. A client is used by
+one thread at a time.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+import httpx
+import orjson
+
+from etl.errors import ConfigError, Refused, Unauthorized, Unavailable
+from etl.square import retry, wire
+from etl.square.exchange import Received, exchange
+from etl.square.network import BASE_URLS, check_base_url, network_transport
+from etl.square.pacing import Pace
+from etl.square.retry import TryAgain
+from etl.square.wire import Answer, Call, Item, Merchant, Page, Profile
+
+__all__ = ["BASE_URLS", "SquareClient", "check_base_url", "network_transport"]
+
+DEADLINE = 60.0
+
+# The most Square puts on a page, and takes in one bulk call.
+BATCH = 100
+
+# An id Square leaves out of its answers is asked for this many times in a row.
+ASKINGS = 3
+
+T = TypeVar("T")
+
+
+class SquareClient:
+    """Square's Customers API, as far as imports and exports need it.
+
+    Every method either returns what Square answered or raises:
+
+    - ``Unauthorized`` for 401 and 403, ``Refused`` for any other answer that repeating the request
+      would not change. Either may follow attempts of the same request whose outcome was never
+      learned, so a write before it may still have happened.
+    - ``Unavailable`` when nothing usable came for ``patience`` seconds, or Square asks for a
+      longer wait than is left of them. What became of a write is not known then.
+
+    ``clock`` counts seconds from any origin, ``wall`` is Unix time; a ``deadline`` is the time one
+    attempt may take from first to last byte. ``observe`` hears of every attempt.
+    """
+
+    def __init__(
+        self,
+        transport: httpx.BaseTransport,
+        base_url: str,
+        token: str,
+        square_version: str,
+        *,
+        clock: Callable[[], float],
+        sleep: Callable[[float], None],
+        chance: random.Random,
+        patience: float = 900.0,
+        requests_per_second: float | None = None,
+        observe: Callable[[Call], None] = lambda call: None,
+        wall: Callable[[], float] = time.time,
+        deadline: float = DEADLINE,
+    ) -> None:
+        # The libraries below quote a header they cannot send.
+        if not (token.isascii() and token.isprintable() and token and " " not in token):
+            raise ConfigError("the access token is empty or holds characters no token has")
+        self._token = token.encode()
+        self._http = httpx.Client(
+            transport=transport,
+            base_url=check_base_url(base_url),
+            headers={
+                "Authorization": f"Bearer {token}",
+                "Square-Version": square_version,
+                "Content-Type": "application/json",
+                "Accept": "application/json",
+                "Accept-Encoding": "gzip",
+                "User-Agent": "square-etl",
+            },
+            timeout=httpx.Timeout(deadline),
+            follow_redirects=False,
+            trust_env=False,
+        )
+        self._clock = clock
+        self._sleep = sleep
+        self._chance = chance
+        self._patience = patience
+        self._pace = Pace(requests_per_second)
+        self._observe = observe
+        self._wall = wall
+        self._deadline = deadline
+
+    def merchant(self) -> Merchant:
+        """Return the seller this token belongs to."""
+        return self._ask(wire.merchant, "GET", "/v2/merchants/me")
+
+    def count_customers(self) -> int:
+        """Return how many profiles the directory lists."""
+        return self._ask(wire.count, "GET", "/v2/customers", params={"count": "true", "limit": "1"})
+
+    def list_customers(self) -> Iterator[list[Profile]]:
+        """Yield all profiles in pages, oldest first.
+
+        A profile may appear on two pages when others change meanwhile.
+        """
+
+        def turn(cursor: str | None) -> Page:
+            query = {"limit": str(BATCH), "sort_field": "CREATED_AT", "sort_order": "ASC"}
+            if cursor:
+                query["cursor"] = cursor
+            return self._ask(wire.page, "GET", "/v2/customers", params=query)
+
+        return _pages("GET /v2/customers", turn)
+
+    def search_customers(self, filter: Mapping[str, Any]) -> Iterator[list[Profile]]:
+        """Yield the profiles that pass Square's ``filter`` in pages, oldest first."""
+        query = {"filter": filter, "sort": {"field": "CREATED_AT", "order": "ASC"}}
+
+        def turn(cursor: str | None) -> Page:
+            asked: dict[str, Any] = {"limit": BATCH, "query": query}
+            if cursor:
+                asked["cursor"] = cursor
+            return self._ask(wire.page, "POST", "/v2/customers/search", body=orjson.dumps(asked))
+
+        return _pages("POST /v2/customers/search", turn)
+
+    def retrieve_customers(self, ids: Sequence[str]) -> dict[str, Profile | None]:
+        """Return the profile of each id, None for those Square does not know.
+
+        A profile whose own ``id`` is another one than asked for was merged into that one.
+        """
+        asked = list(dict.fromkeys(ids))
+        found: dict[str, Profile | None] = {}
+        for start in range(0, len(asked), BATCH):
+            found |= self._retrieve(asked[start : start + BATCH])
+        return found
+
+    def bulk_create(self, body: bytes) -> dict[str, Item]:
+        """Send ``body`` to BulkCreateCustomers as it is; the result's keys are idempotency keys.
+
+        What became of a key that is absent from the result is not known.
+        """
+        return self._bulk("/v2/customers/bulk-create", body)
+
+    def bulk_update(self, body: bytes) -> dict[str, Item]:
+        """Send ``body`` to BulkUpdateCustomers as it is; the result's keys are customer ids.
+
+        A null clears its field. What became of an id that is absent from the result is not known.
+        """
+        # Without the header Square may ignore a null.
+        return self._bulk("/v2/customers/bulk-update", body, {"X-Clear-Null": "true"})
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def _bulk(
+        self, path: str, body: bytes, headers: Mapping[str, str] | None = None
+    ) -> dict[str, Item]:
+        keys = orjson.loads(body)["customers"].keys()
+        return self._ask(
+            lambda answer: wire.items(answer, keys), "POST", path, body=body, headers=headers
+        )
+
+    def _retrieve(self, ids: Sequence[str]) -> dict[str, Profile | None]:
+        """Ask for at most one batch of ids until every one of them is accounted for."""
+        path = "/v2/customers/bulk-retrieve"
+        found: dict[str, Profile | None] = {}
+        askings = 0
+        while missing := [id for id in ids if id not in found]:
+            if askings == ASKINGS:
+                raise Unavailable(
+                    f"POST {path}: {len(missing)} of {len(ids)} ids stay without an answer"
+                )
+            if askings:
+                self._pace.hold(self._clock() + retry.backoff(askings, self._chance.random()))
+            answered = self._ask(
+                partial(wire.retrieved, asked=missing),
+                "POST",
+                path,
+                body=orjson.dumps({"customer_ids": missing}),
+            )
+            found |= answered
+            askings = 1 if answered else askings + 1
+        return found
+
+    def _ask(
+        self,
+        read: Callable[[Answer], T],
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> T:
+        """Send one request until it is answered; ``read`` says what the answer means."""
+        endpoint = f"{method} {path}"
+        request = self._http.build_request(
+            method, path, params=params, content=body, headers=headers
+        )
+        began = self._clock()
+        # Spacing that the settings ask for is no lack of progress.
+        patient_until = self._pace.due(began) + self._patience
+        last = TryAgain("an earlier request was told to wait")
+        attempts = 0
+        while True:
+            now = self._clock()
+            instant = self._pace.next(now)
+            if instant > patient_until:
+                raise Unavailable(
+                    f"{endpoint}: gave up after {attempts} attempts in {now - began:.0f} s"
+                    f" (last: {last}); the next one is due in {instant - now:.0f} s, beyond the"
+                    f" patience of {self._patience:.0f} s without progress"
+                ) from last
+            if instant > now:
+                self._sleep(instant - now)
+            attempts += 1
+            try:
+                return self._attempt(endpoint, request, read, repeated=attempts > 1)
+            except TryAgain as failure:
+                last = failure
+            wait = max(last.floor, retry.backoff(attempts, self._chance.random()))
+            self._pace.hold(self._clock() + wait)
+
+    def _attempt(
+        self, endpoint: str, request: httpx.Request, read: Callable[[Answer], T], repeated: bool
+    ) -> T:
+        """Send the request once, tell the observer, and adapt the pace to what came back."""
+        sent = self._clock()
+        self._pace.sent(sent)
+
+        def tell(status: int | None, rate_limited: bool = False) -> None:
+            seconds = self._clock() - sent
+            self._observe(Call(endpoint, status, seconds, repeated, rate_limited))
+
+        try:
+            received = exchange(self._http, request, self._clock, self._deadline)
+            result = _judge(endpoint, received, read, self._wall(), self._token)
+        except TryAgain as failure:
+            tell(failure.status, failure.rate_limited)
+            if failure.rate_limited:
+                self._pace.slow_down()
+            raise
+        except Refused as refusal:
+            tell(refusal.status)
+            raise
+        tell(received.status)
+        self._pace.speed_up()
+        return result
+
+
+def _judge(
+    endpoint: str, received: Received, read: Callable[[Answer], T], now: float, token: bytes
+) -> T:
+    """Return what a good answer means; raise for any other."""
+    asked = retry.retry_after(
+        received.headers.get_list("retry-after"), received.headers.get_list("date"), now
+    )
+    status = received.status
+    if 200 <= status < 300:
+        try:
+            if received.flaw:
+                raise wire.Unreadable(received.flaw)
+            answer = wire.parse(received.body)
+            if not wire.is_refusal(answer):
+                return read(answer)
+        except wire.Unreadable as error:
+            raise TryAgain(f"{status}, but {error}", floor=asked) from error
+    # An error may quote the request it answers.
+    faults = wire.faults_in(received.body.replace(token, b"[token]"))
+    if status in (401, 403):
+        raise Unauthorized(endpoint, status, faults)
+    if retry.may_pass(status, faults):
+        codes = ", ".join(fault.code for fault in faults)
+        raise TryAgain(
+            f"{status} {codes}".rstrip(),
+            status,
+            floor=retry.floor(asked, faults),
+            rate_limited=retry.is_rate_limit(status, faults),
+        )
+    raise Refused(endpoint, status, faults)
+
+
+def _pages(endpoint: str, turn: Callable[[str | None], Page]) -> Iterator[list[Profile]]:
+    """Turn pages until one has no cursor; Square may put fewer rows on any page.
+
+    A server that repeats itself must not be read for ever: a cursor is compared with the one just
+    used and with a landmark that is moved each time the number of pages has doubled. This finds a
+    circle of any length and remembers two cursors only.
+    """
+    cursor = landmark = None
+    pages = 0
+    while True:
+        page = turn(cursor)
+        pages += 1
+        if page.customers:
+            yield page.customers
+        if page.cursor is None:
+            return
+        if page.cursor in (cursor, landmark):
+            raise Unavailable(f"{endpoint}: after {pages} pages Square repeated a cursor")
+        cursor = page.cursor
+        if pages.bit_count() == 1:
+            landmark = cursor

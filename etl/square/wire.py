@@ -1,0 +1,174 @@
+"""What do Square's answers mean?
+
+Bytes in, small types out; no network, no waiting. What cannot be understood raises Unreadable,
+which the client treats like an answer that never came: for a write that is "unknown", not "failed".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from etl.errors import Fault
+
+Profile = dict[str, Any]  # a Customer object as Square sent it
+Answer = dict[str, Any]
+
+
+class Unreadable(ValueError):
+    """The answer is not what this endpoint answers: cut off, an edge page, another shape."""
+
+
+@dataclass(frozen=True, slots=True)
+class Merchant:
+    """The seller the token belongs to."""
+
+    id: str
+    country: str
+    business_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One entry of a bulk answer: the profile after the write, or why there was none."""
+
+    customer: Profile | None
+    faults: tuple[Fault, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a listing; no cursor means there is no further page."""
+
+    customers: list[Profile]
+    cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What the observer is told after every attempt.
+
+    ``status`` is None where no usable answer came: no connection, a time-out, an unreadable body.
+    ``retry`` says that this attempt repeats an earlier one.
+    """
+
+    endpoint: str
+    status: int | None
+    seconds: float
+    retry: bool
+    rate_limited: bool
+
+
+def parse(body: bytes) -> Answer:
+    """Return the JSON object in ``body``."""
+    try:
+        answer = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Unreadable("the answer is not JSON, or was cut off") from error
+    if not isinstance(answer, dict):
+        raise Unreadable("the answer is not a JSON object")
+    return answer
+
+
+def is_refusal(answer: Answer) -> bool:
+    """Tell whether a request as a whole was not carried out, although the status says it was.
+
+    Beside ``responses``, errors speak of entries that were tried: those are read one by one.
+    """
+    return bool(answer.get("errors")) and "responses" not in answer
+
+
+def faults_in(body: bytes) -> tuple[Fault, ...]:
+    """Return the faults of an error answer; pages that the edge writes in HTML have none."""
+    try:
+        return faults(parse(body).get("errors"))
+    except Unreadable:
+        return ()
+
+
+def faults(errors: object) -> tuple[Fault, ...]:
+    """Return an ``errors`` list as faults; members Square left out become empty strings."""
+    if not isinstance(errors, list):
+        return ()
+    return tuple(
+        Fault(*(_text(entry.get(name)) for name in ("category", "code", "detail", "field")))
+        for entry in errors
+        if isinstance(entry, dict)
+    )
+
+
+def merchant(answer: Answer) -> Merchant:
+    """Read the answer of RetrieveMerchant."""
+    found = answer.get("merchant")
+    if not isinstance(found, dict) or not _text(found.get("id")) or not _text(found.get("country")):
+        raise Unreadable("the answer holds no merchant with id and country")
+    return Merchant(found["id"], found["country"], _text(found.get("business_name")))
+
+
+def count(answer: Answer) -> int:
+    """Read the ``count`` of a listing; an answer without any member counts nobody."""
+    found = answer.get("count", None if answer else 0)
+    if type(found) is not int or found < 0:
+        raise Unreadable("the answer holds no count")
+    return found
+
+
+def page(answer: Answer) -> Page:
+    """Read one page of a listing; Square leaves ``customers`` out of an empty one."""
+    if not answer.keys() <= {"customers", "cursor", "count"}:
+        # An empty page must be Square's word, not the small talk of something in between.
+        raise Unreadable("the answer is not a listing")
+    customers = answer.get("customers", [])
+    if not isinstance(customers, list) or not all(map(_is_profile, customers)):
+        raise Unreadable("the answer holds something else than customers")
+    cursor = answer.get("cursor")
+    if not isinstance(cursor, str | None):
+        raise Unreadable("the answer's cursor is not text")
+    return Page(customers, cursor or None)
+
+
+def items(answer: Answer, asked: Collection[str]) -> dict[str, Item]:
+    """Read a bulk answer by key.
+
+    Only keys that were asked for are looked at, and position means nothing: Square's own examples
+    reorder the map. A key that is missing, or whose entry holds neither a profile nor an error, is
+    absent from the result: what became of it is not known.
+    """
+    responses = answer.get("responses")
+    if not isinstance(responses, dict):
+        raise Unreadable("the answer holds no responses")
+    found = {}
+    for key in asked:
+        entry = responses.get(key)
+        if not isinstance(entry, dict):
+            continue
+        customer = entry.get("customer")
+        item = Item(customer if _is_profile(customer) else None, faults(entry.get("errors")))
+        if item.customer is not None or item.faults:
+            found[key] = item
+    return found
+
+
+def retrieved(answer: Answer, asked: Collection[str]) -> dict[str, Profile | None]:
+    """Read the answer of BulkRetrieveCustomers: a profile, or None for an id Square does not know.
+
+    An id that is missing, or that Square failed to look up, is absent.
+    """
+    found: dict[str, Profile | None] = {}
+    for id, item in items(answer, asked).items():
+        if item.customer is not None:
+            found[id] = item.customer
+        elif all(fault.code == "NOT_FOUND" for fault in item.faults):
+            found[id] = None
+    return found
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _is_profile(value: object) -> bool:
+    return isinstance(value, dict) and bool(_text(value.get("id")))

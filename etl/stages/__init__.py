@@ -1,0 +1,1 @@
+"""The journey of a row, one verb per file: batches in, batches out."""

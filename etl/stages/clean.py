@@ -1,0 +1,124 @@
+"""What do the mapped values look like in canonical form, and what was changed on the way?
+
+Text in, text out: every change is a problem with effect ``repair``, what cannot be repaired
+without guessing is one with effect ``reject``. Cleaning what is clean changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from etl import config
+from etl.customers import countries, dates, normalize
+from etl.customers.dates import DateEvidence
+from etl.customers.fields import CUSTOMERS, IMPORTABLE, Field
+from etl.customers.normalize import Form, Style, by_row, each
+
+_COUNTRY = "address.country"
+_NAMES = frozenset({"given_name", "family_name"})
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """A batch in canonical form, and what was found and changed in it."""
+
+    customers: pa.RecordBatch
+    problems: pa.Table
+
+
+def clean(
+    customers: pa.RecordBatch, settings: config.Clean, region: str, evidence: DateEvidence
+) -> Cleaned:
+    """Bring mapped customers to canonical form.
+
+    ``region`` is the country of national phone numbers; ``evidence`` is what the whole birthday
+    column proves about the order of day and month.
+    """
+    given = customers.column(_COUNTRY)
+    country, of_country = each(
+        given, _COUNTRY, countries.country, countries.may_change_country(given)
+    )
+    columns: list[pa.Array] = []
+    problems: list[pa.Table] = []
+    for field in IMPORTABLE:
+        column = customers.column(field.name)
+        if field.name == _COUNTRY:
+            column, found = country, [of_country]
+        elif column.null_count == len(column):
+            found = []
+        elif field.kind == "phone":
+            column, found = _phones(column, country, settings, region)
+        elif field.name == "address.postal_code":
+            column, found = _postal_codes(column, country, settings, region)
+        else:
+            form, where = _form(field, column, settings, evidence)
+            column, problem = each(column, field.name, form, where)
+            found = [problem]
+        columns.append(column)
+        problems += found
+    return Cleaned(pa.RecordBatch.from_arrays(columns, schema=CUSTOMERS), by_row(problems))
+
+
+def _form(
+    field: Field, column: pa.Array, settings: config.Clean, evidence: DateEvidence
+) -> tuple[Form, pa.Array]:
+    """Return how a field is cleaned, and the rows where that may matter."""
+    if field.name == "reference_id":
+        return normalize.reference, normalize.may_change_reference(column)
+    if field.kind in ("id", "email"):
+        return normalize.key, normalize.may_change_key(column)
+    if field.kind == "birthday":
+        form = partial(dates.birthday, order=settings.date_order, evidence=evidence)
+        return form, dates.may_change_birthday(column)
+    if field.kind == "vat":
+        return normalize.vat, normalize.may_change_vat(column)
+    form = partial(normalize.tidy, style=_style(field.name))
+    return form, normalize.may_change_text(column)
+
+
+def _style(name: str) -> Style:
+    if name in _NAMES:
+        return normalize.NAME
+    if name == "note" or name.startswith("address."):
+        return normalize.LINES
+    return normalize.TEXT
+
+
+def _phones(
+    column: pa.Array, country: pa.Array, settings: config.Clean, region: str
+) -> tuple[pa.Array, list[pa.Table]]:
+    if settings.region_from == "config":
+        column, found = each(column, "phone_number", partial(normalize.phone, region=region))
+        return column, [found]
+    known = pc.is_in(country, pa.array(sorted(countries.codes() - {countries.UNKNOWN})))
+    regions = pc.if_else(pc.fill_null(known, False), country, region)
+    problems = []
+    for one in pc.unique(regions).to_pylist():
+        form = partial(normalize.phone, region=one)
+        column, found = each(column, "phone_number", form, pc.equal(regions, one))
+        problems.append(found)
+    return column, problems
+
+
+def _postal_codes(
+    column: pa.Array, country: pa.Array, settings: config.Clean, region: str
+) -> tuple[pa.Array, list[pa.Table]]:
+    """Clean postal codes; only a row's own country proves that a zero is missing."""
+    where = normalize.may_change_postal_code(column)
+    american = pc.fill_null(pc.equal(country, "US"), False)
+    supposed = pc.and_(pc.is_null(country), region == "US")
+    foreign = pc.invert(pc.or_(american, supposed))
+    problems = []
+    for rows, is_american, pad in (
+        (american, True, settings.pad_postal_code),
+        (supposed, True, False),
+        (foreign, False, False),
+    ):
+        form = partial(normalize.postal_code, american=is_american, pad=pad)
+        column, found = each(column, "address.postal_code", form, pc.and_(where, rows))
+        problems.append(found)
+    return column, problems

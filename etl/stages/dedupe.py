@@ -1,0 +1,172 @@
+"""Which customer is each row?
+
+Gathers what the matcher needs of every accepted row (canonical keys, names, what is known of it
+from earlier runs and from people), lets ``etl.customers.identity`` decide component by component,
+and puts the verdicts beside the rows. What the directory holds is the business of
+``etl.directory``.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+import pyarrow as pa
+
+from etl.config import Dedupe
+from etl.customers.identity import Profile, Row, Verdict
+from etl.customers.identity import decide as decide_component
+from etl.customers.names import Names
+from etl.customers.normalize import email_key
+from etl.directory.index import ROWS, VERDICTS, Component, Index
+from etl.journal.journal import Journal
+from etl.journal.ledger import Known, Ledger
+
+# Rows without any key are known by a digest of their values (``payload.source_key``).
+_DIGEST = "|digest|"
+
+
+def gather(journal: Journal, ledger: Ledger, index: Index) -> None:
+    """Put every row that is to be matched into the index, with what is known of it.
+
+    Rows a person decided to leave out get their verdict here.
+    """
+    for batch in journal.batches():
+        pending = list(
+            journal.query(
+                "SELECT row, source_key FROM rows WHERE batch = ? AND outcome = 'pending' "
+                "ORDER BY row",
+                batch.batch,
+            )
+        )
+        keys = [key for _, key in pending]
+        known, reviews = ledger.known(keys), ledger.reviews(keys)
+        assert batch.customers is not None
+        wanted = pa.array([row - batch.first_row for row, _ in pending], pa.int64())
+        values = batch.customers.take(wanted).to_pylist()
+        rows, skipped = [], []
+        for (row, key), cells in zip(pending, values, strict=True):
+            if reviews.get(key) == "skip":
+                skipped.append(_skip(row))
+            else:
+                rows.append(_row(row, key, cells, known.get(key), reviews.get(key)))
+        index.add_rows(pa.Table.from_pylist(rows, schema=ROWS))
+        index.add_verdicts(pa.Table.from_pylist(skipped, schema=VERDICTS))
+
+
+def decide(index: Index, keys: Sequence[str], settings: Dedupe) -> None:
+    """Decide on every row of the index; ``keys`` are the columns that identify a person."""
+    for component in index.components(keys):
+        verdicts = pa.Table.from_pylist(list(_verdicts(component, settings)), schema=VERDICTS)
+        index.add_verdicts(verdicts)
+
+
+def _row(
+    row: int, key: str, cells: dict[str, Any], known: Known | None, review: str | None
+) -> dict[str, Any]:
+    customer_id, known_by, decision = None, "", ""
+    if cells["id"]:
+        customer_id, known_by = cells["id"], "id"
+    elif review and review != "create":
+        customer_id, known_by = review, "decision"
+    elif known and known.customer_id and review != "":
+        customer_id, known_by = known.customer_id, "crosswalk"
+    elif review == "create":
+        decision = "create"
+    return {
+        "row": row,
+        "source_key": key,
+        "customer_id": customer_id,
+        "known_by": known_by,
+        "decision": decision,
+        "held": review == "" and known_by == "",
+        "generation": known.generation if known else 0,
+        "reference_id": cells["reference_id"],
+        "email": email_key(cells["email_address"]),
+        "phone": cells["phone_number"],
+        "given_name": cells["given_name"],
+        "family_name": cells["family_name"],
+        "company_name": cells["company_name"],
+    }
+
+
+def _skip(row: int) -> dict[str, Any]:
+    return {"row": row, "action": "skip", "detail": "skipped by decision"}
+
+
+def _verdicts(component: Component, settings: Dedupe) -> Iterator[dict[str, Any]]:
+    generations = {row["row"]: row["generation"] for row in component.rows}
+    gone = [row for row in component.rows if row["known_by"] == "id" and not row["customer_id"]]
+    for row in gone:
+        yield {"row": row["row"], "action": "reject", "code": "NOT_FOUND"}
+    here = [row for row in component.rows if row["known_by"] != "id" or row["customer_id"]]
+    twins = _twins(here, settings)
+    verdicts = decide_component(
+        [_as_row(row) for row in here if row["row"] not in twins],
+        [_as_profile(profile) for profile in component.profiles],
+        keys=settings.keys,
+        in_file=settings.in_file,
+        shared_phone=settings.shared_phone,
+    )
+    for verdict in _with_twins(verdicts, twins, settings):
+        yield {**asdict(verdict), "generation": generations[verdict.row]}
+
+
+def _twins(rows: Iterable[dict[str, Any]], settings: Dedupe) -> dict[int, int]:
+    """Return rows without any key that say the same as another one → that other one."""
+    alike: dict[str, list[int]] = defaultdict(list)
+    for row in rows:
+        if _DIGEST in row["source_key"] and row["customer_id"] is None:
+            alike[row["source_key"]].append(row["row"])
+    first = -1 if settings.in_file == "last" else 0
+    return {row: group[first] for group in alike.values() for row in group if row != group[first]}
+
+
+def _with_twins(
+    verdicts: Iterable[Verdict], twins: dict[int, int], settings: Dedupe
+) -> Iterator[Verdict]:
+    followers: dict[int, list[int]] = defaultdict(list)
+    for follower, leader in twins.items():
+        followers[leader].append(follower)
+    for verdict in verdicts:
+        group = followers.get(verdict.row, [])
+        if group and settings.in_file == "reject" and verdict.action in ("create", "match"):
+            verdict = replace(verdict, action="reject", code="DUPLICATE_IN_FILE", members=())
+        yield verdict
+        for follower in group:
+            if verdict.action in ("create", "match"):
+                yield replace(
+                    verdict, row=follower, action="duplicate", carrier=verdict.row, members=()
+                )
+            else:
+                yield replace(verdict, row=follower)
+
+
+def _as_row(row: dict[str, Any]) -> Row:
+    return Row(
+        row=row["row"],
+        customer_id=row["customer_id"],
+        known_by=row["known_by"],
+        decision=row["decision"],
+        held=row["held"],
+        reference_id=row["reference_id"],
+        email=row["email"],
+        phone=row["phone"],
+        names=_names(row),
+    )
+
+
+def _as_profile(profile: dict[str, Any]) -> Profile:
+    return Profile(
+        id=profile["id"],
+        reference_id=profile["reference_id"],
+        email=profile["email"],
+        phone=profile["phone"],
+        names=_names(profile),
+    )
+
+
+def _names(record: dict[str, Any]) -> Names:
+    return Names(record["given_name"], record["family_name"], record["company_name"])

@@ -1,0 +1,138 @@
+"""What does each source row say, in its own words, and on which line?
+
+Text in, text out: nothing is trimmed, mapped or judged here. A row whose cells cannot be told
+apart becomes a problem; a file that cannot be read as it stands raises SourceError.
+"""
+
+from __future__ import annotations
+
+import csv as standard_csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from etl import config
+from etl.customers.problems import Problem, problem_table
+from etl.files import csv, escape, parquet
+from etl.files.sources import Source, open_lines
+
+CELL_LIMIT = 1 << 20  # bytes of UTF-8
+
+# A batch of ordinary rows is a few MiB; this bounds one of rows that are each as large as allowed.
+_BATCH_SIZE = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """A batch of rows as the file has them."""
+
+    lines: pa.Array  # int64: physical line where each record starts (Parquet: row number from 1)
+    # The original columns as text, unchanged. From CSV never null; a row with too few or too many
+    # cells is filled up with "" or cut.
+    cells: pa.RecordBatch
+    problems: pa.Table  # PROBLEMS: rows that cannot be imported as they stand
+
+
+def extract(
+    source: Source, settings: config.Source, rows_per_batch: int = 8192
+) -> Iterator[Records]:
+    """Yield the rows of a source in batches; how they are cut changes nothing but memory."""
+    if source.kind == "parquet":
+        return _from_parquet(source, rows_per_batch)
+    return _from_csv(source, settings, rows_per_batch)
+
+
+def _from_parquet(source: Source, rows_per_batch: int) -> Iterator[Records]:
+    start = 1
+    for cells in parquet.read_text(source.path, source.name, rows_per_batch):
+        lines = pa.array(range(start, start + cells.num_rows), pa.int64())
+        yield Records(lines, cells, problem_table(_bad_cells(cells)))
+        start += cells.num_rows
+
+
+def _from_csv(source: Source, settings: config.Source, rows_per_batch: int) -> Iterator[Records]:
+    schema = pa.schema([(column, pa.string()) for column in source.columns])
+    with open_lines(source, settings) as lines:
+        for group in _grouped(csv.records(lines, source.delimiter), rows_per_batch):
+            rows = (_fitted(record.cells, len(schema)) for record in group)
+            columns = [pa.array(column, pa.string()) for column in zip(*rows, strict=True)]
+            if source.escaped:
+                columns = [escape.unescape_column(column) for column in columns]
+            cells = pa.RecordBatch.from_arrays(columns, schema=schema)
+            problems = [*_bad_rows(group, source), *_bad_cells(cells)]
+            starts = pa.array([record.line for record in group], pa.int64())
+            yield Records(starts, cells, problem_table(problems))
+
+
+def _grouped(records: Iterable[csv.Record], rows: int) -> Iterator[list[csv.Record]]:
+    """Cut the records into groups that are bounded in rows and in text."""
+    group: list[csv.Record] = []
+    size = 0
+    for record in records:
+        group.append(record)
+        size += record.size
+        if len(group) >= rows or size >= _BATCH_SIZE:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
+
+
+def _fitted(cells: list[str], width: int) -> list[str]:
+    if len(cells) == width:
+        return cells
+    return (cells + [""] * width)[:width]
+
+
+def _bad_rows(group: Sequence[csv.Record], source: Source) -> Iterator[Problem]:
+    """Yield the rows whose cells cannot be told apart."""
+    width = len(source.columns)
+    for row, record in enumerate(group):
+        if record.misquoted:
+            message = (
+                f"a quote inside a quoted cell is not doubled{_extent(record)}: where the cells of "
+                "this row end is a guess"
+            )
+            as_written = f"as written: {record.misquoted}"
+            yield Problem(row, "reject", "RAGGED_ROW", "", message, as_written)
+        elif len(record.cells) != width:
+            message = f"the row has {len(record.cells)} cells, the header has {width}"
+            surplus = record.cells[width:]
+            if source.escaped:
+                surplus = [escape.unescape(cell) for cell in surplus]
+            left_over = f"cells beyond the header: {_as_csv(surplus)}" if surplus else ""
+            yield Problem(row, "reject", "RAGGED_ROW", "", message, left_over)
+
+
+def _extent(record: csv.Record) -> str:
+    """Name the lines of a record that has swallowed others."""
+    more = csv.line_breaks(record.misquoted.rstrip("\r\n"))
+    return f" in lines {record.line} to {record.line + more}" if more else ""
+
+
+def _as_csv(cells: Sequence[str]) -> str:
+    line = io.StringIO()
+    standard_csv.writer(line, lineterminator="").writerow(cells)
+    return line.getvalue()
+
+
+def _bad_cells(cells: pa.RecordBatch) -> Iterator[Problem]:
+    """Yield the cells that no field could take, whatever they are mapped to."""
+    for name, column in zip(cells.schema.names, cells.columns, strict=True):
+        for row in _where(pc.match_substring(column, "\0")):
+            message = f"the cell of column {name!r} holds a NUL character"
+            yield Problem(row, "reject", "NUL_CHARACTER", "", message)
+        sizes = pc.binary_length(column)
+        for row in _where(pc.greater(sizes, CELL_LIMIT)):
+            message = (
+                f"the cell of column {name!r} holds {sizes[row]} bytes, more than {CELL_LIMIT}"
+            )
+            yield Problem(row, "reject", "CELL_TOO_LARGE", "", message)
+
+
+def _where(mask: pa.Array) -> list[int]:
+    rows: list[int] = pc.indices_nonzero(pc.fill_null(mask, False)).to_pylist()
+    return rows

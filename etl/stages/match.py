@@ -1,0 +1,53 @@
+"""Who of the rows is in the directory already, and what is to be done for each?
+
+The one stage between a checked file and a plan: gathers the rows, reads as much of the directory
+as they need, decides, and plans, in one transaction of the journal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from etl.config import Config
+from etl.directory.index import Index
+from etl.directory.lookup import KEY_COLUMNS, choose, consult_ledger, read_directory
+from etl.journal.journal import Journal, Run
+from etl.journal.ledger import Ledger
+from etl.square.client import SquareClient
+from etl.stages.dedupe import decide, gather
+from etl.stages.plan import plan
+
+
+def match(
+    journal: Journal,
+    square: SquareClient,
+    ledger: Ledger,
+    config: Config,
+    run: Run,
+    path: Path,
+    between: Callable[[int], None],
+    then: str,
+) -> None:
+    """Plan the run; afterwards its stage is ``then``. ``path`` is where the index may lie.
+
+    ``between`` hears how many profiles of the directory were read. A lookup that fails raises
+    Unavailable: nothing was planned then.
+    """
+    index = Index(path, run.country)
+    try:
+        gather(journal, ledger, index)
+        keys = [KEY_COLUMNS[key] for key in config.dedupe.keys]
+        searches = index.count_distinct(keys)
+        if searches:
+            choice = choose(config.dedupe.lookup, searches, square.count_customers())
+            journal.note(lookup=f"{choice.way}: {choice.reason}")
+            read_directory(square, index, choice.way, keys, between)
+        consult_ledger(square, index, ledger, keys)
+        decide(index, keys, config.dedupe)
+        with journal.transaction():
+            plan(journal, index, config, run)
+            journal.note(stage=then)
+    finally:
+        index.close()
+        path.unlink()

@@ -1,0 +1,280 @@
+"""What is to be done for each row: create, update, or nothing?
+
+Turns verdicts into outcomes and writes, in row order, and packs the writes into bulk calls of up
+to 100 (BulkCreateCustomers and BulkUpdateCustomers reference). Nothing is sent here.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Literal
+
+import orjson
+
+from etl.config import Config, Limits
+from etl.customers import codes, fields, payload
+from etl.customers.problems import Problem
+from etl.directory.index import Index
+from etl.errors import BrakeError
+from etl.journal.journal import Endpoint, Journal, NewWrite, Review, RowChange, Run
+
+BULK = 100
+
+_BATCHES_AT_HAND = 16
+_ROWS_AT_ONCE = 5000
+
+# Literal answer of CreateCustomer to a profile without any of the five (error table of the API
+# dossier: observed in an application's log).
+_NO_IDENTITY = (
+    "At least one of `given_name`, `family_name`, `company_name`, `email_address`, or "
+    "`phone_number` is required for a customer."
+)
+
+
+class RowValues:
+    """The cleaned values of any row of a run, with a few batches at hand."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._mapped = [
+            [
+                name
+                for name in fields.CUSTOMERS.names
+                if name in source["mapping"]["fields"] and fields.BY_NAME[name].writable
+            ]
+            for source in journal.sources()
+        ]
+        found = list(journal.query("SELECT first_row, batch FROM batches ORDER BY first_row"))
+        self._first_rows = [first_row for first_row, _ in found]
+        self._numbers = [number for _, number in found]
+        self._columns = lru_cache(_BATCHES_AT_HAND)(self._load)
+
+    def __call__(self, row: int) -> payload.Values:
+        """Return the mapped writable fields of a row; None is an empty cell."""
+        position = bisect_right(self._first_rows, row) - 1
+        offset = row - self._first_rows[position]
+        columns = self._columns(self._numbers[position])
+        return {name: column[offset] for name, column in columns.items()}
+
+    def _load(self, number: int) -> dict[str, list[str | None]]:
+        batch = self._journal.batch(number)
+        assert batch.customers is not None
+        return {
+            name: batch.customers.column(name).to_pylist() for name in self._mapped[batch.source]
+        }
+
+
+class Packer:
+    """Collects writes and plans a bulk call for every hundred of a kind."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._open: dict[Literal["create", "update"], dict[str, NewWrite]] = {
+            "create": {},
+            "update": {},
+        }
+
+    def add(self, write: NewWrite) -> None:
+        """Take one write into the next call of its kind."""
+        waiting = self._open[write.action]
+        # A call is a map: a second write under the same key waits for the next call.
+        if len(waiting) == BULK or write.key in waiting:
+            self._flush(write.action)
+        self._open[write.action][write.key] = write
+
+    def finish(self) -> None:
+        """Plan the calls that are not full."""
+        for action in self._open:
+            self._flush(action)
+
+    def _flush(self, action: Literal["create", "update"]) -> None:
+        writes = self._open[action].values()
+        if writes:
+            endpoint: Endpoint = "bulk-create" if action == "create" else "bulk-update"
+            self._journal.add_request(endpoint, bulk_body(writes), writes)
+            self._open[action] = {}
+
+
+def bulk_body(writes: Iterable[NewWrite]) -> bytes:
+    """Return the bytes of a bulk call; the same writes always make the same bytes."""
+    return orjson.dumps({"customers": {write.key: _entry(write) for write in writes}})
+
+
+def _entry(write: NewWrite) -> dict[str, Any]:
+    guard = {} if write.version is None else {"version": write.version}
+    return payload.body(write.changes) | guard
+
+
+@dataclass(slots=True)
+class _Page:
+    """What a stretch of verdicts comes to, before it is written down together."""
+
+    rows: list[RowChange] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    reviews: list[Review] = field(default_factory=list)
+
+    def refuse(self, rows: Iterable[int], code: str, message: str = "") -> None:
+        known = codes.BY_NAME[code]
+        for row in rows:
+            self.rows.append(RowChange(row, "rejected"))
+            self.problems.append(
+                Problem(row, "reject", code, "", message or known.meaning, known.remedy)
+            )
+
+
+def plan(journal: Journal, index: Index, config: Config, run: Run) -> None:
+    """Decide what each row of ``index`` comes to and plan the calls, all in the journal.
+
+    The caller holds one transaction around it.
+    """
+    values, packer = RowValues(journal), Packer(journal)
+    unusable = _Page()
+    for verdicts in _in_pages(index.decided()):
+        page = _Page()
+        for verdict in verdicts:
+            match verdict["action"]:
+                case "create":
+                    _create(verdict, values, packer, page, unusable, config, run)
+                case "match":
+                    _match(verdict, values, packer, page, config, run)
+                case action:
+                    _leave(action, verdict, page)
+        _write_down(journal, page)
+    packer.finish()
+    # After everything else: a row folded into one that cannot be created is refused with it.
+    _write_down(journal, unusable)
+
+
+def brake(journal: Journal, limits: Limits) -> None:
+    """Stop before the load when the plan goes beyond a brake; raises BrakeError."""
+    (rows,) = next(journal.query("SELECT count(*) FROM rows"))
+    counts = {
+        "max_rejected": "SELECT count(*) FROM rows WHERE outcome = 'rejected'",
+        "max_created": "SELECT count(*) FROM writes WHERE action = 'create'",
+        "max_cleared": "SELECT count(*) FROM writes, json_each(writes.changes) "
+        "WHERE json_each.type = 'null'",
+    }
+    for name, sql in counts.items():
+        limit = getattr(limits, name)
+        (count,) = next(journal.query(sql))
+        if limit is not None and beyond(count, limit, rows):
+            raise BrakeError(
+                f"the plan has {count} {name.removeprefix('max_')} of {rows} rows, more than "
+                f"[limits] {name} = {limit!r}. Nothing was sent. Look at the plan; if it is right, "
+                "raise the limit and give the same command again."
+            )
+
+
+def beyond(count: int, limit: str, rows: int) -> bool:
+    """Is ``count`` more than the limit, a number or a share ("5%") of ``rows``?"""
+    allowed = float(limit[:-1]) * rows / 100 if limit.endswith("%") else float(limit)
+    return count > allowed
+
+
+def _create(
+    verdict: dict[str, Any],
+    values: RowValues,
+    packer: Packer,
+    page: _Page,
+    unusable: _Page,
+    config: Config,
+    run: Run,
+) -> None:
+    row = verdict["row"]
+    intent = _intent(verdict, values, config)
+    changes: payload.Values = {n: value for n, value in intent.items() if value is not None}
+    if not any(name.name in changes for name in fields.IDENTIFYING):
+        unusable.refuse(verdict["members"], "BAD_REQUEST", _NO_IDENTITY)
+        return
+    key = payload.idempotency_key(
+        run.merchant_id, verdict["source_key"], changes, verdict["generation"]
+    )
+    packer.add(NewWrite(row, "create", key, "", None, verdict["generation"], intent, changes))
+    page.rows.append(RowChange(row, "pending", "", verdict["matched_by"], "to be created"))
+
+
+def _match(
+    verdict: dict[str, Any],
+    values: RowValues,
+    packer: Packer,
+    page: _Page,
+    config: Config,
+    run: Run,
+) -> None:
+    row, customer_id = verdict["row"], verdict["customer_id"]
+    profile = orjson.loads(verdict["profile"])
+    intent = _intent(verdict, values, config)
+    difference = payload.difference(intent, profile, config.update.policy_for, run.country)
+    evidence = verdict["matched_by"]
+    if config.update.policy == "skip" and not config.update.fields:
+        page.rows.append(RowChange(row, "skipped", customer_id, evidence, "[update] policy = skip"))
+    elif not difference.changes:
+        page.rows.append(RowChange(row, "unchanged", customer_id, evidence))
+    else:
+        packer.add(
+            NewWrite(
+                row,
+                "update",
+                customer_id,
+                customer_id,
+                profile.get("version", 0),
+                0,
+                intent,
+                difference.changes,
+            )
+        )
+        named = ", ".join(sorted(difference.changes))
+        page.rows.append(
+            RowChange(row, "pending", customer_id, evidence, f"to be updated: {named}")
+        )
+
+
+def _leave(action: str, verdict: dict[str, Any], page: _Page) -> None:
+    row, code = verdict["row"], verdict["code"]
+    match action:
+        case "duplicate":
+            page.rows.append(
+                RowChange(
+                    row,
+                    "duplicate",
+                    verdict["customer_id"] or "",
+                    verdict["matched_by"],
+                    duplicate_of=verdict["carrier"],
+                )
+            )
+        case "skip":
+            page.rows.append(RowChange(row, "skipped", detail=verdict["detail"]))
+        case "reject":
+            page.refuse([row], code, verdict["detail"] or "")
+        case "review":
+            page.rows.append(RowChange(row, "review", detail=verdict["detail"]))
+            page.problems.append(
+                Problem(row, "review", code, "", verdict["detail"], codes.BY_NAME[code].remedy)
+            )
+            page.reviews.append(Review(row, verdict["candidates"], verdict["related"]))
+        case _:
+            raise AssertionError(f"no such action: {action}")
+
+
+def _intent(verdict: dict[str, Any], values: RowValues, config: Config) -> payload.Values:
+    rows = verdict["members"] if config.dedupe.in_file == "merge" else [verdict["row"]]
+    return payload.merged(values(row) for row in rows)
+
+
+def _write_down(journal: Journal, page: _Page) -> None:
+    journal.change_rows(page.rows)
+    journal.add_problems(page.problems, planned=True)
+    journal.add_reviews(page.reviews)
+
+
+def _in_pages(verdicts: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    page: list[dict[str, Any]] = []
+    for verdict in verdicts:
+        page.append(verdict)
+        if len(page) == _ROWS_AT_ONCE:
+            yield page
+            page = []
+    yield page

@@ -1,0 +1,28 @@
+"""Where are the artifacts of a run? Writes all of them from the journal, complete or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from etl.files.atomic import replacing
+from etl.journal.journal import Journal
+from etl.reports import report, tables
+
+_TABLES = {
+    "rows.csv": tables.write_ledger,
+    "rejects.csv": tables.write_rejects,
+    "review.csv": tables.write_review,
+    "crosswalk.csv": tables.write_crosswalk,
+}
+
+
+def reconcile(journal: Journal, folder: Path) -> dict[str, Any]:
+    """Write ``report.json`` and the tables into ``folder`` and return the report."""
+    built = report.build(journal)
+    for name, write in _TABLES.items():
+        with replacing(folder / name) as file:
+            write(journal, file)
+    with replacing(folder / "report.json") as file:
+        file.write(report.as_json(built))
+    return built

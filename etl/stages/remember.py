@@ -1,0 +1,48 @@
+"""What should the next run know of this one?
+
+Carries a journal's results over to the ledger of the state folder: which source key is which
+customer, what was last written to a customer, which rows wait for a decision. Doing it again
+changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from etl.customers.normalize import email_key
+from etl.journal.journal import Journal, Write
+from etl.journal.ledger import Known, Ledger, Written
+
+
+def remember(journal: Journal, ledger: Ledger) -> None:
+    """Bring the ledger up to date with what the journal knows so far."""
+    with ledger.transaction():
+        ledger.remember(_crosswalk(journal))
+        ledger.wrote(_written(write) for write in journal.landed_writes())
+        ledger.hold(
+            key for (key,) in journal.query("SELECT source_key FROM rows WHERE outcome = 'review'")
+        )
+
+
+def _crosswalk(journal: Journal) -> Iterator[tuple[str, Known]]:
+    # One source key can be two customers (a phone shared by two people, [dedupe] shared_phone =
+    # "separate"): such a key decides nothing later.
+    for key, customer_id, customers, generation in journal.query(
+        "SELECT source_key, min(rows.customer_id), count(DISTINCT rows.customer_id), "
+        "max(coalesce(generation, 0)) FROM rows "
+        "LEFT JOIN writes ON writes.row = rows.row AND state = 'landed' "
+        "WHERE outcome IN ('created', 'updated', 'unchanged', 'duplicate', 'skipped') "
+        "AND rows.customer_id <> '' AND source_key <> '' GROUP BY source_key"
+    ):
+        yield key, Known(customer_id if customers == 1 else "", generation)
+
+
+def _written(write: Write) -> Written:
+    assert write.version is not None
+    return Written(
+        write.customer_id,
+        write.version,
+        write.intent.get("reference_id"),
+        email_key(write.intent.get("email_address")),
+        write.intent.get("phone_number"),
+    )

@@ -1,0 +1,139 @@
+"""Which rows would Square refuse, and why?
+
+All problems of a row are found at once; ``[on_invalid]`` says whether a bad field costs the row
+(``reject``), itself (``drop``) or its end (``truncate``). Verdicts are in ``etl.customers.rules``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from etl import config
+from etl.customers import rules
+from etl.customers.fields import CUSTOMERS, IDENTIFYING, IMPORTABLE, Field
+from etl.customers.normalize import Cell, Finding, Form, any_of, by_row, each
+from etl.customers.problems import PROBLEMS, Effect
+from etl.stages.clean import Cleaned
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A batch after ``[on_invalid]``: as long as the one given, and which rows may go on."""
+
+    customers: pa.RecordBatch
+    accepted: pa.Array
+    problems: pa.Table
+
+
+def validate(cleaned: Cleaned, on_invalid: config.OnInvalidSection, country: str) -> Checked:
+    """Find everything Square would refuse in cleaned customers of a seller in ``country``."""
+    columns: list[pa.Array] = []
+    problems = [_of_row(cleaned.problems)]
+    for field in IMPORTABLE:
+        column, found = _field(field, cleaned, on_invalid, country)
+        columns.append(column)
+        problems += found
+    customers = pa.RecordBatch.from_arrays(columns, schema=CUSTOMERS)
+    problems += _without_identity(customers)
+    together = by_row(problems)
+    rejected = _rows_with(together, "reject", len(customers))
+    return Checked(customers, pc.invert(rejected), together)
+
+
+def _of_row(problems: pa.Table) -> pa.Table:
+    return problems.filter(pc.equal(problems.column("field"), ""))
+
+
+def _field(
+    field: Field, cleaned: Cleaned, on_invalid: config.OnInvalidSection, country: str
+) -> tuple[pa.Array, list[pa.Table]]:
+    """Judge one column; what cleaning has rejected already is not judged a second time."""
+    column = cleaned.customers.column(field.name)
+    handed = cleaned.problems.filter(pc.equal(cleaned.problems.column("field"), field.name))
+    judged = _rows_with(handed, "reject", len(column))
+    waiting = pc.and_(pc.is_valid(column), pc.invert(judged))
+    policy = on_invalid.policy(field.name)
+    found = [handed]
+    if field.max_length is not None:
+        long = pc.and_(waiting, rules.too_long(column, field.max_length))
+        measure = _cut if policy == "truncate" else rules.length
+        column, problems = each(column, field.name, partial(measure, field=field), long)
+        found.append(problems)
+        # The library refuses a long address too: one reason is enough.
+        if field.kind == "email" and policy != "truncate":
+            waiting = pc.and_(waiting, pc.invert(long))
+    for form, where in _judges(field, column, country):
+        _, problems = each(column, field.name, form, pc.and_(waiting, where))
+        found.append(problems)
+    if policy != "drop":
+        return column, found
+    together = pa.concat_tables(found)
+    bad = _rows_with(together, "reject", len(column))
+    return pc.if_else(bad, None, column), [_dropping(together)]
+
+
+def _judges(field: Field, column: pa.Array, country: str) -> list[tuple[Form, pa.Array]]:
+    """Return the rules of a field besides its length, with the rows they have to look at."""
+    if field.kind == "email":
+        return [(rules.email, rules.doubtful_emails(column))]
+    if field.kind == "phone":
+        return [(rules.phone, rules.doubtful_phones(column))]
+    if field.kind == "birthday":
+        return [(rules.birthday, rules.doubtful_birthdays(column))]
+    if field.kind == "country":
+        return [(rules.country, rules.doubtful_countries(column))]
+    if field.kind == "vat":
+        seller = partial(rules.tax_ids, merchant=country)
+        return [(rules.vat, rules.doubtful_vats(column)), (seller, pc.is_valid(column))]
+    return []
+
+
+def _cut(text: str, field: Field) -> Cell:
+    (too_long,) = rules.length(text, field).findings
+    kept = rules.cut(text, field)
+    return Cell(kept, (too_long._replace(effect="truncate"),))
+
+
+def _dropping(problems: pa.Table) -> pa.Table:
+    effect = problems.column("effect")
+    effect = pc.if_else(pc.equal(effect, "reject"), "drop", effect)
+    at = problems.schema.get_field_index("effect")
+    return problems.set_column(at, problems.schema.field(at), effect)
+
+
+def _rows_with(problems: pa.Table, effect: Effect, length: int) -> pa.Array:
+    """Return for each row of a batch whether it has a problem with this effect."""
+    having = np.zeros(length, dtype=bool)
+    rows = problems.filter(pc.equal(problems.column("effect"), effect)).column("row")
+    having[rows.to_numpy()] = True
+    return pa.array(having)
+
+
+def _without_identity(customers: pa.RecordBatch) -> list[pa.Table]:
+    """Find rows that Square would not take as a new customer.
+
+    One that names its customer may still update it, and only the directory knows.
+    """
+    nameless = pc.invert(_any_value(customers, [field.name for field in IDENTIFYING]))
+    known = _any_value(customers, ["id", "reference_id"])
+    return [
+        _everywhere(pc.and_(nameless, pc.invert(known)), rules.NO_IDENTITY),
+        _everywhere(pc.and_(nameless, known), rules.ONLY_UPDATE),
+    ]
+
+
+def _any_value(customers: pa.RecordBatch, names: list[str]) -> pa.Array:
+    return any_of(*(pc.is_valid(customers.column(name)) for name in names))
+
+
+def _everywhere(mask: pa.Array, finding: Finding) -> pa.Table:
+    """Return the same finding for all rows of the mask, about the row as a whole."""
+    rows = pa.array(np.flatnonzero(mask.to_numpy(zero_copy_only=False)), pa.int64())
+    said = (finding.effect, finding.code, "", finding.message, finding.suggestion)
+    columns = [rows, *(pa.repeat(pa.scalar(text), len(rows)) for text in said)]
+    return pa.Table.from_arrays(columns, schema=PROBLEMS)

@@ -1,0 +1,1 @@
+"""What a customer is: forms, rules, identity, bodies."""
