@@ -24,6 +24,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
+from itertools import cycle
 from pathlib import Path
 from random import Random
 from typing import Literal, NamedTuple, TypeVar
@@ -600,10 +601,12 @@ DIRT: tuple[Dirt, ...] = (
     Dirt("ragged_short", "reject", "RAGGED_ROW", _as_is),
 )
 
-# Duplicates join the earlier row they repeat; members of a household go to review together, since
-# they share a phone under different names.
+# Duplicates join the earlier row they repeat. Two rows of a household share a phone under different
+# names: without references a person has to say who is who, with two references they are two people.
 DUPLICATES = ("duplicate_email", "duplicate_phone", "duplicate_reference")
 HOUSEHOLD = "household"
+HOUSEHOLD_NUMBERED = "household_numbered"
+HOUSEHOLDS = (HOUSEHOLD, HOUSEHOLD_NUMBERED)
 RAGGED = frozenset({"ragged_long", "ragged_short"})
 
 
@@ -636,6 +639,23 @@ def _repeated(person: Person, how: str, style: Style, draw: Draw) -> Row:
     return Row(how, person, text)
 
 
+def _household(person: Person, kind: str, style: Style, draw: Draw) -> Iterator[Row]:
+    """Show a person and one who shares the phone, the house and the family name."""
+    names = COUNTRIES[person.country].given
+    given = names[(names.index(person.given) + 1) % len(names)]
+    other = person._replace(
+        reference=f"{person.reference}B",
+        given=given,
+        email=f"{_MAILBOXES[given]}.{person.email}",
+        birthday=None,
+    )
+    for member in (person, other):
+        text = written(member, style, draw)
+        if kind == HOUSEHOLD:
+            text["reference"] = ""
+        yield Row(kind, member, text)
+
+
 def stream(
     seed: int,
     *,
@@ -652,7 +672,7 @@ def stream(
     """
     style = style or Style()
     draw = Random(seed).random
-    kinds, ways = itertools.cycle(dirt), itertools.cycle(DUPLICATES)
+    kinds, ways, families = cycle(dirt), cycle(DUPLICATES), cycle(HOUSEHOLDS)
     issued = dict.fromkeys(COUNTRIES, 0)
     known: list[Person] = []  # the last clean people with every key, for duplicates
 
@@ -677,17 +697,7 @@ def stream(
         elif lot < dirty + duplicates and known:
             yield _repeated(_pick(draw, known), next(ways), style, draw)
         elif lot > 1 - households:
-            person = new_with_keys(serial)
-            yield Row(HOUSEHOLD, person, written(person, style, draw))
-            names = COUNTRIES[person.country].given
-            given = names[(names.index(person.given) + 1) % len(names)]
-            other = person._replace(
-                reference=f"{person.reference}B",
-                given=given,
-                email=f"{_MAILBOXES[given]}.{person.email}",
-                birthday=None,
-            )
-            yield Row(HOUSEHOLD, other, written(other, style, draw))
+            yield from _household(new_with_keys(serial), next(families), style, draw)
         else:
             person = new(serial)
             if person.email and person.phone:

@@ -245,7 +245,7 @@ def test_clean_rows_are_valid_as_written() -> None:
     for region in ("US", "DE"):
         style = people.Style(region=region)
         rows = itertools.islice(people.stream(11, style=style), 1500)
-        harmless = ("clean", *people.DUPLICATES, people.HOUSEHOLD)
+        harmless = ("clean", *people.DUPLICATES, *people.HOUSEHOLDS)
         intact = [row for row in rows if row.kind in harmless]
         for row in intact:
             if row.text["phone"]:

@@ -75,7 +75,7 @@ def serve(
         click.echo(f"listening on http://{LOOPBACK}:{bound} token {box.token}")
 
     try:
-        run(box, port, announce)
+        run(box.respond, port, announce)
     except OSError as error:
         raise ConfigError(f"cannot listen on port {port}: {error}; try --port 0") from error
     finally:

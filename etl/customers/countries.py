@@ -14,7 +14,8 @@ from functools import cache
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.customers.normalize import COUNTRY, Cell, Finding, then, tidy
+from etl.customers.cells import Cell, Finding, shown, then
+from etl.customers.normalize import COUNTRY, tidy
 
 # Square's word for an unknown country; ISO leaves it to its users.
 UNKNOWN = "ZZ"
@@ -165,4 +166,4 @@ def _country(text: str) -> Cell:
     code = code_of(text)
     if code is None or code == text:
         return Cell(text)
-    return Cell(code, (Finding("repair", "COUNTRY_CODED", f"{text} was read as {code}"),))
+    return Cell(code, (Finding("repair", "COUNTRY_CODED", f"{shown(text)} was read as {code}"),))

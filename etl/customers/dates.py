@@ -20,7 +20,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.customers.normalize import IDENTIFIER, Cell, Finding, empty_marker, then, tidy
+from etl.customers.cells import Cell, Finding, then
+from etl.customers.normalize import IDENTIFIER, empty_marker, tidy
 
 Order = Literal["MDY", "DMY", "YMD"]
 
@@ -49,10 +50,9 @@ def _earlier(one: Proof | None, other: Proof | None) -> Proof | None:
 
 # --- reading ------------------------------------------------------------------------------------
 
-_MONTH_NAMES = tuple(
-    "january,february,march,april,may,june,july,august,september,october,november,december".split(
-        ","
-    )
+_MONTH_NAMES = (
+    *("january", "february", "march", "april", "may", "june"),
+    *("july", "august", "september", "october", "november", "december"),
 )
 _MONTHS = {
     **{name: number for number, name in enumerate(_MONTH_NAMES, 1)},

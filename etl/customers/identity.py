@@ -54,7 +54,7 @@ already (then the file renames it), or phones alone shall match.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from heapq import merge, nsmallest
 from itertools import islice, pairwise
@@ -152,7 +152,8 @@ def decide(
     for i in _shared_phones(in_order, rules):
         if own[i].target is None and not own[i].code:
             own[i] = replace(own[i], code="SHARED_PHONE")
-    matter = _Matter(in_order, own, directory, rules)
+    values = [rules.values(row) for row in in_order]
+    matter = _Matter(in_order, values, own, directory, rules)
     verdicts: dict[int, Verdict] = {}
     for members in _joined(matter, range(len(in_order))):
         fates = _settle(matter, members)
@@ -163,6 +164,8 @@ def decide(
 # A customer: ("profile", id), ("new", …) by a person's decision, ("reference", id) or
 # ("person", row) for those that only the file knows.
 _One = tuple[str, str]
+# A key that identifies, and what it holds: ("email_address", …).
+_Value = tuple[str, str]
 _Key = tuple[Hashable, ...]
 _T = TypeVar("_T", str, int)
 
@@ -173,7 +176,7 @@ class _Rules:
     in_file: str
     shared_phone: str
 
-    def values(self, thing: Row | Profile) -> list[tuple[str, str]]:
+    def values(self, thing: Row | Profile) -> list[_Value]:
         """The keys that identify, in the order in which evidence is written."""
         pairs = (
             ("reference_id", thing.reference_id),
@@ -182,20 +185,22 @@ class _Rules:
         )
         return [(key, value) for key, value in pairs if value and key in self.keys]
 
-    def filed(self, thing: Row | Profile) -> Iterator[_Key]:
-        """The keys under which others find this row or profile."""
-        return self._named(thing, traits(thing.names))
+    def filed(self, values: Iterable[_Value], names: Names) -> Iterator[_Key]:
+        """The keys under which others find somebody with these values and names."""
+        return self._named(values, names, traits)
 
-    def sought(self, row: Row) -> Iterator[_Key]:
-        """The keys under which this row finds those that are the same customer."""
-        return self._named(row, agreeing_traits(row.names))
+    def sought(self, values: Iterable[_Value], names: Names) -> Iterator[_Key]:
+        """The keys under which somebody finds those that are the same customer."""
+        return self._named(values, names, agreeing_traits)
 
-    def _named(self, thing: Row | Profile, marks: Iterable[_Key]) -> Iterator[_Key]:
-        for key, value in self.values(thing):
-            if key == "phone_number" and self.shared_phone != "match":
-                yield from ((key, value, *mark) for mark in marks)
+    def _named(
+        self, values: Iterable[_Value], names: Names, marks: Callable[[Names], Iterable[_Key]]
+    ) -> Iterator[_Key]:
+        for value in values:
+            if value[0] == "phone_number" and self.shared_phone != "match":
+                yield from ((*value, *mark) for mark in marks(names))
             else:
-                yield (key, value)
+                yield value
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,8 +255,12 @@ class _Directory:
             values = rules.values(profile)
             pairs = [(*a, *b) for n, a in enumerate(values) for b in values[n + 1 :]]
             plain = [("shared", *value) for value in values]
-            for key in (*rules.filed(profile), *pairs, *plain):
+            for key in (*rules.filed(values, profile.names), *pairs, *plain):
                 self.shelf.file(key, profile.reference_id, profile.id)
+
+    def holds(self, value: _Value) -> bool:
+        """Has any profile this value?"""
+        return bool(self.shelf.groups(("shared", *value), None))
 
 
 def _own_decision(row: Row, directory: _Directory, rules: _Rules) -> _Own:
@@ -281,8 +290,9 @@ def _search(row: Row, directory: _Directory, rules: _Rules) -> _Own:
     if reference and (same := first(reference)):
         better = first(*((*reference, *value) for value in values if value != reference))
         return _only(row, same, better, directory, rules)
-    weak = [value for value in values if value != reference]
-    candidates = first(*(key for key in rules.sought(row) if key != reference))
+    # Most values are nobody's: those need no comparing of names.
+    weak = [value for value in values if value != reference and directory.holds(value)]
+    candidates = first(*rules.sought(weak, row.names))
     if candidates:
         better = first((*weak[0], *weak[1])) if len(weak) == 2 else []
         return _only(row, candidates, better, directory, rules)
@@ -369,6 +379,7 @@ class _Matter:
     """Everything that is known before sets are settled; rows are named by their index here."""
 
     rows: Sequence[Row]
+    values: Sequence[list[_Value]]
     own: Sequence[_Own]
     directory: _Directory
     rules: _Rules
@@ -390,16 +401,19 @@ class _Matter:
     def profile_of(self, one: _One | None) -> Profile | None:
         return self.directory.by_id.get(one[1]) if one and one[0] == "profile" else None
 
+    def joining(self, i: int) -> list[_Value]:
+        """What the row may be joined by: a customer decided to be new only by its reference."""
+        if self.new(i):
+            return [value for value in self.values[i] if value[0] == "reference_id"]
+        return self.values[i]
+
     def filed(self, i: int) -> list[_Key]:
-        """Where other rows find this one: a decided new customer by its reference only."""
-        return self._open_to_all(i, self.rules.filed(self.rows[i]))
+        """Where other rows find this one."""
+        return list(self.rules.filed(self.joining(i), self.rows[i].names))
 
     def sought(self, i: int) -> list[_Key]:
         """Where this row finds others."""
-        return self._open_to_all(i, self.rules.sought(self.rows[i]))
-
-    def _open_to_all(self, i: int, found: Iterable[_Key]) -> list[_Key]:
-        return [key for key in found if not self.new(i) or key[0] == "reference_id"]
+        return list(self.rules.sought(self.joining(i), self.rows[i].names))
 
 
 def _joined(matter: _Matter, members: Iterable[int]) -> list[list[int]]:
@@ -407,18 +421,19 @@ def _joined(matter: _Matter, members: Iterable[int]) -> list[list[int]]:
     members = list(members)
     union = _Union()
     shelf = _Shelf[int]()
-    shared = Counter(value for i in members for value in matter.rules.values(matter.rows[i]))
+    count = Counter(value for i in members for value in matter.joining(i))
+    shared = {i: [value for value in matter.joining(i) if count[value] > 1] for i in members}
     first_of: dict[_One, int] = {}
     for i in members:
         target = matter.own[i].target
         if target is not None:
             union.join(first_of.setdefault(target, i), i)
-        for key in matter.filed(i):
-            if shared[key[:2]] > 1:
-                shelf.file(key, matter.rows[i].reference_id, i)
+        for key in matter.rules.filed(shared[i], matter.rows[i].names):
+            shelf.file(key, matter.rows[i].reference_id, i)
     for i in members:
-        for key in matter.sought(i):
-            for group in shelf.groups(key, matter.rows[i].reference_id):
+        row = matter.rows[i]
+        for key in matter.rules.sought(shared[i], row.names):
+            for group in shelf.groups(key, row.reference_id):
                 for other in group:
                     union.join(i, other)
                 # All of them are in one set now, so that one speaks for all.
@@ -655,7 +670,7 @@ class _Reach:
             one = fate.one or ("review", str(i))
             if fate.one:
                 self._voices[one].add(row)
-            for value in self._matter.rules.values(row):
+            for value in self._matter.values[i]:
                 self._holders[value].add(one)
             for key in self._matter.filed(i):
                 near = self._near[key]
@@ -691,11 +706,7 @@ class _Reach:
             return _WAITS
         if len(ones) == 1 and not disputed:
             return _Fate(ones.pop())
-        pair = tuple(
-            value
-            for value in self._matter.rules.values(self._matter.rows[i])
-            if value[0] != "reference_id"
-        )
+        pair = tuple(value for value in self._matter.values[i] if value[0] != "reference_id")
         if len(pair) == 2:
             if pair not in both:
                 both[pair] = list(islice(self._common(*pair), 2))
@@ -779,11 +790,11 @@ def _written(matter: _Matter, one: _One, group: list[int]) -> Iterator[Verdict]:
     carrier = group[-1 if matter.rules.in_file == "last" else 0]
     customer = one[1] if one[0] == "profile" else None
     members = tuple(matter.rows[i].row for i in group)
-    common = Counter(value for i in group for value in matter.rules.values(matter.rows[i]))
+    common = Counter(value for i in group for value in matter.values[i])
     for i in group:
         row = matter.rows[i]
         own = matter.own[i].evidence
-        joined = tuple(key for key, value in matter.rules.values(row) if common[key, value] > 1)
+        joined = tuple(key for key, value in matter.values[i] if common[key, value] > 1)
         if i != carrier:
             yield Verdict(
                 row.row,
@@ -812,7 +823,7 @@ def _reviewed(matter: _Matter, fates: dict[int, _Fate], rows: list[int]) -> Iter
 
     def links(i: int) -> list[_Key]:
         target = matter.own[i].target
-        return [*matter.rules.values(matter.rows[i]), *([target] if target else [])]
+        return [*matter.values[i], *([target] if target else [])]
 
     for i in sorted(fates):
         for key in links(i):

@@ -1,9 +1,8 @@
 """What is the canonical form of a value, and what had to change to reach it?
 
-A *form* takes one text and returns a ``Cell``: the canonical text, or None for nothing, and what
-was found on the way. ``each`` applies a form to a column, once per distinct value of the rows
-that may need it; the ``may_change_*`` masks say cheaply, for a whole column, which rows those are.
-Applying a form twice changes nothing the second time.
+One form (``etl.customers.cells``) for each kind of field; applying it twice changes nothing the
+second time. The ``may_change_*`` masks say cheaply, for a whole column, which rows a form has to
+look at.
 
 Birthdays and countries have their own modules; what Square refuses is in ``etl.customers.rules``.
 """
@@ -12,104 +11,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.customers.problems import PROBLEMS, Effect
-
-
-class Finding(NamedTuple):
-    """A ``Problem`` before it is known in which row and field it is."""
-
-    effect: Effect
-    code: str
-    message: str
-    suggestion: str = ""
-
-
-class Cell(NamedTuple):
-    """The outcome for one value: its text, None for nothing, and what there is to say."""
-
-    text: str | None
-    findings: tuple[Finding, ...] = ()
-
-
-Form = Callable[[str], Cell]
-
-NO_PROBLEMS: pa.Table = PROBLEMS.empty_table()
-
-
-# --- columns ------------------------------------------------------------------------------------
-
-
-def each(
-    column: pa.Array, field: str, form: Form, where: pa.Array | None = None
-) -> tuple[pa.Array, pa.Table]:
-    """Apply ``form`` to the non-null values where the mask is true, once per distinct value.
-
-    Returns the new column and the problems of ``field``, ordered by row.
-    """
-    mask = pc.is_valid(column)
-    if where is not None:
-        mask = pc.and_(mask, pc.fill_null(where, False))
-    rows = np.flatnonzero(mask.to_numpy(zero_copy_only=False))
-    if not len(rows):
-        return column, NO_PROBLEMS
-    encoded = column.filter(mask).dictionary_encode()
-    texts = encoded.dictionary.to_pylist()
-    cells = [form(text) for text in texts]
-    if any(cell.text != text for cell, text in zip(cells, texts, strict=True)):
-        values = pa.array([cell.text for cell in cells], pa.string())
-        column = pc.replace_with_mask(column, mask, values.take(encoded.indices))
-    return column, _problems(field, cells, encoded.indices.to_numpy(), rows)
-
-
-def _problems(field: str, cells: list[Cell], value_of: np.ndarray, rows: np.ndarray) -> pa.Table:
-    """Repeat the findings of each distinct value for every row that holds it."""
-    findings = [(index, *finding) for index, cell in enumerate(cells) for finding in cell.findings]
-    if not findings:
-        return NO_PROBLEMS
-    index, effects, codes, messages, suggestions = zip(*findings, strict=True)
-    by_value = np.argsort(value_of, kind="stable")
-    start = np.searchsorted(value_of, np.arange(len(cells) + 1), sorter=by_value)
-    at = np.concatenate([by_value[start[i] : start[i + 1]] for i in index])
-    which = np.repeat(np.arange(len(index)), [start[i + 1] - start[i] for i in index])
-    order = np.argsort(rows[at], kind="stable")
-    which = pa.array(which[order])
-    columns = [
-        pa.array(rows[at][order], pa.int64()),
-        pa.array(effects, pa.string()).take(which),
-        pa.array(codes, pa.string()).take(which),
-        pa.repeat(pa.scalar(field), len(which)),
-        pa.array(messages, pa.string()).take(which),
-        pa.array(suggestions, pa.string()).take(which),
-    ]
-    return pa.Table.from_arrays(columns, schema=PROBLEMS)
-
-
-def by_row(tables: Iterable[pa.Table]) -> pa.Table:
-    """Return all problems as one table ordered by row, within a row in the order given."""
-    found = [table for table in tables if table.num_rows]
-    if not found:
-        return NO_PROBLEMS
-    together = pa.concat_tables(found).combine_chunks()
-    order = np.argsort(together.column("row").to_numpy(), kind="stable")
-    return together.take(pa.array(order))
-
-
-def any_of(*masks: pa.Array) -> pa.Array:
-    """Return where at least one of the masks is true."""
-    together = masks[0]
-    for mask in masks[1:]:
-        together = pc.or_(together, mask)
-    return together
-
+from etl.customers import numbering
+from etl.customers.cells import Cell, Finding, any_of, each, repeated, shown, then
 
 # --- every text ---------------------------------------------------------------------------------
 
@@ -209,8 +119,8 @@ def _forbidden(text: str, style: Style) -> tuple[Finding, ...]:
     control = _CONTROL_IN_LINES if style.lines else _CONTROL
     if found := control.search(text):
         message = f"the value holds the control character U+{ord(found[0]):04X}"
-        suggestion = " ".join(control.sub(" ", text).split())
-        return (Finding("reject", "INVALID_VALUE", message, suggestion),)
+        without = control.sub("", text) if style.lines else " ".join(control.sub(" ", text).split())
+        return (Finding("reject", "INVALID_VALUE", message, without),)
     return ()
 
 
@@ -221,24 +131,7 @@ def empty_marker(text: str) -> Finding:
 
 def repaired(before: str, after: str) -> Finding:
     """Return the finding for a spreadsheet's trace that was removed without loss."""
-    return Finding("repair", "SPREADSHEET_REPAIRED", f"{before} was read as {after}")
-
-
-def is_rejected(cell: Cell) -> bool:
-    """Tell whether something was found for which the value cannot stand."""
-    return any(finding.effect == "reject" for finding in cell.findings)
-
-
-def then(cell: Cell, form: Form) -> Cell:
-    """Apply a further form to a cell that still holds a value nobody objected to.
-
-    A code is kept once, as the first form worded it.
-    """
-    if cell.text is None or is_rejected(cell):
-        return cell
-    text, findings = form(cell.text)
-    known = {finding.code for finding in cell.findings}
-    return Cell(text, (*cell.findings, *(f for f in findings if f.code not in known)))
+    return Finding("repair", "SPREADSHEET_REPAIRED", f"{shown(before)} was read as {shown(after)}")
 
 
 # --- keys ---------------------------------------------------------------------------------------
@@ -291,7 +184,8 @@ def email_key(text: str | None) -> str | None:
 
 # Excel writes 1.4155E+10, in other locales 1,4155E+10; programs write 1.4155e+10.
 _EXPONENT = re.compile(r"(\+?)(\d)(?:[.,](\d+))?[eE]\+(\d{2,3})")
-_DECIMAL = re.compile(r"(\+?\d+)[.,]0+")
+# 1,000 is a thousand, so three zeros are no decimals.
+_DECIMAL = re.compile(r"(\+?\d+)[.,]0{1,2}")
 # Excel keeps 15 digits of a number and writes zeros for the others.
 _KEPT_DIGITS = 15
 # Above 2^53 not every integer survives being read as a number.
@@ -327,8 +221,10 @@ def _number(text: str) -> Cell:
         sign, first, others, power = exponent.groups(default="")
         digits = first + others
         if len(digits) <= int(power):
-            message = f"{text} shows {len(digits)} of {int(power) + 1} digits; the others are lost"
-            begins = f"the number begins with {digits}: {_AS_TEXT}"
+            message = (
+                f"{shown(text)} shows {len(digits)} of {int(power) + 1} digits; the others are lost"
+            )
+            begins = f"the number begins with {shown(digits)}: {_AS_TEXT}"
             return Cell(text, (Finding("reject", "SPREADSHEET_NUMBER", message, begins),))
         whole, rest = digits[: int(power) + 1], digits[int(power) + 1 :]
         if rest.strip("0"):
@@ -336,11 +232,11 @@ def _number(text: str) -> Cell:
         return Cell(sign + whole, (repaired(text, sign + whole),))
     if decimal := _DECIMAL.fullmatch(text):
         if len(decimal[1]) > _MOST_DIGITS or int(decimal[1]) > _EXACT:
-            message = f"{text} was read as a number, which keeps {_KEPT_DIGITS} digits"
+            message = f"{shown(text)} was read as a number, which keeps {_KEPT_DIGITS} digits"
             return Cell(text, (Finding("reject", "SPREADSHEET_NUMBER", message, _AS_TEXT),))
         return Cell(decimal[1], (repaired(text, decimal[1]),))
     if _ERROR.fullmatch(text):
-        message = f"{text} is what a spreadsheet shows instead of a value"
+        message = f"{shown(text)} is what a spreadsheet shows instead of a value"
         return Cell(text, (Finding("reject", "SPREADSHEET_NUMBER", message, _AS_TEXT),))
     return Cell(text)
 
@@ -348,7 +244,7 @@ def _number(text: str) -> Cell:
 def _whole_reference(text: str) -> Cell:
     kept = text.rstrip("0")
     if text.isdecimal() and len(text) > _KEPT_DIGITS >= len(kept) and len(text) - len(kept) > 2:
-        message = f"{text} looks rounded: a spreadsheet keeps {_KEPT_DIGITS} digits"
+        message = f"{shown(text)} looks rounded: a spreadsheet keeps {_KEPT_DIGITS} digits"
         return Cell(text, (Finding("reject", "SPREADSHEET_NUMBER", message, _AS_TEXT),))
     return _not_a_date(text)
 
@@ -429,7 +325,7 @@ def _vat(text: str) -> Cell:
     bare = "".join(letter.upper() if letter.isascii() else letter for letter in bare)
     if bare in ("", text):
         return Cell(text)
-    return Cell(bare, (Finding("repair", "VAT_FORMATTED", f"{text} became {bare}"),))
+    return Cell(bare, (Finding("repair", "VAT_FORMATTED", f"{shown(text)} became {bare}"),))
 
 
 # --- phones -------------------------------------------------------------------------------------
@@ -439,6 +335,11 @@ _INTERNATIONAL_PREFIX = re.compile(r"[\s(]*(?:011|00)(?=[\s)(./-]*[1-9])")
 _TRUNK_ZERO = re.compile(r"\(\s*0\s*\)")
 # Parts shorter than this are extensions, or pieces of one number (030/1234567).
 _FEWEST_DIGITS = 7
+
+
+_FORMATTED = Finding("repair", "PHONE_FORMATTED", "the phone was written in E.164")
+# No region: a number in E.164 needs none.
+NO_REGION = "ZZ"
 
 
 class _Phone(NamedTuple):
@@ -455,6 +356,24 @@ def phone(text: str, region: str) -> Cell:
     return then(then(cell, _number), lambda bare: _phone(bare, region))
 
 
+def phones(
+    column: pa.Array, field: str, region: str, where: pa.Array
+) -> tuple[pa.Array, list[pa.Table]]:
+    """Apply ``phone`` to a column where the mask is true, plainly written numbers at column speed.
+
+    Returns the new column and the problems of ``field``.
+    """
+    written = pc.if_else(where, numbering.international(column, region), None)
+    plain = pc.is_valid(written)
+    changed = pc.fill_null(pc.not_equal(written, column), False)
+    texts = pc.binary_join_element_wise(column, written, " became ").filter(changed)
+    problems = repeated(changed, field, _FORMATTED, texts)
+    column = pc.if_else(plain, written, column)
+    form = partial(phone, region=region)
+    column, others = each(column, field, form, pc.and_(where, pc.invert(plain)))
+    return column, [problems, others]
+
+
 def _phone(text: str, region: str) -> Cell:
     if len(text) > _LONGEST:
         return Cell(text)
@@ -465,7 +384,7 @@ def _phone(text: str, region: str) -> Cell:
     read = _read(text, region)
     if read is None or read.number == text:
         return Cell(text)
-    findings = [Finding("repair", "PHONE_FORMATTED", f"{text} became {read.number}")]
+    findings = [_FORMATTED._replace(message=f"{shown(text)} became {read.number}")]
     if read.extension:
         message = f"the extension {read.extension} was left out"
         findings.append(Finding("repair", "EXTENSION_CUT", message))
@@ -498,7 +417,8 @@ def _read(text: str, region: str) -> _Phone | None:
     spellings += [bare for s in spellings if (bare := _TRUNK_ZERO.sub("", s)) != s]
     for spelling in spellings:
         read = _parse(spelling, region)
-        if read:
+        # What is sent is read again, by Square and by the next import: it has to mean the same.
+        if read and (read.number == text or _parse(read.number, NO_REGION) == (read.number, "")):
             return read
     return None
 

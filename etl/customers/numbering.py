@@ -55,7 +55,7 @@ class _Plan(NamedTuple):
 
 
 def certain(column: pa.Array) -> pa.Array:
-    """Return which rows are certainly valid phone numbers in E.164, the way it is always written."""
+    """Return which rows are certainly valid phone numbers, written in E.164."""
     plain = pc.fill_null(pc.match_substring_regex(column, r"^\+[1-9][0-9]{6,14}$"), False)
     starts = pc.utf8_slice_codeunits(column, 1, 1 + _CODE_DIGITS)
     yes = pc.and_(plain, False)
@@ -174,6 +174,8 @@ def _region(metadata: PhoneMetadata) -> _Region:
                 f"(?:{kind.national_number_pattern})"
             )
     general = metadata.general_desc
+    if general is None or not general.national_number_pattern:
+        raise ValueError(f"phonenumbers does not describe the numbers of {metadata.id}")
     return _Region(
         _Lengths(general.national_number_pattern, tuple(general.possible_length)),
         tuple(_Lengths("|".join(patterns), digits) for digits, patterns in by_length.items()),

@@ -13,9 +13,10 @@ from functools import cache
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.customers import countries, dates
+from etl.customers import countries, dates, numbering
+from etl.customers.cells import Cell, Finding, shown
 from etl.customers.fields import PHONE_DIGITS, TAX_ID_COUNTRIES, Field
-from etl.customers.normalize import Cell, Finding, phone_key
+from etl.customers.normalize import NO_REGION, phone_key
 
 
 def _refusal(code: str, message: str, suggestion: str = "") -> Finding:
@@ -102,7 +103,7 @@ def email(text: str) -> Cell:
     try:
         email_validator.validate_email(text, check_deliverability=False)
     except email_validator.EmailNotValidError as error:
-        return Cell(text, (_refusal("INVALID_EMAIL_ADDRESS", f"{text}: {error}"),))
+        return Cell(text, (_refusal("INVALID_EMAIL_ADDRESS", f"{shown(text)}: {error}"),))
     return Cell(text)
 
 
@@ -110,22 +111,28 @@ def email(text: str) -> Cell:
 
 
 def doubtful_phones(column: pa.Array) -> pa.Array:
-    """Return which rows ``phone`` has to look at."""
-    return pc.is_valid(column)
+    """Return which rows ``phone`` has to look at; the others are valid."""
+    digits = pc.subtract(pc.utf8_length(column), 1)
+    fits = pc.and_(
+        pc.greater_equal(digits, PHONE_DIGITS[0]), pc.less_equal(digits, PHONE_DIGITS[-1])
+    )
+    return pc.invert(pc.and_(numbering.certain(column), fits))
 
 
 def phone(text: str) -> Cell:
     """Object to a phone that is no valid number in E.164, or has too few or too many digits."""
     if not text.startswith("+"):
-        message = f"{text} is no valid phone number; one of another country needs + and its code"
+        message = (
+            f"{shown(text)} is no valid phone number; one of another country needs + and its code"
+        )
         return Cell(text, (_refusal("INVALID_PHONE_NUMBER", message),))
-    if phone_key(text, "ZZ") != text:
-        message = f"{text} is no valid phone number"
+    if phone_key(text, NO_REGION) != text:
+        message = f"{shown(text)} is no valid phone number"
         return Cell(text, (_refusal("INVALID_PHONE_NUMBER", message),))
     digits = len(text) - 1
     if digits not in PHONE_DIGITS:
         fewest, most = PHONE_DIGITS[0], PHONE_DIGITS[-1]
-        message = f"{text} has {digits} digits, and Square takes {fewest} to {most}"
+        message = f"{shown(text)} has {digits} digits, and Square takes {fewest} to {most}"
         return Cell(text, (_refusal("INVALID_PHONE_NUMBER", message),))
     return Cell(text)
 
@@ -142,7 +149,7 @@ def birthday(text: str) -> Cell:
     """Object to what is no day of the calendar."""
     if dates.is_day(text):
         return Cell(text)
-    return Cell(text, (_refusal("INVALID_TIME", f"{text} is no day of the calendar"),))
+    return Cell(text, (_refusal("INVALID_TIME", f"{shown(text)} is no day of the calendar"),))
 
 
 def doubtful_countries(column: pa.Array) -> pa.Array:
@@ -154,7 +161,7 @@ def country(text: str) -> Cell:
     """Object to what is no country."""
     if text in countries.codes():
         return Cell(text)
-    message = f"{text} is no country of ISO 3166"
+    message = f"{shown(text)} is no country of ISO 3166"
     return Cell(text, (_refusal("INVALID_ENUM_VALUE", message),))
 
 
@@ -170,7 +177,7 @@ def vat(text: str) -> Cell:
     """Object to a tax id with anything but letters and digits."""
     if _ALPHANUMERIC.fullmatch(text):
         return Cell(text)
-    message = f"{text}: a tax id has letters and digits only"
+    message = f"{shown(text)}: a tax id has letters and digits only"
     return Cell(text, (_refusal("INVALID_VALUE", message),))
 
 

@@ -166,8 +166,8 @@ class Index:
     def count_distinct(self, columns: Sequence[str]) -> int:
         """Return how many distinct values these columns of the rows hold together."""
         counts = ", ".join(f"count(DISTINCT {column})" for column in columns)
-        found = self._db.execute(f"SELECT {counts} FROM rows").fetchone()
-        return sum(found or ())
+        (found,) = self._db.execute(f"SELECT {counts} FROM rows").fetchall()
+        return sum(found)
 
     def resolve(self, outcome: Mapping[str, str | None]) -> None:
         """Replace what rows are known to be: id asked for → id that answered, None where gone.
@@ -256,9 +256,9 @@ class Index:
             changed = self._db.execute(
                 "SELECT count(*) FROM spread JOIN labels USING (element) "
                 "WHERE spread.label <> labels.label"
-            ).fetchone()
+            ).fetchall()
             self._db.execute("CREATE OR REPLACE TABLE labels AS SELECT * FROM spread")
-            if changed == (0,):
+            if changed == [(0,)]:
                 return
 
     def decided(self) -> Iterator[dict[str, Any]]:
@@ -269,9 +269,8 @@ class Index:
         )
 
     def _stream(self, sql: str) -> Iterator[dict[str, Any]]:
-        cursor = self._db.cursor()
-        cursor.execute(sql)
-        for batch in cursor.to_arrow_reader(8192):
+        # A cursor of its own: a connection does one thing until its result is read to the end.
+        for batch in self._db.cursor().sql(sql).to_arrow_reader(8192):
             yield from batch.to_pylist()
 
 

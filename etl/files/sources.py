@@ -10,6 +10,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import json
+import os
 import shutil
 import stat
 import sys
@@ -116,8 +117,9 @@ def _check(settings: config.Source) -> None:
 
 
 def _expanded(argument: str) -> Iterator[str]:
+    # os.path: a name too long, or in a folder that is closed to us, is reported when it is opened.
     # A file may be called "list [old].csv": only what is no file's name is a pattern.
-    if argument == "-" or Path(argument).exists() or not glob.has_magic(argument):
+    if argument == "-" or os.path.exists(argument) or not glob.has_magic(argument):
         yield argument
         return
     found = [name for name in glob.glob(argument, recursive=True) if not Path(name).is_dir()]

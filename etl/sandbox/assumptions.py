@@ -27,7 +27,7 @@ class Assumption(NamedTuple):
 ASSUMPTIONS = (
     Assumption("default Square-Version", "no header: the newest version known"),
     Assumption("version beyond the newest known", "served as the newest, which is logged"),
-    Assumption("order of checks", "path, token, pace, version, scopes, size, JSON, types, values"),
+    Assumption("order of checks", "path, token, pace, size, version, scopes, JSON, types, values"),
     Assumption("answer without a valid version", "has no Square-Version header"),
     Assumption("status of CONFLICT", "409"),
     Assumption("version above the stored one", "CONFLICT, as any other than the stored one"),
@@ -60,9 +60,11 @@ ASSUMPTIONS = (
     Assumption("birthdays", "future ones accepted; 02-29 only with a leap year or none"),
     Assumption("country codes", "upper case ISO 3166 alpha-2, and ZZ"),
     Assumption("tax_ids.eu_vat", "ASCII letters and digits only, else INVALID_VALUE"),
-    Assumption("bulk calls", f"1 to {BULK_LIMIT} entries, all six codes of size as in the table"),
-    Assumption("bulk size violations", "maps VALUE_EMPTY, TOO_MANY_MAP_ENTRIES"),
-    Assumption("bulk list violations", "lists ARRAY_EMPTY, ARRAY_LENGTH_TOO_LONG"),
+    Assumption(
+        "bulk calls with none or too many entries",
+        f"1 to {BULK_LIMIT}, else the call is refused: VALUE_EMPTY or TOO_MANY_MAP_ENTRIES for "
+        "maps, ARRAY_EMPTY or ARRAY_LENGTH_TOO_LONG for lists",
+    ),
     Assumption("repeated ids in bulk-retrieve and bulk-delete", "one answer per distinct id"),
     Assumption("updated_at", "whole seconds, rounded down; created_at has milliseconds"),
     Assumption("created_at and updated_at bounds", "both inclusive, compared as displayed"),

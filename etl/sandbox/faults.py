@@ -6,8 +6,8 @@ of its calls, drawn from a seed: the same plan and the same calls always fail al
 
 from __future__ import annotations
 
-import gzip
 import random
+import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -38,7 +38,7 @@ _CODES = {
 }
 # What an edge in front of Square has been seen to send instead of JSON.
 _EDGE_PAGE = b"<html><body>upstream connect error or disconnect/reset before headers</body></html>"
-_BOMB_BYTES = 256 << 20
+_BOMB_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +189,13 @@ def _other_status(fault: Fault, answer: Response) -> Response:
 
 def _bomb(fault: Fault, answer: Response) -> Response:
     # A small answer that unpacks to a large one: JSON all the way, with blanks at its end.
-    packed = gzip.compress(answer.body + b" " * fault.size, compresslevel=9, mtime=0)
-    return Response(answer.status, packed, {**answer.headers, "content-encoding": "gzip"})
+    packer = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)
+    blanks = b" " * (1 << 20)
+    packed = [packer.compress(answer.body)]
+    packed += [packer.compress(blanks) for _ in range(int(fault.size) >> 20)]
+    packed.append(packer.flush())
+    headers = {**answer.headers, "content-encoding": "gzip"}
+    return Response(answer.status, b"".join(packed), headers)
 
 
 def _rearranged(chosen: Chosen, answer: Response) -> Response:

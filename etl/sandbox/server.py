@@ -24,7 +24,6 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from etl.sandbox.application import Sandbox
 from etl.sandbox.assumptions import BULK_BODY_LIMIT
 from etl.sandbox.messages import Request, Response
 
@@ -33,23 +32,30 @@ LOOPBACK = "127.0.0.1"
 # somebody else's had a browser call here.
 _OWN_NAMES = [LOOPBACK, "localhost"]
 _DRIPS = 16
+
+Respond = Callable[[Request, Callable[[float], object]], Response]
 _GRACE = 2  # seconds for requests under way when the server is stopped
 
 
-def run(sandbox: Sandbox, port: int, ready: Callable[[int], None]) -> None:
+def run(respond: Respond, port: int, ready: Callable[[int], None]) -> None:
     """Serve until SIGTERM or SIGINT; ``ready`` is told the port once requests are answered."""
-    server, listener = _server(sandbox, port, ready)
-    # uvicorn stops on these signals and then raises them again for whoever asked before: nobody.
+    server, listener = _server(respond, port, ready)
+
+    def stop(*_: object) -> None:
+        server.should_exit = True
+
+    # uvicorn raises the signals it stopped on once more when it is done, for whoever handled them
+    # before; the default handlers would make that a failure.
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
+        signal.signal(number, stop)
     server.run(sockets=[listener])
 
 
 @contextlib.contextmanager
-def serving(sandbox: Sandbox, port: int = 0) -> Iterator[str]:
+def serving(respond: Respond) -> Iterator[str]:
     """Serve in a thread of this process for as long as the block lasts; gives the address."""
     started = threading.Event()
-    server, listener = _server(sandbox, port, lambda _: started.set())
+    server, listener = _server(respond, 0, lambda _: started.set())
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     started.wait()
@@ -61,7 +67,7 @@ def serving(sandbox: Sandbox, port: int = 0) -> Iterator[str]:
 
 
 def _server(
-    sandbox: Sandbox, port: int, ready: Callable[[int], None]
+    respond: Respond, port: int, ready: Callable[[int], None]
 ) -> tuple[_Server, socket.socket]:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     # A port that was served a moment ago may be served again.
@@ -71,7 +77,7 @@ def _server(
     except OSError:
         listener.close()
         raise
-    door = _Door(sandbox)
+    door = _Door(respond)
     config = uvicorn.Config(
         Starlette(
             routes=[Route("/{path:path}", door)],
@@ -119,20 +125,20 @@ class _Connection(H11Protocol):
 class _Door:
     """The ASGI side of a sandbox."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
-        self._sandbox = sandbox
+    def __init__(self, respond: Respond) -> None:
+        self._respond = respond
         # Ends scripted delays when the server stops.
         self.stopping = threading.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(
             scope["method"],
-            scope["raw_path"].decode("ascii"),
-            scope["query_string"].decode("ascii"),
+            scope["raw_path"].decode("latin-1"),
+            scope["query_string"].decode("latin-1"),
             {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
             await _body(receive),
         )
-        answer = await run_in_threadpool(self._sandbox.respond, request, self.stopping.wait)
+        answer = await run_in_threadpool(self._respond, request, self.stopping.wait)
         if answer.delivery.late:
             await run_in_threadpool(self.stopping.wait, answer.delivery.late)
         await _deliver(answer, scope["state"]["connection"], receive, send)

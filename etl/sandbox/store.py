@@ -274,13 +274,12 @@ class Store:
 
     def knows(self, customer_id: str) -> bool:
         """Tell whether an id is or was in use."""
-        for query in (
-            f"SELECT 1 FROM profiles WHERE id = ? AND {_CURRENT}",
-            "SELECT 1 FROM merges WHERE old_id = ?",
-        ):
-            if self._db.execute(query, (customer_id,)).fetchone():
-                return True
-        return False
+        found = self._db.execute(
+            f"SELECT 1 FROM profiles WHERE id = ?1 AND {_CURRENT} "
+            "UNION ALL SELECT 1 FROM merges WHERE old_id = ?1",
+            (customer_id,),
+        ).fetchone()
+        return found is not None
 
     def body(self, customer_id: str) -> bytes | None:
         """Return the current JSON text of a profile, None if there is none."""

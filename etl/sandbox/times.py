@@ -5,6 +5,7 @@ Moments are RFC 3339 in UTC with ``Z``; inside the sandbox they are whole millis
 
 from __future__ import annotations
 
+import functools
 import re
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -16,6 +17,7 @@ _DAY = re.compile(r"(?:(\d{4})-)?(\d\d)-(\d\d)", re.ASCII)
 _DAYS_IN_MONTH = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
+@functools.lru_cache(maxsize=256)
 def timestamp(moment: int) -> str:
     """Write milliseconds since 1970 as Square does: zeros at the end of the fraction are dropped.
 

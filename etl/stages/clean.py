@@ -14,9 +14,10 @@ import pyarrow.compute as pc
 
 from etl import config
 from etl.customers import countries, dates, normalize
+from etl.customers.cells import Form, by_row, each
 from etl.customers.dates import DateEvidence
 from etl.customers.fields import CUSTOMERS, IMPORTABLE, Field
-from etl.customers.normalize import Form, Style, by_row, each
+from etl.customers.normalize import Style
 
 _COUNTRY = "address.country"
 _NAMES = frozenset({"given_name", "family_name"})
@@ -91,16 +92,14 @@ def _style(name: str) -> Style:
 def _phones(
     column: pa.Array, country: pa.Array, settings: config.Clean, region: str
 ) -> tuple[pa.Array, list[pa.Table]]:
-    if settings.region_from == "config":
-        column, found = each(column, "phone_number", partial(normalize.phone, region=region))
-        return column, [found]
-    known = pc.is_in(country, pa.array(sorted(countries.codes() - {countries.UNKNOWN})))
-    regions = pc.if_else(pc.fill_null(known, False), country, region)
+    regions = pa.repeat(pa.scalar(region), len(column))
+    if settings.region_from == "country":
+        known = pc.is_in(country, pa.array(sorted(countries.codes() - {countries.UNKNOWN})))
+        regions = pc.if_else(pc.fill_null(known, False), country, region)
     problems = []
     for one in pc.unique(regions).to_pylist():
-        form = partial(normalize.phone, region=one)
-        column, found = each(column, "phone_number", form, pc.equal(regions, one))
-        problems.append(found)
+        column, found = normalize.phones(column, "phone_number", one, pc.equal(regions, one))
+        problems += found
     return column, problems
 
 

@@ -15,9 +15,9 @@ import pyarrow.compute as pc
 
 from etl import config
 from etl.customers import rules
+from etl.customers.cells import Cell, Form, any_of, by_row, each, repeated
 from etl.customers.fields import CUSTOMERS, IDENTIFYING, IMPORTABLE, Field
-from etl.customers.normalize import Cell, Finding, Form, any_of, by_row, each
-from etl.customers.problems import PROBLEMS, Effect
+from etl.customers.problems import Effect
 from etl.stages.clean import Cleaned
 
 
@@ -122,18 +122,10 @@ def _without_identity(customers: pa.RecordBatch) -> list[pa.Table]:
     nameless = pc.invert(_any_value(customers, [field.name for field in IDENTIFYING]))
     known = _any_value(customers, ["id", "reference_id"])
     return [
-        _everywhere(pc.and_(nameless, pc.invert(known)), rules.NO_IDENTITY),
-        _everywhere(pc.and_(nameless, known), rules.ONLY_UPDATE),
+        repeated(pc.and_(nameless, pc.invert(known)), "", rules.NO_IDENTITY),
+        repeated(pc.and_(nameless, known), "", rules.ONLY_UPDATE),
     ]
 
 
 def _any_value(customers: pa.RecordBatch, names: list[str]) -> pa.Array:
     return any_of(*(pc.is_valid(customers.column(name)) for name in names))
-
-
-def _everywhere(mask: pa.Array, finding: Finding) -> pa.Table:
-    """Return the same finding for all rows of the mask, about the row as a whole."""
-    rows = pa.array(np.flatnonzero(mask.to_numpy(zero_copy_only=False)), pa.int64())
-    said = (finding.effect, finding.code, "", finding.message, finding.suggestion)
-    columns = [rows, *(pa.repeat(pa.scalar(text), len(rows)) for text in said)]
-    return pa.Table.from_arrays(columns, schema=PROBLEMS)

@@ -210,6 +210,13 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
         open_sources([str(tmp_path / "gone.csv")], config.Source(), tmp_path / "spool")
 
 
+@pytest.mark.parametrize("name", ["x" * 300, "x" * 300 + "*", "a\0b", "/dev/null/x.csv"])
+def test_impossible_names_are_refused(tmp_path: Path, name: str) -> None:
+    """A name no file can have is refused like one no file has."""
+    with pytest.raises(SourceError, match=r"cannot be opened|no file has such a name"):
+        open_sources([name], config.Source(), tmp_path / "spool")
+
+
 def test_a_forbidden_file_is_refused(tmp_path: Path) -> None:
     """A file that may not be read is named, and so is the reason."""
     (tmp_path / "x.csv").write_bytes(CSV)

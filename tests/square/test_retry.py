@@ -30,6 +30,7 @@ def test_lasting_statuses(status: int) -> None:
 def test_errors_under_200_are_judged_by_category() -> None:
     """A server's trouble passes even when it is reported with status 200."""
     assert retry.may_pass(200, [Fault("API_ERROR", "INTERNAL_SERVER_ERROR")])
+    assert retry.may_pass(200, ())
     assert not retry.may_pass(200, [Fault("INVALID_REQUEST_ERROR", "BAD_REQUEST")])
 
 

@@ -1,0 +1,141 @@
+"""How is one value judged, and how is that done to a whole column?
+
+A *form* takes one text and returns a ``Cell``: the text it should be, or None for nothing, and
+what was found on the way. ``each`` applies a form to a column, once per distinct value of the rows
+that may need it. Bad data is data: findings become rows of the problems table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from etl.customers.problems import PROBLEMS, Effect
+
+
+class Finding(NamedTuple):
+    """A ``Problem`` before it is known in which row and field it is."""
+
+    effect: Effect
+    code: str
+    message: str
+    suggestion: str = ""
+
+
+class Cell(NamedTuple):
+    """The outcome for one value: its text, None for nothing, and what there is to say."""
+
+    text: str | None
+    findings: tuple[Finding, ...] = ()
+
+
+Form = Callable[[str], Cell]
+
+NO_PROBLEMS: pa.Table = PROBLEMS.empty_table()
+
+
+# Longer values are shown in messages by their beginning.
+_SHOWN = 80
+
+
+def shown(text: str) -> str:
+    """Return a text as a message shows it."""
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def _is_rejected(cell: Cell) -> bool:
+    """Tell whether something was found for which the value cannot stand."""
+    return any(finding.effect == "reject" for finding in cell.findings)
+
+
+def then(cell: Cell, form: Form) -> Cell:
+    """Apply a further form to a cell that still holds a value nobody objected to.
+
+    A code is kept once, as the first form worded it.
+    """
+    if cell.text is None or _is_rejected(cell):
+        return cell
+    text, findings = form(cell.text)
+    known = {finding.code for finding in cell.findings}
+    return Cell(text, (*cell.findings, *(f for f in findings if f.code not in known)))
+
+
+def each(
+    column: pa.Array, field: str, form: Form, where: pa.Array | None = None
+) -> tuple[pa.Array, pa.Table]:
+    """Apply ``form`` to the non-null values where the mask is true, once per distinct value.
+
+    Returns the new column and the problems of ``field``, ordered by row.
+    """
+    mask = pc.is_valid(column)
+    if where is not None:
+        mask = pc.and_(mask, pc.fill_null(where, False))
+    rows = np.flatnonzero(mask.to_numpy(zero_copy_only=False))
+    if not len(rows):
+        return column, NO_PROBLEMS
+    encoded = column.filter(mask).dictionary_encode()
+    texts = encoded.dictionary.to_pylist()
+    cells = [form(text) for text in texts]
+    if any(cell.text != text for cell, text in zip(cells, texts, strict=True)):
+        values = pa.array([cell.text for cell in cells], pa.string())
+        column = pc.replace_with_mask(column, mask, values.take(encoded.indices))
+    return column, _problems(field, cells, encoded.indices.to_numpy(), rows)
+
+
+def _problems(field: str, cells: list[Cell], value_of: np.ndarray, rows: np.ndarray) -> pa.Table:
+    """Repeat the findings of each distinct value for every row that holds it."""
+    findings = [(index, *finding) for index, cell in enumerate(cells) for finding in cell.findings]
+    if not findings:
+        return NO_PROBLEMS
+    index, effects, codes, messages, suggestions = zip(*findings, strict=True)
+    by_value = np.argsort(value_of, kind="stable")
+    start = np.searchsorted(value_of, np.arange(len(cells) + 1), sorter=by_value)
+    at = np.concatenate([by_value[start[i] : start[i + 1]] for i in index])
+    which = np.repeat(np.arange(len(index)), [start[i + 1] - start[i] for i in index])
+    order = np.argsort(rows[at], kind="stable")
+    which = pa.array(which[order])
+    columns = [
+        pa.array(rows[at][order], pa.int64()),
+        pa.array(effects, pa.string()).take(which),
+        pa.array(codes, pa.string()).take(which),
+        pa.repeat(pa.scalar(field), len(which)),
+        pa.array(messages, pa.string()).take(which),
+        pa.array(suggestions, pa.string()).take(which),
+    ]
+    return pa.Table.from_arrays(columns, schema=PROBLEMS)
+
+
+def repeated(
+    mask: pa.Array, field: str, finding: Finding, messages: pa.Array | None = None
+) -> pa.Table:
+    """Return one finding for every row of the mask, with its own message where these are given."""
+    rows = pa.array(np.flatnonzero(mask.to_numpy(zero_copy_only=False)), pa.int64())
+    effect, code, field_name, message, suggestion = (
+        pa.repeat(pa.scalar(text), len(rows))
+        for text in (finding.effect, finding.code, field, finding.message, finding.suggestion)
+    )
+    said = message if messages is None else messages
+    columns = [rows, effect, code, field_name, said, suggestion]
+    return pa.Table.from_arrays(columns, schema=PROBLEMS)
+
+
+def by_row(tables: Iterable[pa.Table]) -> pa.Table:
+    """Return all problems as one table ordered by row, within a row in the order given."""
+    found = [table for table in tables if table.num_rows]
+    if not found:
+        return NO_PROBLEMS
+    together = pa.concat_tables(found).combine_chunks()
+    order = np.argsort(together.column("row").to_numpy(), kind="stable")
+    return together.take(pa.array(order))
+
+
+def any_of(*masks: pa.Array) -> pa.Array:
+    """Return where at least one of the masks is true."""
+    together = masks[0]
+    for mask in masks[1:]:
+        together = pc.or_(together, mask)
+    return together

@@ -1,0 +1,1 @@
+"""What square-etl promises, by room, and the journeys through all of it."""
