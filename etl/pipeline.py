@@ -239,8 +239,11 @@ def _verify(job: _Job) -> None:
     remember(job.journal, job.ledger)
     total = _count(job.journal, "SELECT count(*) FROM writes WHERE state = 'landed'")
 
-    def between() -> None:
-        done = _count(job.journal, "SELECT count(*) FROM writes WHERE verified <> ''")
+    done = _count(job.journal, "SELECT count(*) FROM writes WHERE verified <> ''")
+
+    def between(more: int) -> None:
+        nonlocal done
+        done += more
         _tell(job, "verify", done, total)
 
     verify(job.journal, job.square, job.run, between)
@@ -364,11 +367,8 @@ def _tell(job: _Job, stage: str, done: int, total: int = 0) -> None:
 
 
 def _tell_requests(job: _Job) -> None:
-    done, total = next(
-        job.journal.query(
-            "SELECT count(*) FILTER (WHERE state = 'answered'), count(*) FROM requests"
-        )
-    )
+    total = _count(job.journal, "SELECT count(*) FROM requests")
+    done = _count(job.journal, "SELECT count(*) FROM requests WHERE state = 'answered'")
     _tell(job, "load", done, total)
 
 

@@ -154,10 +154,14 @@ def decide(
             own[i] = replace(own[i], code="SHARED_PHONE")
     values = [rules.values(row) for row in in_order]
     matter = _Matter(in_order, values, own, directory, rules)
-    verdicts: dict[int, Verdict] = {}
+    found: list[Verdict] = []
+    in_review: dict[int, _Fate] = {}
     for members in _joined(matter, range(len(in_order))):
         fates = _settle(matter, members)
-        verdicts.update((verdict.row, verdict) for verdict in _verdicts(matter, fates))
+        found += _settled(matter, fates)
+        in_review.update((i, fate) for i, fate in fates.items() if fate.code)
+    found += _reviewed(matter, in_review)
+    verdicts = {verdict.row: verdict for verdict in found}
     return [verdicts[row.row] for row in rows]
 
 
@@ -766,23 +770,17 @@ def _spread(
         touched = reach.file(chosen)
 
 
-def _verdicts(matter: _Matter, fates: dict[int, _Fate]) -> Iterator[Verdict]:
-    """Say what the fates of one set mean for its rows."""
+def _settled(matter: _Matter, fates: dict[int, _Fate]) -> Iterator[Verdict]:
+    """Say what becomes of the rows of one set that are not in review."""
     groups = defaultdict(list)
-    in_review = []
     for i in sorted(fates):
-        one = fates[i].one
-        if one is None:
-            in_review.append(i)
-        else:
+        if one := fates[i].one:
             groups[one].append(i)
     for one, group in groups.items():
         if len(group) > 1 and matter.rules.in_file == "reject":
             yield from _rejected(matter, group)
         else:
             yield from _written(matter, one, group)
-    if in_review:
-        yield from _reviewed(matter, fates, in_review)
 
 
 def _written(matter: _Matter, one: _One, group: list[int]) -> Iterator[Verdict]:
@@ -818,18 +816,20 @@ def _rejected(matter: _Matter, group: list[int]) -> Iterator[Verdict]:
         yield Verdict(row, "reject", code=code, detail=DETAILS[code], related=others)
 
 
-def _reviewed(matter: _Matter, fates: dict[int, _Fate], rows: list[int]) -> Iterator[Verdict]:
-    shelf = _Shelf[int]()
+def _reviewed(matter: _Matter, fates: dict[int, _Fate]) -> Iterator[Verdict]:
+    """Say of the rows in review why, and what else a person has to look at."""
 
     def links(i: int) -> list[_Key]:
         target = matter.own[i].target
         return [*matter.values[i], *([target] if target else [])]
 
-    for i in sorted(fates):
-        for key in links(i):
-            shelf.file(key, matter.rows[i].reference_id, matter.rows[i].row)
-    for i in rows:
-        row, fate = matter.rows[i], fates[i]
+    asked = {link for i in fates for link in links(i)}
+    shelf = _Shelf[int]()
+    for i, row in enumerate(matter.rows if fates else ()):
+        for link in asked.intersection(links(i)):
+            shelf.file(link, row.reference_id, row.row)
+    for i, fate in fates.items():
+        row = matter.rows[i]
         found = shelf.first(links(i), row.reference_id, _LISTED + 1)
         yield Verdict(
             row.row,

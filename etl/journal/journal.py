@@ -51,7 +51,6 @@ CREATE TABLE rows (
     source_key TEXT NOT NULL, outcome TEXT NOT NULL, customer_id TEXT NOT NULL DEFAULT '',
     matched_by TEXT NOT NULL DEFAULT '', detail TEXT NOT NULL DEFAULT '', duplicate_of INTEGER,
     planned INTEGER NOT NULL DEFAULT 0);
-CREATE INDEX rows_by_outcome ON rows (outcome, row);
 CREATE TABLE problems (
     row INTEGER NOT NULL, effect TEXT NOT NULL, code TEXT NOT NULL, field TEXT NOT NULL,
     message TEXT NOT NULL, suggestion TEXT NOT NULL, planned INTEGER NOT NULL DEFAULT 0);
@@ -59,15 +58,14 @@ CREATE INDEX problems_by_row ON problems (row);
 CREATE TABLE reviews (
     row INTEGER PRIMARY KEY, candidates TEXT NOT NULL, related TEXT NOT NULL);
 CREATE TABLE requests (
-    request INTEGER PRIMARY KEY, endpoint TEXT NOT NULL, body BLOB NOT NULL,
-    state TEXT NOT NULL DEFAULT 'planned', sends INTEGER NOT NULL DEFAULT 0);
+    request INTEGER PRIMARY KEY, state TEXT NOT NULL DEFAULT 'planned',
+    sends INTEGER NOT NULL DEFAULT 0, endpoint TEXT NOT NULL, body BLOB NOT NULL);
 CREATE INDEX requests_by_state ON requests (state, request);
 CREATE TABLE writes (
     write INTEGER PRIMARY KEY, row INTEGER NOT NULL, action TEXT NOT NULL, key TEXT NOT NULL,
     customer_id TEXT NOT NULL, version INTEGER, generation INTEGER NOT NULL,
-    intent TEXT NOT NULL, changes TEXT NOT NULL, request INTEGER NOT NULL,
-    tries INTEGER NOT NULL DEFAULT 1, state TEXT NOT NULL DEFAULT 'open',
-    verified TEXT NOT NULL DEFAULT '');
+    request INTEGER NOT NULL, tries INTEGER NOT NULL, state TEXT NOT NULL DEFAULT 'open',
+    verified TEXT NOT NULL DEFAULT '', intent TEXT NOT NULL, changes TEXT NOT NULL);
 CREATE INDEX writes_by_request ON writes (request);
 CREATE INDEX writes_by_row ON writes (row);
 CREATE TABLE calls (
@@ -497,17 +495,17 @@ class Journal:
 
     # -- verifying ---------------------------------------------------------------------------
 
-    def unverified(self, limit: int) -> list[Write]:
-        """Return up to ``limit`` writes that took effect and were not read back yet."""
-        return self._writes("state = 'landed' AND verified = '' ORDER BY write LIMIT ?", (limit,))
+    def landed_writes(self, size: int, *, unverified: bool = False) -> Iterator[list[Write]]:
+        """Yield the writes that took effect, in order, up to ``size`` at a time.
 
-    def landed_writes(self) -> Iterator[Write]:
-        """Yield every write that took effect, in order."""
+        ``unverified``: only those that were not read back yet.
+        """
+        also = "AND verified = ''" if unverified else ""
         last = -1
         while found := self._writes(
-            "state = 'landed' AND write > ? ORDER BY write LIMIT 1000", (last,)
+            f"state = 'landed' AND write > ? {also} ORDER BY write LIMIT ?", (last, size)
         ):
-            yield from found
+            yield found
             last = found[-1].write
 
     def verified(self, write: Write, verdict: Literal["matched", "mismatched"]) -> None:

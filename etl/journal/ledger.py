@@ -63,6 +63,7 @@ class Ledger:
         try:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
+            self._db.execute("PRAGMA cache_size = -65536")  # KiB: lookups are all over the file
             (version,) = self._db.execute("PRAGMA user_version").fetchone()
             if version not in (0, 1):
                 raise StateError(f"{path} was written by another version of square-etl ({version})")

@@ -20,17 +20,15 @@ _ATTENTION = ("rejected", "failed", "review")
 def build(journal: Journal) -> dict[str, Any]:
     """Return the report; its keys and their meaning are listed in the README."""
     facts, run = journal.facts(), journal.run()
-    found = dict(journal.query("SELECT outcome, count(*) FROM rows GROUP BY outcome"))
-    counts = {outcome: found.get(outcome, 0) for outcome in OUTCOMES}
+    found = _counts(journal, "SELECT outcome, count(*) FROM rows GROUP BY outcome")
+    counts: dict[str, int] = {outcome: found.get(outcome, 0) for outcome in OUTCOMES}
     read = sum(source["rows"] for source in journal.sources())
     if facts["stage"] in ("read", "check"):
         # Rows enter the ledger when they are checked; until then nothing was attempted.
         counts["pending"] += read - sum(counts.values())
     finished = facts["stage"] == "done"
-    verified: dict[str, int] = dict(
-        journal.query(
-            "SELECT verified, count(*) FROM writes WHERE verified <> '' GROUP BY verified"
-        )
+    verified = _counts(
+        journal, "SELECT verified, count(*) FROM writes WHERE verified <> '' GROUP BY verified"
     )
     report = {
         "run_id": run.run_id,
@@ -111,3 +109,7 @@ def _by_code(journal: Journal, effects: str) -> dict[str, dict[str, int]]:
     ):
         counts.setdefault(code, {})[field] = count
     return counts
+
+
+def _counts(journal: Journal, sql: str) -> dict[str, int]:
+    return {str(name): int(count) for name, count in journal.query(sql)}

@@ -91,13 +91,11 @@ class Sandbox:
     def _now(self) -> int:
         return int(self._clock() * 1000) + int(self._store.setting("ahead", 0))
 
-    def respond(
-        self, request: Request, sleep: Callable[[float], object] = lambda seconds: None
-    ) -> Response:
-        """Answer one request.
+    def respond(self, request: Request, sleep: Callable[[float], object] | None = None) -> Response:
+        """Answer one request; what goes wrong on its way is told by the answer's delivery.
 
-        ``sleep`` waits out a scripted delay that comes before the commit; other faults are told
-        by the answer's delivery.
+        ``sleep`` waits out a scripted delay that comes before the commit. Without it such a delay
+        is told like one that comes after.
         """
         request_id = ids.request_id(self._chance)
         named = {"content-type": "application/json", "x-request-id": request_id}
@@ -111,8 +109,9 @@ class Sandbox:
         fault = chosen.fault
         if fault.when == "before" and fault.do != "delay":
             return faults.spoil(chosen, Response(200, b"{}", named))
-        if fault.when == "before":
+        if fault.when == "before" and sleep is not None:
             sleep(fault.seconds)
+            return self._carry_out(route, path_ids, request, request_id, named)
         answer = self._carry_out(
             route, path_ids, request, request_id, named, half=fault.when == "mid"
         )

@@ -162,8 +162,7 @@ def spoil(chosen: Chosen, answer: Response) -> Response:
         case "drop" | "reset" | "truncate":
             return replace(answer, delivery=Delivery(fault.do))
         case "delay":
-            late = 0.0 if fault.when == "before" else fault.seconds
-            return replace(answer, delivery=Delivery(late=late))
+            return replace(answer, delivery=Delivery(late=fault.seconds))
         case "drip":
             return replace(answer, delivery=Delivery("drip", drip=fault.seconds))
         case "status":

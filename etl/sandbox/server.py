@@ -69,7 +69,9 @@ def serving(respond: Respond) -> Iterator[str]:
 def _server(
     respond: Respond, port: int, ready: Callable[[int], None]
 ) -> tuple[_Server, socket.socket]:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # asyncio sends small packets at once only on sockets that say they are TCP; without that
+    # every answer waits 40 ms for the client's acknowledgement.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     # A port that was served a moment ago may be served again.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

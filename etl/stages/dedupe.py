@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -111,7 +111,8 @@ def _verdicts(component: Component, settings: Dedupe) -> Iterator[dict[str, Any]
         shared_phone=settings.shared_phone,
     )
     for verdict in _with_twins(verdicts, twins, settings):
-        yield {**asdict(verdict), "generation": generations[verdict.row]}
+        told = {name: getattr(verdict, name) for name in Verdict.__slots__}
+        yield {**told, "generation": generations[verdict.row]}
 
 
 def _twins(rows: Iterable[dict[str, Any]], settings: Dedupe) -> dict[int, int]:

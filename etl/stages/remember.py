@@ -18,7 +18,7 @@ def remember(journal: Journal, ledger: Ledger) -> None:
     """Bring the ledger up to date with what the journal knows so far."""
     with ledger.transaction():
         ledger.remember(_crosswalk(journal))
-        ledger.wrote(_written(write) for write in journal.landed_writes())
+        ledger.wrote(_written(write) for writes in journal.landed_writes(1000) for write in writes)
         ledger.hold(
             key for (key,) in journal.query("SELECT source_key FROM rows WHERE outcome = 'review'")
         )

@@ -15,10 +15,15 @@ from etl.square.client import SquareClient
 from etl.stages.plan import BULK
 
 
-def verify(journal: Journal, square: SquareClient, run: Run, between: Callable[[], None]) -> None:
-    """Read back every write that took effect and note the verdict; resumable at each hundred."""
+def verify(
+    journal: Journal, square: SquareClient, run: Run, between: Callable[[int], None]
+) -> None:
+    """Read back every write that took effect and note the verdict; resumable at each hundred.
+
+    ``between`` hears how many more were read back.
+    """
     code = codes.BY_NAME["VERIFY_MISMATCH"]
-    while writes := journal.unverified(BULK):
+    for writes in journal.landed_writes(BULK, unverified=True):
         profiles = square.retrieve_customers([write.customer_id for write in writes])
         with journal.transaction():
             for write in writes:
@@ -33,4 +38,4 @@ def verify(journal: Journal, square: SquareClient, run: Run, between: Callable[[
                     Problem(write.row, "note", code.name, name, code.meaning, code.remedy)
                     for name in wrong
                 )
-        between()
+        between(len(writes))

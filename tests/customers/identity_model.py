@@ -271,8 +271,7 @@ class Model:
         for row in members:
             if not self.created(row):
                 circles.append(
-                    [row]
-                    + [o for o in members if self.same_email(row, o) and not self.created(o)]
+                    [row] + [o for o in members if self.same_email(row, o) and not self.created(o)]
                 )
         disputed = {
             row
@@ -315,9 +314,7 @@ class Model:
                     decided[row] = found
         return decided
 
-    def choose(
-        self, row: Row, decided: dict[Row, Decided], anchor: dict[Row, Decided]
-    ) -> Decided:
+    def choose(self, row: Row, decided: dict[Row, Decided], anchor: dict[Row, Decided]) -> Decided:
         """Step d for one row."""
         touched = [other for other in decided if self.edge(row, other)]
         ones = {one for other in touched if (one := decided[other].one)}

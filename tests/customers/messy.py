@@ -40,15 +40,22 @@ def phones(draw: st.DrawFn, regions: list[str] = REGIONS) -> tuple[str, str]:
     prefix = draw(st.sampled_from(["", "+", f"+{code}", f"+{code} ", str(code), trunk]))
     cut = draw(st.integers(1, 5))
     between = draw(st.sampled_from(["", "", " ", "-", ".", ") "]))
-    return prefix + digits[:cut] + between + digits[cut:], draw(st.sampled_from([region, region, "US"]))
+    return prefix + digits[:cut] + between + digits[cut:], draw(
+        st.sampled_from([region, region, "US"])
+    )
 
 
 dates = st.one_of(
     st.dates().map(str),
     st.tuples(
-        st.sampled_from(["/", ".", "-", " "]), st.integers(0, 32), st.integers(0, 13), st.integers(0, 2100)
+        st.sampled_from(["/", ".", "-", " "]),
+        st.integers(0, 32),
+        st.integers(0, 13),
+        st.integers(0, 2100),
     ).map(lambda part: part[0].join(str(number) for number in part[1:])),
-    st.tuples(st.integers(1, 31), st.integers(1, 12)).map(lambda part: f"{part[0]:02}-{part[1]:02}"),
+    st.tuples(st.integers(1, 31), st.integers(1, 12)).map(
+        lambda part: f"{part[0]:02}-{part[1]:02}"
+    ),
     st.tuples(st.integers(1, 31), st.integers(1, 12)).map(lambda part: f"{part[0]}/{part[1]}"),
     st.tuples(st.integers(1, 31), st.integers(1, 12), st.integers(0, 99)).map(
         lambda part: f"{part[0]}/{part[1]}/{part[2]:02}"
@@ -69,7 +76,9 @@ damaged_numbers = st.one_of(
 words = st.one_of(
     st.sampled_from(["n/a", "N/A", "null", "Null", "NONE", "-", "#N/A", "'t Hooft", "'-x", "'"]),
     st.sampled_from(["UK", "England", "NA", "no", "usa", "Deutschland", "e\u0301", "FR 12.34-5"]),
-    st.sampled_from(["a@example.com", "Ana.Lee@Example.ORG", "a@b", "a..b@example.com", "m@ex\u00e4mple.net"]),
+    st.sampled_from(
+        ["a@example.com", "Ana.Lee@Example.ORG", "a@b", "a..b@example.com", "m@ex\u00e4mple.net"]
+    ),
     st.text(max_size=12),
     st.text(alphabet="'=\"-+@.0n/a \u00a0\u200b\u0301e1", max_size=8),
 )
@@ -79,7 +88,9 @@ words = st.one_of(
 def cells(draw: st.DrawFn) -> str | None:
     """Return a value for any column, with what copying and exporting put around it."""
     value = draw(
-        st.one_of(words, dates, damaged_numbers, phones(["US", "GB", "DE", "FR"]).map(lambda p: p[0]))
+        st.one_of(
+            words, dates, damaged_numbers, phones(["US", "GB", "DE", "FR"]).map(lambda p: p[0])
+        )
     )
     wrapping = draw(st.sampled_from(["{}", "{}", "{}", "'{}", '="{}"', "''{}", "'{}'"]))
     value = wrapping.format(value)

@@ -483,9 +483,7 @@ def test_bulk_create_keys_have_1_to_45_characters(square: Square) -> None:
         ({"customers": {"a": {}}, "more": 1}, "BAD_REQUEST"),
     ],
 )
-def test_bulk_bodies_hold_their_one_member(
-    square: Square, body: dict[str, Any], code: str
-) -> None:
+def test_bulk_bodies_hold_their_one_member(square: Square, body: dict[str, Any], code: str) -> None:
     """A bulk body has one member of the right type (API reference, list of codes)."""
     assert square.refused("POST", "/v2/customers/bulk-create", body)[1][0][0] == code
 
