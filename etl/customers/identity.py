@@ -34,8 +34,8 @@ split set, each step judging all its rows at once, so that their order cannot ma
 a. Where rows of one reference match different profiles, or rows of different references match
    one profile, only those whose profile was known beforehand (id, decision, crosswalk) keep it;
    for the second, rows without a reference keep it too. The others go to review.
-b. A weak row goes to review if its name disagrees with a row of the same email or the same one.
-   The other anchored rows stay with their one.
+b. A weak row goes to review if its name disagrees with a row of the same one or, unless its
+   profile was known beforehand, of the same email. The other anchored rows stay with their one.
 c. Weak rows without a one whose name disagrees with somebody of the set are people of their own,
    joined to those of them they agree with, provided that they touch no row of a or b (else they
    are treated as in d). People among whom names disagree after all go to review.
@@ -606,24 +606,27 @@ def _contradicted(
     matter: _Matter, members: list[int], classes: list[list[int]], fates: Collection[int]
 ) -> list[int]:
     """Step b: the weak rows whose name disagrees within their email or their one."""
-    circles: defaultdict[int, list[_Voices]] = defaultdict(list)
     by_email = defaultdict(list)
     for i in members:
         email = matter.rows[i].email
         if email and "email_address" in matter.rules.keys and not matter.new(i):
             by_email[email].append(i)
-    for rows in (*classes, *by_email.values()):
-        circle = _Voices(matter.rules)
-        for i in rows:
-            circle.add(matter.rows[i])
-            circles[i].append(circle)
-    return [
-        i
-        for i in members
-        if i not in fates
-        and not matter.strong(i)
-        and any(circle.contradict(matter.rows[i]) for circle in circles[i])
-    ]
+    found: list[int] = []
+    for circle, same_one in [(rows, True) for rows in classes] + [
+        (rows, False) for rows in by_email.values()
+    ]:
+        voices = _Voices(matter.rules)
+        for i in circle:
+            voices.add(matter.rows[i])
+        found += (
+            i
+            for i in circle
+            if i not in fates
+            and not matter.strong(i)
+            and (same_one or not matter.known(i))
+            and voices.contradict(matter.rows[i])
+        )
+    return found
 
 
 class _Near:

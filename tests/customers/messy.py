@@ -27,7 +27,7 @@ def _examples(region: str) -> list[str]:
 
 @st.composite
 def phones(draw: st.DrawFn, regions: list[str] = REGIONS) -> tuple[str, str]:
-    """Return a phone, valid or nearly so, in one of many spellings, and the region it is read in."""
+    """Return a phone, valid or nearly so, in some spelling, and the region it is read in."""
     region = draw(st.sampled_from(regions))
     digits = draw(st.sampled_from(_examples(region)))
     for _ in range(draw(st.integers(0, 3))):

@@ -91,16 +91,13 @@ def test_what_cleaning_rejected_is_not_judged_again() -> None:
 
 
 def test_a_long_email_is_only_too_long() -> None:
-    """Above 254 characters the length is the reason, at 254 the library decides."""
-    domain = ".".join(["b" * 60] * 3)
+    """An address of 254 characters may be one; above that the length is the only reason."""
+    domain = ".".join(["b" * 61] * 3)
     fits = "a" * (254 - len(f"@{domain}.com")) + f"@{domain}.com"
     result = checked([named(email_address=fits), named(email_address="a" + fits)])
 
     assert len(fits) == 254
-    assert found(result.problems) == [
-        (0, "reject", "INVALID_EMAIL_ADDRESS", "email_address"),
-        (1, "reject", "VALUE_TOO_LONG", "email_address"),
-    ]
+    assert found(result.problems) == [(1, "reject", "VALUE_TOO_LONG", "email_address")]
 
 
 def test_an_email_is_sent_as_typed() -> None:
@@ -155,12 +152,12 @@ def test_one_identifying_field_is_enough(name: str) -> None:
 
 
 def test_identity_is_looked_at_after_fields_were_dropped() -> None:
-    """A row that loses its only identifying field has none; one that is rejected anyway keeps it."""
+    """A row that loses its only identifying field has none; a rejected one keeps it."""
     row: Row = {"email_address": "ana@", "note": "hi"}
 
     assert found(checked([row], email_address="drop").problems) == [
-        (0, "reject", "BAD_REQUEST", ""),
         (0, "drop", "INVALID_EMAIL_ADDRESS", "email_address"),
+        (0, "reject", "BAD_REQUEST", ""),
     ]
     assert found(checked([row]).problems) == [
         (0, "reject", "INVALID_EMAIL_ADDRESS", "email_address")
@@ -333,6 +330,8 @@ def test_phone_verdicts_are_the_librarys(drawn: list[tuple[str, str]]) -> None:
 )
 def test_email_verdicts_are_the_librarys(texts: list[str]) -> None:
     """A row is accepted if email-validator takes the address without asking the network."""
+    # An apostrophe at the start is a spreadsheet's and is taken off before.
+    texts = [text for text in texts if not text.startswith("'")]
     result = checked([named(email_address=text) for text in texts])
     for text, accepted in zip(texts, result.accepted.to_pylist(), strict=True):
         try:
