@@ -18,7 +18,15 @@ from typing import Any, Literal, NamedTuple
 import orjson
 
 from etl.config import Config
-from etl.errors import BrakeError, ConfigError, Interrupted, StateError, Unauthorized, Unavailable
+from etl.errors import (
+    BrakeError,
+    ConfigError,
+    Interrupted,
+    SourceError,
+    StateError,
+    Unauthorized,
+    Unavailable,
+)
 from etl.files.sources import open_sources, verify_unchanged
 from etl.journal.journal import Journal, Run
 from etl.journal.ledger import Ledger
@@ -139,8 +147,10 @@ def resume(run_id: str, state: State, square: Square, world: World) -> Report:
         folder = state.run_folder(run_id)
         with closing(Journal.open(folder / JOURNAL)) as journal:
             run, stage = journal.run(), journal.stage
-        if run.command != "import" or stage == "done":
-            raise StateError(f"run {run.run_id} is finished: there is nothing to resume")
+            if run.command != "import" or stage == "done":
+                raise StateError(f"run {run.run_id} is finished: there is nothing to resume")
+            for source in journal.sources() if stage == "read" else ():
+                verify_unchanged(source_of(source))
         merchant = square.connect(_unobserved).merchant()
         if merchant.id != run.merchant_id:
             raise ConfigError(
@@ -161,10 +171,9 @@ def _work(
         ledger = Ledger(state.ledger, run.merchant_id) if square else None
         job = _Job(run, config, folder, journal, world, client, ledger)
         journal.note(stopped="")
-        if journal.stage == "load" and journal.unplan():
-            # Nothing of the plan was sent, and the directory may have changed since it was made.
-            journal.note(stage="plan")
         try:
+            if journal.stage == "load":
+                _plan_anew(job)
             while (stage := journal.stage) != "done":
                 with _timed(job, stage):
                     _STAGES[stage](job)
@@ -172,17 +181,32 @@ def _work(
             journal.note(stopped=f"brake: {stop}")
         except (Interrupted, Unauthorized, Unavailable) as stop:
             journal.note(stopped=str(stop))
+        except SourceError:
+            # Found while reading on: nothing was sent, and there is nothing to go on with.
+            state.discard(run.run_id)
+            raise
         finally:
             if ledger:
                 ledger.close()
         return reconcile(journal, folder)
 
 
+def _plan_anew(job: _Job) -> None:
+    """Go back to planning for what was planned before the run stopped and never sent.
+
+    The directory may have changed since, and another run may have written in between.
+    """
+    assert job.ledger is not None
+    _loader(job).load(lambda: _tell_requests(job), sent_only=True)
+    remember(job.journal, job.ledger)
+    with job.journal.transaction():
+        job.journal.unplan()
+        job.journal.note(stage="plan")
+
+
 def _read(job: _Job) -> None:
     sources = [source_of(source) for source in job.journal.sources()]
     mappings = [mapping_of(source) for source in job.journal.sources()]
-    for source in sources:
-        verify_unchanged(source)
     read(job.journal, sources, mappings, job.config, lambda rows: _tell(job, "read", rows))
     job.journal.note(stage="check")
 
@@ -221,11 +245,9 @@ def _plan(job: _Job) -> None:
 
 
 def _load(job: _Job) -> None:
-    assert job.square is not None
     assert job.ledger is not None
     brake(job.journal, job.config.limits)
-    loader = Loader(job.journal, job.square, job.run, job.config.update)
-    loader.load(lambda: _tell_requests(job))
+    _loader(job).load(lambda: _tell_requests(job))
     with job.journal.transaction():
         job.journal.follow()
         job.journal.note(stage="verify")
@@ -327,6 +349,11 @@ def _settle_others(run: Run, state: State, square: Square) -> None:
             client = square.connect(_observer(journal))
             Loader(journal, client, other, config.update).load(lambda: None, sent_only=True)
             remember(journal, ledger)
+
+
+def _loader(job: _Job) -> Loader:
+    assert job.square is not None
+    return Loader(job.journal, job.square, job.run, job.config.update)
 
 
 def _fingerprint(

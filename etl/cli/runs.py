@@ -27,33 +27,20 @@ def list_command(state_dir: Path, output: str, quiet: bool) -> int:
     from etl.journal.state import State
     from etl.reports import report
 
-    found = [report.build(journal) for _, journal in State(state_dir).journals()]
+    found = [report.headline(journal) for _, journal in State(state_dir).journals()]
     if output == "json":
-        listed = [{key: run[key] for key in _LISTED} for run in found]
-        click.echo(orjson.dumps(listed, option=orjson.OPT_INDENT_2).decode())
+        click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
         return 0
     if not found and not quiet:
         click.echo(f"no runs in {state_dir}", err=True)
     for run in found:
         rows = run["rows"]
         click.echo(
-            f"{run['run_id']}  {run['command']:<8}  {run['status']:<10}  exit {run['exit_code']}  "
-            f"{rows['read']:,} rows, {rows['created']:,} created, {rows['updated']:,} updated, "
+            f"{run['run_id']}  {run['command']:<8}  {run['status']:<10}  {rows['read']:>9,} rows: "
+            f"{rows['created']:,} created, {rows['updated']:,} updated, "
             f"{rows['rejected'] + rows['failed']:,} rejected or failed, {rows['review']:,} review"
         )
     return 0
-
-
-_LISTED = (
-    "run_id",
-    "command",
-    "status",
-    "started_at",
-    "finished_at",
-    "target",
-    "rows",
-    "exit_code",
-)
 
 
 @runs.command("show")

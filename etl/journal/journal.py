@@ -390,17 +390,36 @@ class Journal:
             changes,
         )
 
-    def unplan(self) -> bool:
-        """Undo the plan, if nothing of it was ever sent; return whether that was so."""
+    def unplan(self) -> None:
+        """Undo what of the plan was never sent, so that it can be made anew.
+
+        Writes whose result is not known keep their call: only the same key and bytes can settle
+        them.
+        """
+        never_sent = (
+            "SELECT request FROM requests WHERE state = 'planned' AND NOT EXISTS (SELECT 1 FROM "
+            "writes JOIN rows USING (row) WHERE writes.request = requests.request "
+            "AND outcome = 'unknown')"
+        )
         if self._db.execute("SELECT 1 FROM requests WHERE sends > 0 LIMIT 1").fetchone():
-            return False
-        for table in ("requests", "writes", "reviews", "problems WHERE planned = 1"):
-            self._db.execute(f"DELETE FROM {table}")
+            again = f"SELECT row FROM writes WHERE request IN ({never_sent})"
+            rows = f"row IN ({again}) OR duplicate_of IN ({again})"
+        else:
+            rows = "planned = 1"
+        self._db.execute(f"CREATE TEMP TABLE again AS SELECT row FROM rows WHERE {rows}")
+        for table in ("reviews", "problems"):
+            planned = "planned = 1 AND" if table == "problems" else ""
+            self._db.execute(f"DELETE FROM {table} WHERE {planned} row IN (SELECT row FROM again)")
+        self._db.execute(f"DELETE FROM writes WHERE request IN ({never_sent})")
+        self._db.execute(
+            "DELETE FROM requests WHERE state = 'planned' AND NOT EXISTS "
+            "(SELECT 1 FROM writes WHERE writes.request = requests.request)"
+        )
         self._db.execute(
             "UPDATE rows SET outcome = 'pending', customer_id = '', matched_by = '', detail = '', "
-            "duplicate_of = NULL, planned = 0 WHERE planned = 1"
+            "duplicate_of = NULL, planned = 0 WHERE row IN (SELECT row FROM again)"
         )
-        return True
+        self._db.execute("DROP TABLE again")
 
     def follow(self) -> None:
         """Give every duplicate the customer of the row that carries its write."""

@@ -19,21 +19,14 @@ _ATTENTION = ("rejected", "failed", "review")
 
 def build(journal: Journal) -> dict[str, Any]:
     """Return the report; its keys and their meaning are listed in the README."""
-    facts, run = journal.facts(), journal.run()
-    found = _counts(journal, "SELECT outcome, count(*) FROM rows GROUP BY outcome")
-    counts: dict[str, int] = {outcome: found.get(outcome, 0) for outcome in OUTCOMES}
-    read = sum(source["rows"] for source in journal.sources())
-    if facts["stage"] in ("read", "check"):
-        # Rows enter the ledger when they are checked; until then nothing was attempted.
-        counts["pending"] += read - sum(counts.values())
-    finished = facts["stage"] == "done"
+    facts, run, rows = journal.facts(), journal.run(), _rows(journal)
     verified = _counts(
         journal, "SELECT verified, count(*) FROM writes WHERE verified <> '' GROUP BY verified"
     )
     report = {
         "run_id": run.run_id,
         "command": run.command,
-        "status": _status(run.command, finished, facts.get("stopped", "")),
+        "status": _status(facts),
         "started_at": run.started_at,
         "finished_at": facts.get("finished_at"),
         "target": run.target,
@@ -49,8 +42,8 @@ def build(journal: Journal) -> dict[str, Any]:
             }
             for source in journal.sources()
         ],
-        "rows": {"read": read, **counts},
-        "balanced": read == sum(counts.values()),
+        "rows": rows,
+        "balanced": rows["read"] == sum(rows[outcome] for outcome in OUTCOMES),
         "reasons": _by_code(journal, "'reject', 'review'"),
         "repairs": _by_code(journal, "'repair', 'drop', 'truncate', 'note'"),
         "lookup": facts.get("lookup"),
@@ -79,15 +72,35 @@ def build(journal: Journal) -> dict[str, Any]:
     return {**report, "exit_code": _exit_code(report, Config.model_validate_json(run.config))}
 
 
+def headline(journal: Journal) -> dict[str, Any]:
+    """Return what a list of runs says of one: cheap, however many rows it has."""
+    facts = journal.facts()
+    kept = ("run_id", "command", "started_at", "target")
+    return {
+        **{name: facts[name] for name in kept},
+        "status": _status(facts),
+        "rows": _rows(journal),
+    }
+
+
 def as_json(report: dict[str, Any]) -> bytes:
     """Return the bytes of ``report.json``."""
     return orjson.dumps(report, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
-def _status(command: str, finished: bool, stopped: str) -> str:
-    if not finished:
-        return "braked" if stopped.startswith("brake: ") else "incomplete"
-    return {"import": "finished", "plan": "planned", "validate": "validated"}[command]
+def _rows(journal: Journal) -> dict[str, int]:
+    found = _counts(journal, "SELECT outcome, count(*) FROM rows GROUP BY outcome")
+    read = sum(source["rows"] for source in journal.sources())
+    if journal.stage in ("read", "check"):
+        # Rows enter the ledger when they are checked; until then nothing was attempted.
+        found["pending"] = found.get("pending", 0) + read - sum(found.values())
+    return {"read": read, **{outcome: found.get(outcome, 0) for outcome in OUTCOMES}}
+
+
+def _status(facts: dict[str, str]) -> str:
+    if facts["stage"] != "done":
+        return "braked" if facts.get("stopped", "").startswith("brake: ") else "incomplete"
+    return {"import": "finished", "plan": "planned", "validate": "validated"}[facts["command"]]
 
 
 def _exit_code(report: dict[str, Any], config: Config) -> int:

@@ -267,19 +267,12 @@ class Model:
         doubtful = {row: found for row, found in anchor.items() if found.code}
         decided = doubtful | decided
         # b
-        circles = [[*rows] for rows in classes]
-        for row in members:
-            if not self.created(row):
-                circles.append(
-                    [row] + [o for o in members if self.same_email(row, o) and not self.created(o)]
-                )
         disputed = {
             row
-            for circle in circles
-            for row in circle
+            for row in members
             if not self.strong(row)
             and row not in decided
-            and any(self.people_differ(row, other) for other in circle)
+            and any(self.people_differ(row, other) for other in self.rivals(row, members, classes))
         }
         decided = decided | dict.fromkeys(disputed, Decided(code="NAMES_DISAGREE"))
         for rows in classes:
@@ -313,6 +306,13 @@ class Model:
                 else:
                     decided[row] = found
         return decided
+
+    def rivals(self, row: Row, members: list[Row], classes: list[list[Row]]) -> list[Row]:
+        """The rows whose names make a weak row doubtful."""
+        rivals = [other for rows in classes if row in rows for other in rows]
+        if not self.known(row):
+            rivals += [o for o in members if self.same_email(row, o) and not self.created(o)]
+        return rivals
 
     def choose(self, row: Row, decided: dict[Row, Decided], anchor: dict[Row, Decided]) -> Decided:
         """Step d for one row."""

@@ -49,7 +49,7 @@ def test_a_form_is_idempotent_and_its_mask_misses_nothing(name: str) -> None:
     """A second application repairs nothing, rows outside the mask are fine, no code comes twice."""
     form, mask = FORMS[name]
 
-    @settings(derandomize=True, deadline=None, max_examples=250)
+    @settings(derandomize=True, deadline=None, max_examples=100)
     @given(messy.cells())
     @example("' 'x")
     @example('="="')
@@ -283,7 +283,7 @@ def library(text: str, region: str) -> str | None:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
-@settings(derandomize=True, deadline=None, max_examples=600)
+@settings(derandomize=True, deadline=None, max_examples=300)
 @given(messy.phones())
 def test_phones_are_the_librarys(drawn: tuple[str, str]) -> None:
     """The number is the one phonenumbers reads; beyond it only written-out prefixes are known."""
@@ -294,7 +294,7 @@ def test_phones_are_the_librarys(drawn: tuple[str, str]) -> None:
         assert ours == theirs
 
 
-@settings(derandomize=True, deadline=None, max_examples=400)
+@settings(derandomize=True, deadline=None, max_examples=300)
 @given(messy.phones())
 def test_phone_is_idempotent(drawn: tuple[str, str]) -> None:
     """Normalising a phone a second time changes nothing, whichever region it is read in."""

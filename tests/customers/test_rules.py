@@ -79,7 +79,7 @@ addresses = st.one_of(
 )
 
 
-@settings(derandomize=True, deadline=None, max_examples=800)
+@settings(derandomize=True, deadline=None, max_examples=500)
 @given(addresses)
 @example("a@xn--80ak6aa92e.com")
 @example("a@xn--a.com")

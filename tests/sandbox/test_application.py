@@ -167,7 +167,7 @@ with httpx.Client(transport=sandbox.transport(), base_url="http://square.invalid
     for batch in range(10):
         entries = {f"k{batch}-{i}": {"given_name": f"G{i}"} for i in range(20)}
         answer = client.post("/v2/customers/bulk-create", json={"customers": entries})
-        assert all("customer" in entry for entry in answer.json()["responses"].values()), answer.text
+        assert "errors" not in answer.text, answer.text
 """
 
 

@@ -109,7 +109,7 @@ def test_create_does_not_look_for_duplicates(square: Square) -> None:
 
 
 def test_a_repeated_create_answers_the_original(square: Square) -> None:
-    """Same key, same data: the answer of the first time, even after an update (Idempotency page)."""
+    """Same key, same data: the first answer, even after an update (Idempotency page)."""
     first = square.create(idempotency_key="k-1", **INES)
     square.ok("PUT", f"/v2/customers/{first['id']}", {"nickname": "Nes"})
 

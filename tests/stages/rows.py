@@ -20,7 +20,7 @@ COLUMNS = (
 )
 
 rows = st.fixed_dictionaries({name: messy.cells() for name in COLUMNS})
-batches = st.lists(rows, max_size=6)
+batches = st.lists(rows, max_size=3)
 
 
 def customers(rows: list[Row]) -> pa.RecordBatch:

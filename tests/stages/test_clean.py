@@ -175,7 +175,7 @@ def test_the_evidence_of_the_column_decides_dates() -> None:
 def test_cleaning_is_idempotent(chosen: Clean) -> None:
     """Cleaning what is clean changes nothing and repairs nothing."""
 
-    @settings(derandomize=True, deadline=None, max_examples=120)
+    @settings(derandomize=True, deadline=None, max_examples=40)
     @given(batches)
     def check(rows: list[Row]) -> None:
         once = cleaned(rows, chosen)
@@ -187,7 +187,7 @@ def test_cleaning_is_idempotent(chosen: Clean) -> None:
     check()
 
 
-@settings(derandomize=True, deadline=None, max_examples=100)
+@settings(derandomize=True, deadline=None, max_examples=40)
 @given(batches)
 def test_every_difference_has_a_record(rows: list[Row]) -> None:
     """A cell that changed has a repair, one that did not has none; no code comes twice for it."""
@@ -209,7 +209,7 @@ def test_every_difference_has_a_record(rows: list[Row]) -> None:
     result.customers.validate(full=True)
 
 
-@settings(derandomize=True, deadline=None, max_examples=60)
+@settings(derandomize=True, deadline=None, max_examples=40)
 @given(batches, st.data())
 def test_order_and_batches_do_not_matter(rows: list[Row], data: st.DataObject) -> None:
     """Permuted rows give permuted results, and each row alone gives the same as among others."""

@@ -255,7 +255,7 @@ policies = st.fixed_dictionaries(
 )
 
 
-@settings(derandomize=True, deadline=None, max_examples=120)
+@settings(derandomize=True, deadline=None, max_examples=30)
 @given(batches, policies, st.sampled_from(["US", "IE"]))
 def test_the_sum_of_the_verdicts(rows: list[Row], policy: dict[str, Any], country: str) -> None:
     """Accepted rows have no reject, dropped fields are nothing, and limits hold."""
@@ -275,7 +275,7 @@ def test_the_sum_of_the_verdicts(rows: list[Row], policy: dict[str, Any], countr
     assert [row for row, *_ in problems] == sorted(row for row, *_ in problems)
 
 
-@settings(derandomize=True, deadline=None, max_examples=60)
+@settings(derandomize=True, deadline=None, max_examples=30)
 @given(batches, st.data())
 def test_order_and_batches_do_not_matter(rows: list[Row], data: st.DataObject) -> None:
     """Permuted rows give permuted verdicts, and each row alone the same as among others."""
@@ -294,7 +294,7 @@ def test_order_and_batches_do_not_matter(rows: list[Row], data: st.DataObject) -
         )
 
 
-@settings(derandomize=True, deadline=None, max_examples=60)
+@settings(derandomize=True, deadline=None, max_examples=30)
 @given(batches)
 def test_validating_again_finds_the_same(rows: list[Row]) -> None:
     """What was accepted is accepted again once it has been cleaned and checked."""
@@ -307,7 +307,7 @@ def test_validating_again_finds_the_same(rows: list[Row]) -> None:
             assert again.customers.to_pylist()[row] == first.customers.to_pylist()[row]
 
 
-@settings(derandomize=True, deadline=None, max_examples=60)
+@settings(derandomize=True, deadline=None, max_examples=30)
 @given(st.lists(messy.phones(["US", "GB", "DE", "FR", "SG"]), min_size=1, max_size=10))
 def test_phone_verdicts_are_the_librarys(drawn: list[tuple[str, str]]) -> None:
     """A row is accepted if phonenumbers calls its phone valid, and Square its length."""
@@ -324,7 +324,7 @@ def test_phone_verdicts_are_the_librarys(drawn: list[tuple[str, str]]) -> None:
             assert accepted is (phonenumbers.is_valid_number(number) and 9 <= digits <= 16)
 
 
-@settings(derandomize=True, deadline=None, max_examples=80)
+@settings(derandomize=True, deadline=None, max_examples=30)
 @given(
     st.lists(st.emails() | st.sampled_from(["a@b", "@", "a b@example.com", "x@y.test"]), max_size=8)
 )
