@@ -52,15 +52,16 @@ def import_command(
     nothing.
     """
     from etl.cli import session
+    from etl.journal.state import State
     from etl.pipeline import import_customers
+    from etl.session import connected, world
 
     config = session.configured(config_file, target, token_file, tolerate)
-    with (
-        Watcher(sys.stderr, quiet=quiet).on_signals() as watcher,
-        session.opened(config, base_url, state_dir, watcher, quiet=quiet) as (state, square, world),
-    ):
-        session.confirm(square, yes=yes)
-        report = import_customers(sources, config, state, square, world, run_dir)
+    with Watcher(sys.stderr, quiet=quiet).on_signals() as watcher:
+        state, listeners = State(state_dir), session.audience(watcher, quiet=quiet)
+        with connected(config, base_url, state, listeners) as square:
+            session.confirm(square, yes=yes)
+            report = import_customers(sources, config, state, square, world(listeners), run_dir)
     return session.show(report, state, output)
 
 
@@ -89,14 +90,15 @@ def plan_command(
     which fields would change.
     """
     from etl.cli import session
+    from etl.journal.state import State
     from etl.pipeline import plan_import
+    from etl.session import connected, world
 
     config = session.configured(config_file, target, token_file, tolerate)
-    with (
-        Watcher(sys.stderr, quiet=quiet).on_signals() as watcher,
-        session.opened(config, base_url, state_dir, watcher, quiet=quiet) as (state, square, world),
-    ):
-        report = plan_import(sources, config, state, square, world)
+    with Watcher(sys.stderr, quiet=quiet).on_signals() as watcher:
+        state, listeners = State(state_dir), session.audience(watcher, quiet=quiet)
+        with connected(config, base_url, state, listeners) as square:
+            report = plan_import(sources, config, state, square, world(listeners))
     return session.show(report, state, output)
 
 
@@ -117,10 +119,12 @@ def validate_command(
 ) -> int:
     """Say which rows Square would refuse, and why. Uses no network at all."""
     from etl.cli import session
+    from etl.journal.state import State
     from etl.pipeline import validate_files
+    from etl.session import world
 
     config = session.configured(config_file, None, None, tolerate)
     with Watcher(sys.stderr, quiet=quiet).on_signals() as watcher:
-        state, world = session.offline(state_dir, watcher, quiet=quiet)
-        report = validate_files(sources, config, state, world)
+        state, listeners = State(state_dir), session.audience(watcher, quiet=quiet)
+        report = validate_files(sources, config, state, world(listeners))
     return session.show(report, state, output)

@@ -103,17 +103,13 @@ def resume_command(
     Target, settings and plan come from the run's journal; only the token has to be given again.
     """
     from etl.cli import session
+    from etl.journal.state import State
     from etl.pipeline import resume
+    from etl.session import world
 
-    with (
-        Watcher(sys.stderr, quiet=quiet).on_signals() as watcher,
-        session.reopened(run, token_file, state_dir, watcher, quiet=quiet) as (
-            run_id,
-            state,
-            square,
-            world,
-        ),
-    ):
-        session.confirm(square, yes=yes)
-        report = resume(run_id, state, square, world)
+    with Watcher(sys.stderr, quiet=quiet).on_signals() as watcher:
+        state, listeners = State(state_dir), session.audience(watcher, quiet=quiet)
+        with session.reconnected(run, token_file, state, listeners) as (run_id, square):
+            session.confirm(square, yes=yes)
+            report = resume(run_id, state, square, world(listeners))
     return session.show(report, state, output)

@@ -1,14 +1,10 @@
-"""What a command needs around the one function it calls: config, edges, and the last word."""
+"""What a command needs around the function it calls: config, audience, the last word."""
 
 from __future__ import annotations
 
-import os
-import random
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +17,9 @@ from etl.config import Config
 from etl.errors import ConfigError, StateError
 from etl.journal.journal import Journal, Run
 from etl.journal.state import JOURNAL, State
-from etl.pipeline import Report, Square, World
+from etl.pipeline import Report, Square
 from etl.reports.report import as_json
-from etl.square.client import SquareClient
-from etl.square.wire import Call
-from etl.target import Target, open_target
+from etl.session import Audience, connected
 
 
 def configured(
@@ -45,36 +39,24 @@ def configured(
     return configuration.parse(settings, "command line")
 
 
-@contextmanager
-def opened(
-    config: Config, base_url: str | None, state_dir: Path, watcher: Watcher, *, quiet: bool
-) -> Iterator[tuple[State, Square, World]]:
-    """Open the state folder and the target for one journey."""
-    state, world = offline(state_dir, watcher, quiet=quiet)
-    state.prepare()
-    environment = config.target.environment
-    if environment == "local" and base_url:
-        raise ConfigError("the local target has no address: say --target sandbox with --base-url")
-    target = open_target(environment, base_url, config.target.token_file, os.environ, state.sandbox)
-    try:
-        yield (
-            state,
-            Square(environment, target.base_url, _connector(target, config, watcher)),
-            world,
-        )
-    finally:
-        target.close()
+def audience(watcher: Watcher, *, quiet: bool) -> Audience:
+    """Return somebody at a terminal, or reading a log."""
+
+    def announce(run: Run) -> None:
+        if not quiet:
+            click.echo(_banner(run), err=True)
+
+    return Audience(announce, watcher, watcher.sleep)
 
 
 @contextmanager
-def reopened(
-    run_id: str | None, token_file: Path | None, state_dir: Path, watcher: Watcher, *, quiet: bool
-) -> Iterator[tuple[str, State, Square, World]]:
-    """Open the state folder and the target that an unfinished run spoke to."""
-    state = State(state_dir)
+def reconnected(
+    run_id: str | None, token_file: Path | None, state: State, listeners: Audience
+) -> Iterator[tuple[str, Square]]:
+    """Open the target that an unfinished run spoke to: the run named, or the newest one."""
     folder = state.run_folder(run_id) if run_id else next(state.unfinished(), None)
     if folder is None:
-        raise StateError(f"no import in {state_dir} is unfinished")
+        raise StateError(f"no import in {state.folder} is unfinished")
     with closing(Journal.open(folder / JOURNAL)) as journal:
         run = journal.run()
     config = Config.model_validate_json(run.config)
@@ -82,25 +64,8 @@ def reopened(
         target = config.target.model_copy(update={"token_file": token_file})
         config = config.model_copy(update={"target": target})
     base_url = None if run.target == "local" else run.base_url
-    with opened(config, base_url, state_dir, watcher, quiet=quiet) as (state, square, world):
-        yield run.run_id, state, square, world
-
-
-def offline(state_dir: Path, watcher: Watcher, *, quiet: bool) -> tuple[State, World]:
-    """Return the state folder and the edges of a journey that needs no Square."""
-
-    def announce(run: Run) -> None:
-        if not quiet:
-            click.echo(_banner(run), err=True)
-
-    world = World(
-        now=lambda: datetime.now(UTC),
-        clock=time.monotonic,
-        chance=random.SystemRandom(),
-        announce=announce,
-        watch=watcher,
-    )
-    return State(state_dir), world
+    with connected(config, base_url, state, listeners) as square:
+        yield run.run_id, square
 
 
 def confirm(square: Square, *, yes: bool) -> None:
@@ -117,30 +82,10 @@ def confirm(square: Square, *, yes: bool) -> None:
 def show(report: Report, state: State, output: str) -> int:
     """Print a report and return the exit code it carries."""
     if output == "json":
-        sys.stdout.buffer.write(as_json(report))
+        click.echo(as_json(report), nl=False)
     else:
         click.echo(summary.text(report, state.run_folder(report["run_id"])))
     return int(report["exit_code"])
-
-
-def _connector(
-    target: Target, config: Config, watcher: Watcher
-) -> Callable[[Callable[[Call], None]], SquareClient]:
-    def connect(observe: Callable[[Call], None]) -> SquareClient:
-        return SquareClient(
-            target.transport,
-            target.base_url,
-            target.token,
-            config.target.square_version,
-            clock=time.monotonic,
-            sleep=watcher.sleep,
-            chance=random.SystemRandom(),
-            patience=config.limits.patience,
-            requests_per_second=config.limits.requests_per_second,
-            observe=observe,
-        )
-
-    return connect
 
 
 def _banner(run: Run) -> str:

@@ -46,6 +46,12 @@ def _lines(report: dict[str, Any], folder: Path) -> Iterator[str]:
             yield f"  {outcome:<10}{count:>{width},}  {meaning:<28}{bar}".rstrip()
     verdict = "every row is accounted for" if report["balanced"] else "THE SUM IS WRONG"
     yield f"  {'= read':<10}{rows['read']:>{width},}  {verdict}"
+    if report["command"] == "plan":
+        planned = report["planned"]
+        yield (
+            f"  an import would create {planned['creates']:,} profiles and update "
+            f"{planned['updates']:,}, clearing {planned['fields_cleared']:,} fields"
+        )
     yield from _reasons(report)
     yield ""
     if report["command"] == "import":
@@ -76,7 +82,7 @@ def _reasons(report: dict[str, Any]) -> Iterator[str]:
         for count, code, field in found[:_REASONS]:
             meaning = codes.BY_NAME[code].meaning if code in codes.BY_NAME else "Square's answer"
             where = f"{code} {field}".strip()
-            yield f"  {count:>6,}  {where:<42} {meaning}"
+            yield f"  {count:>6,}  {where:<46} {meaning}"
         if len(found) > _REASONS:
             yield f"  and {len(found) - _REASONS} more: see report.json"
 
@@ -97,7 +103,7 @@ def _next(report: dict[str, Any], folder: Path) -> Iterator[str]:
     if report["verified"]["mismatched"]:
         yield f"next: look for VERIFY_MISMATCH in {folder}/rows.csv"
     if report["command"] == "plan":
-        yield "nothing was written to Square; to do it: square-etl import with the same arguments"
+        yield "nothing was written to Square; to do it: square-etl import, same arguments"
 
 
 def _seconds(report: dict[str, Any]) -> str:

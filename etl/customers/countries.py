@@ -20,71 +20,55 @@ from etl.customers.normalize import COUNTRY, tidy
 # Square's word for an unknown country; ISO leaves it to its users.
 UNKNOWN = "ZZ"
 
-# What ISO's lists of codes and names do not hold. UK and EL are reserved for the United Kingdom
-# and Greece and used as codes, by the latter's tax office for one.
+# What neither ISO's list nor its translations hold. UK and EL are reserved for the United Kingdom
+# and Greece, which some authorities write so.
 _ALIASES = {
     "AE": "uae, emirates",
     "BA": "bosnia",
-    "BN": "brunei",
-    "BO": "bolivia",
     "CD": "dr congo, drc, congo kinshasa, democratic republic of congo",
     "CG": "congo brazzaville, republic of congo",
-    "CH": "schweiz, suisse, svizzera, svizra",
+    "CH": "svizra",
     "CI": "ivory coast",
     "CN": "mainland china, prc, 中国, 中國",
     "CV": "cape verde",
-    "CZ": "czech republic, cesko, ceska republika",
-    "DE": "deutschland, brd, federal republic of germany",
+    "CZ": "cesko, ceska republika",
+    "DE": "brd",
     "DK": "danmark",
     "EE": "eesti",
-    "ES": "espana",
     "FI": "suomi",
     "FK": "falkland islands, falklands",
-    "FM": "micronesia",
     "GB": (
-        "uk, united kingdom, great britain, britain, england, scotland, wales, northern ireland, "
-        "u k, gb eng, gb sct, gb wls, gb nir"
+        "uk, u k, great britain, britain, england, scotland, wales, northern ireland, "
+        "gb eng, gb sct, gb wls, gb nir"
     ),
     "GR": "el, hellas, ellada, ελλαδα",
-    "HK": "hong kong sar, hongkong",
+    "HK": "hong kong sar",
     "HR": "hrvatska",
     "HU": "magyarorszag",
     "IE": "eire, republic of ireland, southern ireland",
-    "IR": "iran",
     "JP": "nippon, nihon, 日本",
-    "KP": "north korea, dprk",
-    "KR": "south korea, republic of korea, 대한민국, 한국",
-    "LA": "laos",
+    "KP": "dprk",
+    "KR": "republic of korea, 대한민국, 한국",
     "LT": "lietuva",
     "LV": "latvija",
-    "MD": "moldova",
     "MK": "macedonia, fyrom",
     "MM": "burma",
-    "MO": "macau, macao sar",
-    "NL": "holland, nederland, the netherlands",
+    "MO": "macao sar",
+    "NL": "holland",
     "NO": "norge, noreg",
     "NZ": "aotearoa",
     "PL": "polska",
     "PS": "palestine",
-    "RO": "romania",
-    "RU": "russia, россия",
+    "RU": "россия",
     "SE": "sverige",
     "SI": "slovenija",
     "SK": "slovensko",
-    "SY": "syria",
     "SZ": "swaziland",
-    "TR": "turkey, turkiye",
-    "TW": "taiwan",
-    "TZ": "tanzania",
-    "US": (
-        "usa, us, u s, u s a, united states, united states of america, america, "
-        "estados unidos, etats unis"
-    ),
+    "TR": "turkey",
+    "US": "u s, u s a, america",
     "VA": "vatican, vatican city",
-    "VE": "venezuela",
-    "VG": "british virgin islands, bvi",
+    "VG": "bvi",
     "VI": "us virgin islands, usvi",
-    "VN": "vietnam",
 }
 # Whose names for all countries are read as well.
 _LANGUAGES = ("de", "es", "fr", "it", "nl", "pt")

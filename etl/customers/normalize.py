@@ -260,6 +260,7 @@ def _not_a_date(text: str) -> Cell:
 
 _SHORT_US_CODE = re.compile(r"\d{3,4}(?:-\d{4})?")
 _MAY_BE_SHORT = r"^\d{3,4}(?:-\d{4})?$|^\d{4}-\d{2}-\d{2}$|/"
+_ALPHANUMERIC = re.compile(r"[0-9A-Za-z]+")
 _VAT_PUNCTUATION = re.compile(r"[\s.\-\u2010-\u2015\u2212]+")
 
 
@@ -321,9 +322,10 @@ def vat(text: str) -> Cell:
 
 
 def _vat(text: str) -> Cell:
-    bare = _VAT_PUNCTUATION.sub("", text)
-    bare = "".join(letter.upper() if letter.isascii() else letter for letter in bare)
-    if bare in ("", text):
+    plain = _VAT_PUNCTUATION.sub("", text)
+    bare = plain.upper()
+    # What is no tax id even so is left for the rules; nor does N.ONE become a word for nothing.
+    if bare == text or not _ALPHANUMERIC.fullmatch(plain) or bare.lower() in MARKERS:
         return Cell(text)
     return Cell(bare, (Finding("repair", "VAT_FORMATTED", f"{shown(text)} became {bare}"),))
 

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     import httpx
 
 _CONTROL = "/_sandbox/"
+# Locked beyond patience, no room on the disk: nothing was committed, later it may work.
+_PASSING = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 
 
 class Sandbox:
@@ -143,7 +145,8 @@ class Sandbox:
         except Refusal as refusal:
             return _refused(refusal, headers)
         except sqlite3.OperationalError as error:
-            # Locked beyond patience, or no room on the disk: nothing was committed.
+            if error.sqlite_errorcode & 0xFF not in _PASSING:
+                raise
             return _refused(unavailable(f"The sandbox's file: {error}"), headers)
 
     def _admit(self, route: Route, request: Request, request_id: str) -> Call:

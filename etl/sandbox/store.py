@@ -249,12 +249,9 @@ class Store:
         self._db.execute("BEGIN IMMEDIATE" if write else "BEGIN")
         try:
             yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        try:
             self._db.execute("COMMIT")
-        except sqlite3.Error:
+        except BaseException:
+            # A full disk makes SQLite roll back by itself.
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise

@@ -624,12 +624,14 @@ def worlds(draw: st.DrawFn) -> World:
     rows are left out, so that it can make a failing world small.
     """
     chance = random.Random(draw(st.integers(0, 2**32)))
-    emptiness = [chance.choice([0.2, 0.5, 0.8]) for _ in range(3)]
+    empty = [chance.choice([0.2, 0.5, 0.8]) for _ in range(3)]
     people = chance.sample(PEOPLE, chance.randint(2, len(PEOPLE)))
 
-    def shared() -> list[str | None]:
-        pools = zip((REFERENCES, EMAILS, PHONES), emptiness, strict=True)
-        return [None if chance.random() < none else chance.choice(pool) for pool, none in pools]
+    def some(pool: list[str], none: float) -> str | None:
+        return None if chance.random() < none else chance.choice(pool)
+
+    def shared() -> tuple[str | None, str | None, str | None]:
+        return some(REFERENCES, empty[0]), some(EMAILS, empty[1]), some(PHONES, empty[2])
 
     profiles = [
         Profile(f"P{i}", *shared(), chance.choice(people)) for i in range(chance.randint(0, 3))
@@ -643,7 +645,7 @@ def worlds(draw: st.DrawFn) -> World:
         known = chance.choice(profiles).id if by and profiles else None
         names = chance.choice(people)
         one = Row(number * 2, known, by if known else "", decision, held, *shared(), names)
-        if not draw(st.integers(0, 9)) == 9:
+        if draw(st.integers(0, 9)) > 0:
             rows.append(one)
     keys = chance.choice([KEYS, KEYS, KEYS, KEYS[:2], KEYS[1:]])
     return rows, profiles, keys, chance.choice(["review", "review", "separate", "match"])
@@ -757,7 +759,7 @@ def written(stored: Profile, one: Row) -> Profile:
     )
 
 
-@settings(derandomize=True, deadline=None, max_examples=1500)
+@settings(derandomize=True, deadline=None, max_examples=1000)
 @given(worlds(), st.randoms(use_true_random=False))
 def test_small_worlds(world: World, chance: random.Random) -> None:
     """The answer is the slow model's, keeps the promises, and does not depend on any order."""
@@ -768,7 +770,7 @@ def test_small_worlds(world: World, chance: random.Random) -> None:
 
 
 @pytest.mark.long
-@settings(derandomize=True, deadline=None, max_examples=60_000)
+@settings(derandomize=True, deadline=None, max_examples=30_000)
 @given(worlds(), st.randoms(use_true_random=False))
 def test_many_small_worlds(world: World, chance: random.Random) -> None:
     """The same, on many more worlds."""

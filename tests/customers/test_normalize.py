@@ -207,7 +207,8 @@ def test_vat() -> None:
     cell = normalize.vat("fr 12.345-678\u2013901")
 
     assert (cell.text, codes(cell)) == ("FR12345678901", ["VAT_FORMATTED"])
-    assert normalize.vat("...").text == "..."
+    for text in ("...", "N.ONE", "FR/12", "fr é", "fr ß1"):
+        assert normalize.vat(text) == Cell(text)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,100 @@
+"""What does a script call? The journeys as functions, and a run's tables as frames.
+
+::
+
+    import etl
+
+    report = etl.import_customers(["people.csv"], etl.load_config("nightly.toml"))
+    ledger = etl.read_ledger(".square-etl/runs/" + report["run_id"])
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from etl import pipeline
+from etl.config import Config
+from etl.config import load as load_config
+from etl.files.escape import unescape
+from etl.journal.state import State
+from etl.pipeline import Report
+from etl.session import NOBODY, connected, world
+
+__all__ = ["import_customers", "load_config", "plan_import", "read_ledger", "validate"]
+
+Sources = Sequence[str | os.PathLike[str]] | pd.DataFrame
+
+_STATE = ".square-etl"
+
+
+def import_customers(
+    sources: Sources,
+    config: Config | None = None,
+    *,
+    state_dir: str | os.PathLike[str] = _STATE,
+    base_url: str | None = None,
+) -> Report:
+    """Import files, or the rows of a frame, and return the report (``report.json`` as a mapping).
+
+    The config's ``[target]`` says which Square; without one it is the local one in ``state_dir``.
+    Raises ConfigError, SourceError, Unauthorized or LockedError before anything is written.
+    """
+    settings, state = config or Config(), State(Path(state_dir))
+    with connected(settings, base_url, state, NOBODY) as square, _named(sources, state) as names:
+        return pipeline.import_customers(names, settings, state, square, world(NOBODY))
+
+
+def plan_import(
+    sources: Sources,
+    config: Config | None = None,
+    *,
+    state_dir: str | os.PathLike[str] = _STATE,
+    base_url: str | None = None,
+) -> Report:
+    """Return the report of what ``import_customers`` would do; nothing is written to Square."""
+    settings, state = config or Config(), State(Path(state_dir))
+    with connected(settings, base_url, state, NOBODY) as square, _named(sources, state) as names:
+        return pipeline.plan_import(names, settings, state, square, world(NOBODY))
+
+
+def validate(
+    sources: Sources,
+    config: Config | None = None,
+    *,
+    state_dir: str | os.PathLike[str] = _STATE,
+) -> Report:
+    """Return the report of which rows Square would refuse, and why; without any network."""
+    settings, state = config or Config(), State(Path(state_dir))
+    with _named(sources, state) as names:
+        return pipeline.validate_files(names, settings, state, world(NOBODY))
+
+
+def read_ledger(run_folder: str | os.PathLike[str]) -> pd.DataFrame:
+    """Return the ledger of a run (``rows.csv``), one line per source row.
+
+    ``line`` is int64; the other columns are text, empty where there is nothing to say.
+    """
+    frame = pd.read_csv(Path(run_folder) / "rows.csv", dtype=str, keep_default_na=False)
+    frame = frame.map(unescape)
+    return frame.astype({"line": "int64"})
+
+
+@contextmanager
+def _named(sources: Sources, state: State) -> Iterator[list[str]]:
+    """Give the names of files; the rows of a frame lie in one for as long as the journey lasts."""
+    if not isinstance(sources, pd.DataFrame):
+        yield [os.fspath(source) for source in sources]
+        return
+    state.prepare()
+    with tempfile.TemporaryDirectory(dir=state.folder) as folder:
+        path = Path(folder) / "frame.parquet"
+        pq.write_table(pa.Table.from_pandas(sources, preserve_index=False), path)
+        yield [str(path)]

@@ -1,0 +1,88 @@
+"""How is a journey set up: state folder, Square, clock and chance of this machine?
+
+The edges meet here, for the command line and for scripts alike.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from etl.config import Config
+from etl.errors import ConfigError
+from etl.journal.journal import Run
+from etl.journal.state import State
+from etl.pipeline import Progress, Square, World
+from etl.square.client import SquareClient
+from etl.square.wire import Call
+from etl.target import Target, open_target
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Who follows a journey: hears which run it is, of every step, and waits when it waits.
+
+    ``watch`` and ``sleep`` may raise Interrupted.
+    """
+
+    announce: Callable[[Run], None]
+    watch: Callable[[Progress], None]
+    sleep: Callable[[float], None]
+
+
+NOBODY = Audience(lambda run: None, lambda progress: None, time.sleep)
+
+
+def world(audience: Audience) -> World:
+    """Return this machine's clock and chance, with the audience."""
+    return World(
+        now=lambda: datetime.now(UTC),
+        clock=time.monotonic,
+        chance=random.SystemRandom(),
+        announce=audience.announce,
+        watch=audience.watch,
+    )
+
+
+@contextmanager
+def connected(
+    config: Config, base_url: str | None, state: State, audience: Audience
+) -> Iterator[Square]:
+    """Open the target that the config names, for as long as the journey lasts.
+
+    Raises ConfigError when its token or address cannot be used.
+    """
+    state.prepare()
+    environment = config.target.environment
+    if environment == "local" and base_url:
+        raise ConfigError("the local target has no address: say --target sandbox with --base-url")
+    target = open_target(environment, base_url, config.target.token_file, os.environ, state.sandbox)
+    try:
+        yield Square(environment, target.base_url, _connector(target, config, audience))
+    finally:
+        target.close()
+
+
+def _connector(
+    target: Target, config: Config, audience: Audience
+) -> Callable[[Callable[[Call], None]], SquareClient]:
+    def connect(observe: Callable[[Call], None]) -> SquareClient:
+        return SquareClient(
+            target.transport,
+            target.base_url,
+            target.token,
+            config.target.square_version,
+            clock=time.monotonic,
+            sleep=audience.sleep,
+            chance=random.SystemRandom(),
+            patience=config.limits.patience,
+            requests_per_second=config.limits.requests_per_second,
+            observe=observe,
+        )
+
+    return connect
