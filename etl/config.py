@@ -231,6 +231,12 @@ def parse(data: Mapping[str, Any], origin: str) -> Config:
         raise ConfigError("\n".join(lines)) from error
 
 
+def beyond(count: int, limit: str, rows: int) -> bool:
+    """Is ``count`` more than the limit, a number or a share ("5%") of ``rows``?"""
+    allowed = float(limit[:-1]) * rows / 100 if limit.endswith("%") else float(limit)
+    return count > allowed
+
+
 def _explain(error: pydantic.ValidationError) -> Iterator[str]:
     for detail in error.errors():
         where = ".".join(str(step) for step in detail["loc"])

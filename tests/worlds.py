@@ -243,11 +243,40 @@ def _endpoint(request: httpx.Request) -> str:
     return {"customers": "list", "me": "retrieve-merchant"}.get(last, last)
 
 
-def open_world(folder: Path, *, time: Time | None = None, **settings: Any) -> World:
-    """Begin a world in ``folder``; ``settings`` are the sandbox's (lag, rate, country)."""
+def open_world(folder: Path, *, time: Time | None = None, seed: int = 1, **settings: Any) -> World:
+    """Begin a world in ``folder``; ``settings`` are the sandbox's (lag, rate, country).
+
+    Another ``seed`` is another merchant.
+    """
     time = time or Time()
-    sandbox = Sandbox(clock=time.clock, chance=random.Random(1), **settings)
+    sandbox = Sandbox(clock=time.clock, chance=random.Random(seed), **settings)
     return World(folder, sandbox, time, sandbox.token, State(folder / "state"))
+
+
+def interfere(
+    world: World, endpoint: str, nth: int, action: Callable[[], httpx.Response | None]
+) -> None:
+    """Have ``action`` done just before the ``nth`` request from now on reaches ``endpoint``.
+
+    What it returns is the answer in Square's place; what it raises, the import gets.
+    """
+    left = nth
+
+    def before(sent: Sent) -> httpx.Response | None:
+        nonlocal left
+        if sent.endpoint == endpoint:
+            left -= 1
+            if left == 0:
+                return action()
+        return None
+
+    world.before = before
+
+
+def errors(status: int, code: str, category: str = "INVALID_REQUEST_ERROR") -> httpx.Response:
+    """Return an error answer in Square's envelope."""
+    fault = {"category": category, "code": code, "detail": f"made up: {code}"}
+    return httpx.Response(status, json={"errors": [fault]})
 
 
 def as_csv(rows: Sequence[Mapping[str, str]]) -> str:

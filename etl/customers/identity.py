@@ -34,8 +34,9 @@ split set, each step judging all its rows at once, so that their order cannot ma
 a. Where rows of one reference match different profiles, or rows of different references match
    one profile, only those whose profile was known beforehand (id, decision, crosswalk) keep it;
    for the second, rows without a reference keep it too. The others go to review.
-b. A weak row goes to review if its name disagrees with a row of the same one or, unless its
-   profile was known beforehand, of the same email. The other anchored rows stay with their one.
+b. A weak row goes to review if its name disagrees with another row that would stay with the same
+   one or, unless its profile was known beforehand, with a row of the same email. The other
+   anchored rows stay with their one.
 c. Weak rows without a one whose name disagrees with somebody of the set are people of their own,
    joined to those of them they agree with, provided that they touch no row of a or b (else they
    are treated as in d). People among whom names disagree after all go to review.
@@ -578,7 +579,7 @@ def _split(
 ) -> dict[int, _Fate]:
     """Settle a set that cannot be one customer, by the steps of the module's docstring."""
     fates = {i: fate for i, fate in anchored.items() if fate.code} | fates
-    fates |= dict.fromkeys(_contradicted(matter, members, classes, fates), _DISAGREES)
+    fates |= dict.fromkeys(_contradicted(matter, members, anchored, fates), _DISAGREES)
     for rows in classes:
         # Without a profile, the customer of a row in review would be created behind its back.
         waits = any(i in fates for i in rows) and not any(matter.own[i].target for i in rows)
@@ -603,18 +604,21 @@ def _split(
 
 
 def _contradicted(
-    matter: _Matter, members: list[int], classes: list[list[int]], fates: Collection[int]
+    matter: _Matter, members: list[int], anchored: dict[int, _Fate], fates: Collection[int]
 ) -> list[int]:
-    """Step b: the weak rows whose name disagrees within their email or their one."""
+    """Step b: the weak rows whose name disagrees within their one or their email."""
+    by_one = defaultdict(list)
     by_email = defaultdict(list)
     for i in members:
+        if i in anchored and i not in fates:
+            by_one[anchored[i].one].append(i)
         email = matter.rows[i].email
         if email and "email_address" in matter.rules.keys and not matter.new(i):
             by_email[email].append(i)
     found: list[int] = []
-    for circle, same_one in [(rows, True) for rows in classes] + [
-        (rows, False) for rows in by_email.values()
-    ]:
+    circles = [(True, rows) for rows in by_one.values()]
+    circles += [(False, rows) for rows in by_email.values()]
+    for same_one, circle in circles:
         voices = _Voices(matter.rules)
         for i in circle:
             voices.add(matter.rows[i])

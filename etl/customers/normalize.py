@@ -313,7 +313,9 @@ def _short(text: str) -> Cell:
 
 def may_change_vat(column: pa.Array) -> pa.Array:
     """Return which rows ``vat`` could change or object to."""
-    return pc.invert(pc.match_substring_regex(column, "^[0-9A-Z]+$"))
+    return any_of(
+        pc.invert(pc.match_substring_regex(column, "^[0-9A-Z]+$")), may_change_text(column)
+    )
 
 
 def vat(text: str) -> Cell:

@@ -9,9 +9,8 @@ from typing import Any
 
 import orjson
 
-from etl.config import Config
+from etl.config import Config, beyond
 from etl.journal.journal import OUTCOMES, Journal
-from etl.stages.plan import beyond
 
 _PLANNED = """
     SELECT 'creates', count(*) FROM writes WHERE action = 'create' AND tries = 1

@@ -85,7 +85,10 @@ ASSUMPTIONS = (
     ),
     Assumption("created_at of a merge", "the moment of the merge; its version is 0"),
     Assumption("cost of a bulk call against the rate limit", "one call"),
-    Assumption("rate limit", "a bucket per token that holds one second's worth, at least one call"),
+    Assumption(
+        "rate limit",
+        "a bucket per token and process; it holds one second's worth, at least one call",
+    ),
     Assumption(
         "body size",
         f"{SINGLE_BODY_LIMIT} bytes, {BULK_BODY_LIMIT} for bulk calls; else 413",

@@ -43,11 +43,12 @@ def revoke_token(call: Call, token: str) -> bytes:
 
 def merge(call: Call) -> bytes:
     """Merge profiles as a seller would: a new one takes their place."""
-    old_ids = call.json().get("from")
-    if not isinstance(old_ids, list) or len(set(map(str, old_ids))) < 2:
+    asked = call.json().get("from")
+    old_ids = list(dict.fromkeys(map(str, asked))) if isinstance(asked, list) else []
+    if len(old_ids) < 2:
         raise Refusal(Problem("BAD_REQUEST", "from: at least two ids of profiles", "from"))
     values: rules.Values = {}
-    for old_id in dict.fromkeys(map(str, old_ids)):
+    for old_id in old_ids:
         body = call.store.body(old_id)
         if body is None:
             raise Refusal(errors.customer_not_found(old_id))

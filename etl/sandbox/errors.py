@@ -139,7 +139,7 @@ def customer_not_found(customer_id: str) -> Problem:
 
 def conflict() -> Problem:
     """The version given is not the stored one."""
-    return Problem("CONFLICT", "The customer was changed by someone else.", "version", status=409)
+    return Problem("CONFLICT", "The customer was changed by someone else.", status=409)
 
 
 def key_reused() -> Problem:

@@ -1,7 +1,8 @@
 """How can a network and a server fail, and when do they?
 
 A plan is a list of scripted faults, each bound to an endpoint and to its n-th call or to a share
-of its calls, drawn from a seed: the same plan and the same calls always fail alike.
+of its calls, drawn from a seed: the same plan and the same calls always fail alike. A plan lives in
+the process that was told it, not in the file.
 """
 
 from __future__ import annotations

@@ -229,7 +229,7 @@ def _unserved(path: str) -> Problem:
 def is_integer(text: str) -> bool:
     """Tell whether a query parameter is a whole number."""
     digits = text.removeprefix("-")
-    return digits.isascii() and digits.isdigit() and len(digits) < 10
+    return digits.isascii() and digits.isdigit() and len(digits) < 19
 
 
 def _digest(*parts: object) -> bytes:

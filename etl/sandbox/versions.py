@@ -49,5 +49,8 @@ def served(asked: str | None) -> str:
         _log.info("Square-Version %s is served as %s, the newest known", asked, NEWEST)
         return NEWEST
     raise Refusal(
-        Problem("API_VERSION_INCOMPATIBLE", f"{asked} is not a published Square-Version.")
+        Problem(
+            "API_VERSION_INCOMPATIBLE",
+            f"{asked} is no published Square-Version from {PUBLISHED[0]} on.",
+        )
     )

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import orjson
 
-from etl.config import Config, Limits
+from etl.config import Config, Limits, beyond
 from etl.customers import codes, fields, payload
 from etl.customers.problems import Problem
 from etl.directory.index import Index
@@ -166,12 +166,6 @@ def brake(journal: Journal, limits: Limits) -> None:
                 f"[limits] {name} = {limit!r}. Nothing was sent. Look at the plan; if it is right, "
                 "raise the limit and give the same command again."
             )
-
-
-def beyond(count: int, limit: str, rows: int) -> bool:
-    """Is ``count`` more than the limit, a number or a share ("5%") of ``rows``?"""
-    allowed = float(limit[:-1]) * rows / 100 if limit.endswith("%") else float(limit)
-    return count > allowed
 
 
 def _create(

@@ -272,7 +272,7 @@ class Model:
             for row in members
             if not self.strong(row)
             and row not in decided
-            and any(self.people_differ(row, other) for other in self.rivals(row, members, classes))
+            and self.doubtful(row, members, anchor, decided)
         }
         decided = decided | dict.fromkeys(disputed, Decided(code="NAMES_DISAGREE"))
         for rows in classes:
@@ -307,12 +307,19 @@ class Model:
                     decided[row] = found
         return decided
 
-    def rivals(self, row: Row, members: list[Row], classes: list[list[Row]]) -> list[Row]:
-        """The rows whose names make a weak row doubtful."""
-        rivals = [other for rows in classes if row in rows for other in rows]
+    def doubtful(
+        self,
+        row: Row,
+        members: list[Row],
+        anchor: dict[Row, Decided],
+        decided: Collection[Row],
+    ) -> bool:
+        """Step b for one weak row."""
+        staying = [other for other in anchor if other not in decided]
+        rivals = [o for o in staying if row in anchor and anchor[o].one == anchor[row].one]
         if not self.known(row):
             rivals += [o for o in members if self.same_email(row, o) and not self.created(o)]
-        return rivals
+        return any(self.people_differ(row, other) for other in rivals)
 
     def choose(self, row: Row, decided: dict[Row, Decided], anchor: dict[Row, Decided]) -> Decided:
         """Step d for one row."""

@@ -519,6 +519,35 @@ def test_row_between_two_references(email: str, phone: str | None, expected: str
     assert said(found)[3] == expected
 
 
+def test_a_row_in_review_takes_nobody_with_it() -> None:
+    """Sharing email and phone with a row in review decides nothing."""
+    found = verdicts(
+        [
+            row(1, "r", "a@example.com"),
+            row(2, "s", "a@example.com"),
+            row(3, None, "a@example.com", PHONE, held=True),
+            row(4, None, "a@example.com", PHONE),
+        ]
+    )
+
+    assert said(found) == ["create", "create", "HELD_FOR_REVIEW", "REFERENCES_DISAGREE"]
+
+
+def test_the_stored_phone_counts_for_sharing_both() -> None:
+    """A row goes with the one whose profile has its phone and whose row has its email."""
+    found = verdicts(
+        [
+            row(1, None, "a@example.com", None, BOB, known="P", by="crosswalk"),
+            row(2, "s", "a@example.com", None, BOB),
+            row(3, None, "a@example.com", PHONE, BOB),
+        ],
+        [profile("P", None, None, PHONE, ANN)],
+        shared_phone="separate",
+    )
+
+    assert said(found) == ["match P", "create", "with 1"]
+
+
 def test_rows_follow_over_several_steps() -> None:
     """A row that reaches its one over another row goes with it; the middle is asked about."""
     chain = [
@@ -581,13 +610,13 @@ def test_people_with_one_name_stay_with_their_own() -> None:
 def test_nameless_row_does_not_open_a_profile_to_another_person() -> None:
     """A row that agrees with a nameless row but not with the stored names is asked about."""
     rows = [row(1, None, "a@example.com", PHONE), row(2, None, None, PHONE, BOB)]
+    profiles = [profile("P", None, "a@example.com", None, ANN)]
 
-    found = verdicts(rows, [profile("P", None, "a@example.com", None, ANN)])
-    assert said(found) == ["match P", "NAMES_DISAGREE"]
+    assert said(verdicts(rows, profiles)) == ["match P", "NAMES_DISAGREE"]
+    assert said(verdicts(rows, profiles, shared_phone="match")) == ["match P", "with 1"]
 
     rows[0] = replace(rows[0], names=BOB)
-    found = verdicts(rows, [profile("P", None, "a@example.com", None, ANN)])
-    assert said(found) == ["match P", "with 1"]
+    assert said(verdicts(rows, profiles)) == ["match P", "with 1"]
 
 
 # The law: nothing depends on the order of rows and profiles

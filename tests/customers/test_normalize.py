@@ -52,6 +52,8 @@ def test_a_form_is_idempotent_and_its_mask_misses_nothing(name: str) -> None:
     @settings(derandomize=True, deadline=None, max_examples=100)
     @given(messy.cells())
     @example("' 'x")
+    @example("NONE")
+    @example("A \u0300")
     @example('="="')
     @example('\'="1.0"')
     def check(text: str | None) -> None:

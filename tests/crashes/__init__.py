@@ -1,0 +1,1 @@
+"""Proof that an import can be killed anywhere: nothing twice, nothing lost, every row accounted."""

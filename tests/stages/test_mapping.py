@@ -1,0 +1,125 @@
+"""Mapping: explicit columns, presets, synonyms; never a guess between two columns."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+
+from etl import config
+from etl.customers import fields
+from etl.errors import ConfigError, SourceError
+from etl.stages.mapping import ColumnMapping, map_columns, normalise_header, presets, resolve
+
+
+def resolved(headers: list[str], **settings: object) -> ColumnMapping:
+    """Resolve the headers of a file under some settings."""
+    return resolve("people.csv", headers, {}, config.parse(settings, "c"))
+
+
+def test_synonyms_recognise_common_headers() -> None:
+    """Without any setting, headers are recognised whatever their case and punctuation."""
+    mapping = resolved(["\ufeffFirst-Name", "E-MAIL", "Mobile Phone", "ZIP", "Shoe size"])
+    assert mapping.fields == {
+        "given_name": ("\ufeffFirst-Name",),
+        "email_address": ("E-MAIL",),
+        "phone_number": ("Mobile Phone",),
+        "address.postal_code": ("ZIP",),
+    }
+    assert mapping.unused == ("Shoe size",)
+
+
+@pytest.mark.parametrize("field", fields.IMPORTABLE, ids=lambda field: field.name)
+def test_square_names_are_headers(field: fields.Field) -> None:
+    """A column that is called what Square calls the field feeds it, as in our own exports."""
+    mapping = resolved([field.name, "created_at"])
+    assert mapping.fields[field.name] == (field.name,)
+
+
+def test_id_is_a_reference_unless_the_file_is_our_export() -> None:
+    """Elsewhere "id" is that system's key; beside columns Square assigns it is the profile's id."""
+    assert resolved(["id", "email"]).fields["reference_id"] == ("id",)
+    ours = resolved(["id", "email_address", "version"])
+    assert ours.fields["id"] == ("id",)
+    assert "reference_id" not in ours.fields
+
+
+def test_two_columns_for_one_field_are_refused() -> None:
+    """Two headers for one field are an error that shows the lines to paste."""
+    with pytest.raises(ConfigError) as refused:
+        resolved(["Mobile", "Phone"])
+    assert '"phone_number" = ["Mobile", "Phone"]' in str(refused.value)
+    with pytest.raises(ConfigError, match="phone_number to both"):
+        resolved(["a", "b"], columns={"a": "phone_number", "b": "phone_number"})
+
+
+def test_fallbacks_take_the_first_that_is_filled() -> None:
+    """Of the headers of a fallback, the first that is not blank in a row wins."""
+    mapping = resolved(["Mobile", "Phone"], fallbacks={"phone_number": ["Mobile", "Phone"]})
+    cells = pa.RecordBatch.from_pydict(
+        {"Mobile": ["1", " ", "", None], "Phone": ["2", "3", "", "4"]}
+    )
+    assert map_columns(cells, mapping).column("phone_number").to_pylist() == ["1", "3", None, "4"]
+
+
+def test_explicit_columns_only() -> None:
+    """With ``[columns]``, nothing else is recognised."""
+    mapping = resolved(["Mail", "First name"], columns={"Mail": "email_address"})
+    assert mapping == ColumnMapping({"email_address": ("Mail",)}, ("First name",))
+
+
+def test_a_misspelt_column_is_refused() -> None:
+    """A header that the file lacks is an error with the nearest one it has."""
+    with pytest.raises(ConfigError, match="did you mean 'E-Mail'"):
+        resolved(["E-Mail", "Name"], columns={"EMail": "email_address"})
+
+
+def test_columns_win_over_the_preset() -> None:
+    """``[columns]`` is added to the preset and wins over it, by header and by field."""
+    mapping = resolved(
+        ["Email", "Note", "First Name", "Second mail"],
+        source={"preset": "shopify"},
+        columns={"Second mail": "email_address", "Note": "nickname"},
+    )
+    assert mapping.fields == {
+        "email_address": ("Second mail",),
+        "nickname": ("Note",),
+        "given_name": ("First Name",),
+    }
+
+
+def test_a_preset_tolerates_missing_columns_but_not_all() -> None:
+    """Exports change; a file with none of the preset's columns is another system's."""
+    assert "email_address" in resolved(["Email"], source={"preset": "shopify"}).fields
+    with pytest.raises(ConfigError, match="none of the columns of preset 'shopify'"):
+        resolved(["Courriel"], source={"preset": "shopify"})
+    with pytest.raises(ConfigError, match="there is no preset 'shopfy'"):
+        resolved(["Email"], source={"preset": "shopfy"})
+    assert {"shopify", "square-dashboard"} <= set(presets())
+
+
+def test_nothing_recognised() -> None:
+    """A file of unknown columns is refused with its columns, not imported empty."""
+    with pytest.raises(ConfigError, match="none of its columns is known"):
+        resolved(["x", "y"])
+
+
+def test_numbers_are_not_names() -> None:
+    """A column whose text is not what a person wrote feeds no text field."""
+    with pytest.raises(SourceError, match="a column of doubles"):
+        resolve("p.parquet", ["phone"], {"phone": "a column of doubles"}, config.Config())
+    assert resolve("p.parquet", ["phone", "x"], {"x": "nested"}, config.Config()).unused == ("x",)
+
+
+def test_our_own_columns_are_no_data() -> None:
+    """The ``_`` columns of a rejects file are neither mapped nor reported as unused."""
+    mapping = resolved(["Email", "_line", "_codes"])
+    assert mapping == ColumnMapping({"email_address": ("Email",)}, ())
+
+
+def test_every_synonym_names_one_field() -> None:
+    """No header means two fields, and every synonym is spelt as headers are normalised."""
+    seen: dict[str, str] = {}
+    for field in fields.FIELDS:
+        for synonym in filter(None, field.synonyms.split(", ")):
+            assert normalise_header(synonym) == synonym
+            assert seen.setdefault(synonym, field.name) == field.name
