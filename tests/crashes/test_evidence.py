@@ -148,7 +148,7 @@ def test_undisturbed_rows_are_the_rows_of_the_files(scene: Scene) -> None:
     told = [(row["source"], int(row["line"])) for row in scene.undisturbed.rows]
 
     assert told == [
-        (Path(source).name, line) for source in scene.sources for line in _first_lines(source)
+        (source, line) for source in scene.sources for line in _first_lines(source)
     ]
 
 
