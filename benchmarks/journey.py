@@ -16,6 +16,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -64,7 +65,7 @@ def main() -> None:
     for rows in arguments.rows:
         with tempfile.TemporaryDirectory() as folder:
             source, state = Path(folder) / "people.csv", Path(folder) / "state"
-            people.write_csv(source, people.stream(arguments.seed), rows)
+            people.write_csv(islice(people.stream(arguments.seed), rows), source)
             first, again = measured(source, state), measured(source, state)
         firsts.append(first)
         for name, run in (("first import", first), ("same again", again)):
@@ -77,7 +78,7 @@ def main() -> None:
                 f"{counts['updated']:,}, write requests {writes:,}, verified "
                 f"{verified['matched']:,} of {verified['checked']:,}"
             )
-    for small, large in zip(firsts, firsts[1:], strict=False):
+    for small, large in pairwise(firsts):
         rows = large.report["rows"]["read"] / small.report["rows"]["read"]
         cost = sum(large.report["seconds"].values()) / sum(small.report["seconds"].values())
         print(

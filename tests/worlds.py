@@ -96,11 +96,11 @@ class World:
     time: Time
     token: str
     state: State
+    chance: random.Random
     before: Callable[[Sent], httpx.Response | None] = _let_pass
     watch: Callable[[Progress], None] = lambda progress: None
     sent: list[Sent] = field(default_factory=list)
     announced: list[Run] = field(default_factory=list)
-    chance: random.Random = field(default_factory=lambda: random.Random(7))
 
     # -- what the seller does ----------------------------------------------------------------
 
@@ -250,7 +250,8 @@ def open_world(folder: Path, *, time: Time | None = None, seed: int = 1, **setti
     """
     time = time or Time()
     sandbox = Sandbox(clock=time.clock, chance=random.Random(seed), **settings)
-    return World(folder, sandbox, time, sandbox.token, State(folder / "state"))
+    state = State(folder / "state")
+    return World(folder, sandbox, time, sandbox.token, state, chance=random.Random(seed + 100))
 
 
 def interfere(

@@ -141,6 +141,18 @@ def source_key(values: Mapping[str, str | None], namespace: str) -> str:
     return f"{namespace}|digest|{digest}"
 
 
+def review_key(source_key: str, values: Mapping[str, str | None]) -> str:
+    """Return what a decision about a row is remembered under.
+
+    Two people may share the email or the phone that is their source key, and be in review for that
+    very reason, so their names are part of it.
+    """
+    if "|email_address|" not in source_key and "|phone_number|" not in source_key:
+        return source_key
+    names = (values.get(name) or "" for name in ("given_name", "family_name", "company_name"))
+    return "|".join([source_key, *(" ".join(name.casefold().split()) for name in names)])
+
+
 def idempotency_key(
     merchant: str, source_key: str, values: Mapping[str, str | None], generation: int
 ) -> str:

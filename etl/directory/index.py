@@ -19,6 +19,11 @@ from etl.customers.normalize import email_key, phone_key
 _MEMORY = "512MB"
 _BUFFERED = 10_000
 
+_STRANGER = (
+    "customer_id IS NULL AND NOT held AND known_by <> 'id' "
+    "AND row * 2 NOT IN (SELECT element FROM labels)"
+)
+
 PROFILES = pa.schema(
     [
         ("id", pa.string()),
@@ -187,16 +192,23 @@ class Index:
         )
         self._db.unregister("outcome")
 
-    def components(self, keys: Sequence[str]) -> Iterator[Component]:
-        """Yield rows and profiles grouped by whatever they share, some components at a time.
+    def create_strangers(self, keys: Sequence[str]) -> None:
+        """Decide on the rows that have nothing to do with any other row or profile: they are new.
 
-        Everything that shares a key of ``keys`` (columns of both tables), or that a row is known
+        ``keys`` are columns of both tables; whatever shares one of them, or is what a row is known
         to be, is in the same component, however long the chain.
         """
         self._label(keys)
+        self._db.execute(
+            "INSERT INTO verdicts (row, action, matched_by, code, detail, members, generation) "
+            f"SELECT row, 'create', '', '', '', [row], generation FROM rows WHERE {_STRANGER}"
+        )
+
+    def components(self) -> Iterator[Component]:
+        """Yield the other rows and their profiles, whole components, several at a time."""
         rows = self._stream(
             "SELECT coalesce(label, row * 2) AS label, rows.* FROM rows "
-            "LEFT JOIN labels ON element = row * 2 ORDER BY 1, row",
+            f"LEFT JOIN labels ON element = row * 2 WHERE NOT ({_STRANGER}) ORDER BY 1, row",
         )
         profiles = self._stream(
             "SELECT label, profiles.* EXCLUDE (profile) FROM profiles "

@@ -56,7 +56,8 @@ CREATE TABLE problems (
     message TEXT NOT NULL, suggestion TEXT NOT NULL, planned INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX problems_by_row ON problems (row);
 CREATE TABLE reviews (
-    row INTEGER PRIMARY KEY, candidates TEXT NOT NULL, related TEXT NOT NULL);
+    row INTEGER PRIMARY KEY, review_key TEXT NOT NULL, candidates TEXT NOT NULL,
+    related TEXT NOT NULL);
 CREATE TABLE requests (
     request INTEGER PRIMARY KEY, state TEXT NOT NULL DEFAULT 'planned',
     sends INTEGER NOT NULL DEFAULT 0, endpoint TEXT NOT NULL, body BLOB NOT NULL);
@@ -154,9 +155,13 @@ class RowChange(NamedTuple):
 
 
 class Review(NamedTuple):
-    """Who a row in review could be: profile ids, and rows it belongs or conflicts with."""
+    """Who a row in review could be: profile ids, and rows it belongs or conflicts with.
+
+    ``review_key`` is what the decision is remembered under.
+    """
 
     row: int
+    review_key: str
     candidates: Sequence[str]
     related: Sequence[int]
 
@@ -431,8 +436,8 @@ class Journal:
     def add_reviews(self, reviews: Iterable[Review]) -> None:
         """Note who the rows in review could be."""
         self._db.executemany(
-            "INSERT OR REPLACE INTO reviews VALUES (?, ?, ?)",
-            ((row, _json(list(c)), _json(list(r))) for row, c, r in reviews),
+            "INSERT OR REPLACE INTO reviews VALUES (?, ?, ?, ?)",
+            ((row, key, _json(list(c)), _json(list(r))) for row, key, c, r in reviews),
         )
 
     def add_request(

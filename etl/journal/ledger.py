@@ -29,8 +29,8 @@ CREATE INDEX IF NOT EXISTS written_reference ON written (merchant, reference_id)
 CREATE INDEX IF NOT EXISTS written_email ON written (merchant, email);
 CREATE INDEX IF NOT EXISTS written_phone ON written (merchant, phone);
 CREATE TABLE IF NOT EXISTS reviews (
-    merchant TEXT, source_key TEXT, decision TEXT NOT NULL,
-    PRIMARY KEY (merchant, source_key)) WITHOUT ROWID;
+    merchant TEXT, review_key TEXT, decision TEXT NOT NULL,
+    PRIMARY KEY (merchant, review_key)) WITHOUT ROWID;
 PRAGMA user_version = 1;
 """
 
@@ -134,28 +134,28 @@ class Ledger:
             ((self._merchant, customer_id) for customer_id in customer_ids),
         )
 
-    def reviews(self, source_keys: Sequence[str]) -> dict[str, str]:
-        """Return the decisions on these source keys: "" while none was given.
+    def reviews(self, review_keys: Sequence[str]) -> dict[str, str]:
+        """Return the decisions under these keys: "" while none was given.
 
         A decision is ``create``, ``skip`` or the id of a customer.
         """
         return dict(
             self._each(
-                "SELECT source_key, decision FROM reviews "
-                "WHERE merchant = ? AND source_key IN ({})",
-                source_keys,
+                "SELECT review_key, decision FROM reviews "
+                "WHERE merchant = ? AND review_key IN ({})",
+                review_keys,
             )
         )
 
-    def hold(self, source_keys: Iterable[str]) -> None:
+    def hold(self, review_keys: Iterable[str]) -> None:
         """Remember rows that need a decision; decisions already given stay."""
         self._db.executemany(
             "INSERT OR IGNORE INTO reviews VALUES (?, ?, '')",
-            ((self._merchant, key) for key in source_keys),
+            ((self._merchant, key) for key in review_keys),
         )
 
     def decide(self, decisions: Iterable[tuple[str, str]]) -> None:
-        """Remember what a person decided for source keys."""
+        """Remember what a person decided."""
         self._db.executemany(
             "INSERT OR REPLACE INTO reviews VALUES (?, ?, ?)",
             ((self._merchant, key, decision) for key, decision in decisions),

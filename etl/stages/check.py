@@ -31,7 +31,7 @@ def check(
 ) -> None:
     """Check every batch that was not checked yet; ``between`` hears how many rows so far.
 
-    ``country`` is the merchant's. ``decide`` is given what a fed-back review file decides: source
+    ``country`` is the merchant's. ``decide`` is given what a fed-back review file decides: review
     key → customer id, ``create`` or ``skip``.
     """
     sources = journal.sources()
@@ -45,7 +45,9 @@ def check(
         problems = [Problem(**problem) for problem in checked.problems.to_pylist()]
         keys = list(_source_keys(checked, config.source.namespace))
         if source["facts"]["ours"] and _DECISION in batch.cells.schema.names:
-            decided, wrong = _decisions(batch.cells.column(_DECISION).to_pylist(), keys)
+            rows = checked.customers.to_pylist()
+            under = [payload.review_key(key, row) for key, row in zip(keys, rows, strict=True)]
+            decided, wrong = _decisions(batch.cells.column(_DECISION).to_pylist(), under)
             decide(decided)
             problems += wrong
         refused = {problem.row for problem in problems if problem.effect == "reject"}

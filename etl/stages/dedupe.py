@@ -16,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from etl.config import Dedupe
+from etl.customers import payload
 from etl.customers.identity import Profile, Row, Verdict
 from etl.customers.identity import decide as decide_component
 from etl.customers.names import Names
@@ -26,6 +27,17 @@ from etl.journal.ledger import Known, Ledger
 
 # Rows without any key are known by a digest of their values (``payload.source_key``).
 _DIGEST = "|digest|"
+
+# The columns that tell who a row is.
+_TELLING = (
+    "id",
+    "reference_id",
+    "email_address",
+    "phone_number",
+    "given_name",
+    "family_name",
+    "company_name",
+)
 
 
 def gather(journal: Journal, ledger: Ledger, index: Index) -> None:
@@ -41,24 +53,28 @@ def gather(journal: Journal, ledger: Ledger, index: Index) -> None:
                 batch.batch,
             )
         )
-        keys = [key for _, key in pending]
-        known, reviews = ledger.known(keys), ledger.reviews(keys)
         assert batch.customers is not None
         wanted = pa.array([row - batch.first_row for row, _ in pending], pa.int64())
-        values = batch.customers.take(wanted).to_pylist()
+        columns = [batch.customers.column(name).take(wanted).to_pylist() for name in _TELLING]
+        values = [dict(zip(_TELLING, cells, strict=True)) for cells in zip(*columns, strict=True)]
+        under = [
+            payload.review_key(key, told) for (_, key), told in zip(pending, values, strict=True)
+        ]
+        known, reviews = ledger.known([key for _, key in pending]), ledger.reviews(under)
         rows, skipped = [], []
-        for (row, key), cells in zip(pending, values, strict=True):
-            if reviews.get(key) == "skip":
+        for (row, key), told, review_key in zip(pending, values, under, strict=True):
+            if reviews.get(review_key) == "skip":
                 skipped.append(_skip(row))
             else:
-                rows.append(_row(row, key, cells, known.get(key), reviews.get(key)))
+                rows.append(_row(row, key, told, known.get(key), reviews.get(review_key)))
         index.add_rows(pa.Table.from_pylist(rows, schema=ROWS))
         index.add_verdicts(pa.Table.from_pylist(skipped, schema=VERDICTS))
 
 
 def decide(index: Index, keys: Sequence[str], settings: Dedupe) -> None:
     """Decide on every row of the index; ``keys`` are the columns that identify a person."""
-    for component in index.components(keys):
+    index.create_strangers(keys)
+    for component in index.components():
         verdicts = pa.Table.from_pylist(list(_verdicts(component, settings)), schema=VERDICTS)
         index.add_verdicts(verdicts)
 

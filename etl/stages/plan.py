@@ -140,6 +140,8 @@ def plan(journal: Journal, index: Index, config: Config, run: Run) -> None:
                     _create(verdict, values, packer, page, unusable, config, run)
                 case "match":
                     _match(verdict, values, packer, page, config, run)
+                case "review":
+                    _review(verdict, values, page)
                 case action:
                     _leave(action, verdict, page)
         _write_down(journal, page)
@@ -226,6 +228,14 @@ def _match(
         )
 
 
+def _review(verdict: dict[str, Any], values: RowValues, page: _Page) -> None:
+    row, code, detail = verdict["row"], verdict["code"], verdict["detail"]
+    page.rows.append(RowChange(row, "review", detail=detail))
+    page.problems.append(Problem(row, "review", code, "", detail, codes.BY_NAME[code].remedy))
+    key = payload.review_key(verdict["source_key"], values(row))
+    page.reviews.append(Review(row, key, verdict["candidates"], verdict["related"]))
+
+
 def _leave(action: str, verdict: dict[str, Any], page: _Page) -> None:
     row, code = verdict["row"], verdict["code"]
     match action:
@@ -243,12 +253,6 @@ def _leave(action: str, verdict: dict[str, Any], page: _Page) -> None:
             page.rows.append(RowChange(row, "skipped", detail=verdict["detail"]))
         case "reject":
             page.refuse([row], code, verdict["detail"] or "")
-        case "review":
-            page.rows.append(RowChange(row, "review", detail=verdict["detail"]))
-            page.problems.append(
-                Problem(row, "review", code, "", verdict["detail"], codes.BY_NAME[code].remedy)
-            )
-            page.reviews.append(Review(row, verdict["candidates"], verdict["related"]))
         case _:
             raise AssertionError(f"no such action: {action}")
 

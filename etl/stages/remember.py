@@ -20,7 +20,10 @@ def remember(journal: Journal, ledger: Ledger) -> None:
         ledger.remember(_crosswalk(journal))
         ledger.wrote(_written(write) for writes in journal.landed_writes(1000) for write in writes)
         ledger.hold(
-            key for (key,) in journal.query("SELECT source_key FROM rows WHERE outcome = 'review'")
+            key
+            for (key,) in journal.query(
+                "SELECT review_key FROM reviews JOIN rows USING (row) WHERE outcome = 'review'"
+            )
         )
 
 

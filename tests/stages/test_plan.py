@@ -303,9 +303,7 @@ def test_brakes(world: World, name: str, low: str, high: str, settings: Settings
     assert (report["status"], report["exit_code"]) == ("finished", 3)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the brake counts every write of a row, also those sent anew"
-)
+@pytest.mark.xfail(strict=True, reason="the brake counts all writes of a row")
 def test_rows_sent_again_do_not_count_twice_against_a_brake(world: World) -> None:
     """A row that had to be sent twice is one creation, also for the brake of a resumed run."""
     world.token = world.new_token()

@@ -110,8 +110,11 @@ def test_a_cleared_field_is_verified(world: World) -> None:
 
 def test_merged_profiles_are_followed(world: World) -> None:
     """A profile merged before it is read back is found under its new id; what it lost is told."""
-    interfere(world, "bulk-retrieve", 1, lambda: world.merge(*world.alive()) and None)
 
+    def merge() -> None:
+        world.merge(*world.alive())
+
+    interfere(world, "bulk-retrieve", 1, merge)
     report = run_import(world, people(2))
 
     assert report["verified"] == {"checked": 2, "matched": 1, "mismatched": 1}
