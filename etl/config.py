@@ -106,6 +106,12 @@ class Clean(_Section):
     pad_postal_code: bool = Field(False, description="put lost leading zeros back (US)")
 
 
+def _may_be_cut(name: str) -> bool:
+    # Two keys could be alike up to the limit, and then be taken for one person's.
+    field = fields.BY_NAME[name]
+    return field.max_length is not None and not field.match_key
+
+
 class OnInvalidSection(BaseModel):
     """What happens to a row with an invalid field: by default it is rejected."""
 
@@ -118,13 +124,14 @@ class OnInvalidSection(BaseModel):
     def _known_fields(self) -> Self:
         for name, policy in (self.__pydantic_extra__ or {}).items():
             _importable(name)
-            if policy == "truncate" and fields.BY_NAME[name].max_length is None:
-                raise ValueError(f"{name} has no length limit, so it cannot be truncated")
+            if policy == "truncate" and not _may_be_cut(name):
+                raise ValueError(f"{name} cannot be truncated: it has no limit, or names a person")
         return self
 
     def policy(self, field: str) -> OnInvalid:
         """Return what to do with an invalid value of ``field``."""
-        return (self.__pydantic_extra__ or {}).get(field, self.default)
+        policy = (self.__pydantic_extra__ or {}).get(field, self.default)
+        return "reject" if policy == "truncate" and not _may_be_cut(field) else policy
 
 
 class Dedupe(_Section):

@@ -8,7 +8,7 @@ from typing import Any
 
 from etl.customers import codes
 
-_MEANING = {
+MEANING = {
     "created": "new profiles",
     "updated": "profiles changed",
     "unchanged": "already as the file says",
@@ -20,8 +20,9 @@ _MEANING = {
     "unknown": "sent, result not known yet",
     "pending": "not attempted",
 }
+_ALWAYS = ("created", "updated", "unchanged", "rejected")
 _BAR = 30
-_REASONS = 8
+_REASONS = 6
 
 
 def text(report: dict[str, Any], folder: Path) -> str:
@@ -39,9 +40,9 @@ def _lines(report: dict[str, Any], folder: Path) -> Iterator[str]:
             yield f"  {source['path']}: columns not used: {', '.join(source['unused_columns'])}"
     yield ""
     width = max(len(f"{rows['read']:,}"), 5)
-    for outcome, meaning in _MEANING.items():
+    for outcome, meaning in MEANING.items():
         count = rows[outcome]
-        if count or outcome in ("created", "updated", "unchanged", "rejected"):
+        if count or (report["command"] == "import" and outcome in _ALWAYS):
             bar = "█" * max(round(_BAR * count / max(rows["read"], 1)), 1 if count else 0)
             yield f"  {outcome:<10}{count:>{width},}  {meaning:<28}{bar}".rstrip()
     verdict = "every row is accounted for" if report["balanced"] else "THE SUM IS WRONG"
@@ -59,9 +60,11 @@ def _lines(report: dict[str, Any], folder: Path) -> Iterator[str]:
         yield (
             f"verified: {verified['matched']:,} of {verified['checked']:,} written profiles read "
             "back as written"
+            if verified["checked"]
+            else "nothing was written, so nothing had to be read back"
         )
     if report["lookup"]:
-        yield f"directory read by {report['lookup']}"
+        yield f"directory read {report['lookup']}"
     yield f"artifacts: {folder}/ (report.json rows.csv rejects.csv review.csv crosswalk.csv)"
     yield from _next(report, folder)
 

@@ -112,7 +112,7 @@ def same(field: fields.Field, wanted: str, held: str, region: str) -> bool:
         case "country":
             return wanted.upper() == held.upper()
         case _:
-            return unicodedata.normalize("NFC", wanted) == unicodedata.normalize("NFC", held)
+            return _plain(wanted) == _plain(held)
 
 
 def merged(rows: Iterable[Mapping[str, str | None]]) -> Values:
@@ -165,6 +165,11 @@ def idempotency_key(
     written = [merchant, source_key, values, generation]
     digest = hashlib.sha256(orjson.dumps(written, option=orjson.OPT_SORT_KEYS)).hexdigest()
     return f"se-{digest[:40]}"
+
+
+def _plain(text: str) -> str:
+    # Square keeps blanks and decomposed letters as they were typed; cleaning takes them off.
+    return unicodedata.normalize("NFC", text).strip()
 
 
 def _equal(field: fields.Field, wanted: str | None, held: str | None, region: str) -> bool:

@@ -16,8 +16,8 @@ import pyarrow as pa
 
 from etl.customers.normalize import email_key, phone_key
 
-_MEMORY = "512MB"
-_BUFFERED = 10_000
+_MEMORY = "256MB"
+_BUFFERED = 4096
 
 _STRANGER = (
     "customer_id IS NULL AND NOT held AND known_by <> 'id' "

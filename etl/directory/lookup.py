@@ -24,19 +24,20 @@ _PAGE = 100
 
 
 class Choice(NamedTuple):
-    """How the directory is read, and what each way would have cost."""
+    """How the directory is read, and a sentence for the operator: what each way costs."""
 
     way: Literal["search", "snapshot"]
-    reason: str
+    told: str
 
 
 def choose(lookup: Literal["auto", "search", "snapshot"], searches: int, profiles: int) -> Choice:
     """Choose the way with fewer calls: ``searches`` distinct keys, or ``profiles`` in pages."""
     pages = profiles // _PAGE + 1
-    costs = f"{searches} searches or {pages} pages of the directory's {profiles} profiles"
-    if lookup != "auto":
-        return Choice(lookup, f"asked for, of {costs}")
-    return Choice("search" if searches < pages else "snapshot", f"fewer calls, of {costs}")
+    way = lookup if lookup != "auto" else "search" if searches < pages else "snapshot"
+    costs = [f"{searches:,} searches", f"a snapshot of {profiles:,} profiles, {pages:,} calls"]
+    if way == "snapshot":
+        costs.reverse()
+    return Choice(way, f"by {costs[0]} (the other way: {costs[1]})")
 
 
 def read_directory(

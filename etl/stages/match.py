@@ -41,7 +41,7 @@ def match(
         searches = index.count_distinct(keys)
         if searches:
             choice = choose(config.dedupe.lookup, searches, square.count_customers())
-            journal.note(lookup=f"{choice.way}: {choice.reason}")
+            journal.note(lookup=choice.told)
             read_directory(square, index, choice.way, keys, between)
         consult_ledger(square, index, ledger, keys)
         decide(index, keys, config.dedupe)

@@ -1,0 +1,157 @@
+"""What does the README quote from the code? Its tables, and what its commands print.
+
+``python -m tests.readme`` writes both into the README; ``tests/test_readme.py`` holds them there.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from etl.cli.summary import MEANING
+from etl.config import Config
+from etl.customers import codes, fields
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+
+_TABLE = re.compile(r"<!-- (?P<name>[a-z]+) -->\n.*?<!-- end -->", re.DOTALL)
+_BLOCK = re.compile(r"```console\n(?P<text>.*?)```", re.DOTALL)
+
+
+def with_tables(text: str) -> str:
+    """Return the README with its tables as the code has them now."""
+    tables = {
+        "outcomes": outcome_lines,
+        "settings": setting_lines,
+        "fields": field_lines,
+        "codes": code_lines,
+    }
+
+    def table(found: re.Match[str]) -> str:
+        name = found["name"]
+        return "\n".join([f"<!-- {name} -->", *tables[name](), "<!-- end -->"])
+
+    return _TABLE.sub(table, text)
+
+
+def outcome_lines() -> Iterator[str]:
+    """Yield the table of outcomes."""
+    yield "| outcome | meaning |"
+    yield "|---|---|"
+    for outcome, meaning in MEANING.items():
+        yield f"| `{outcome}` | {meaning} |"
+
+
+def setting_lines() -> Iterator[str]:
+    """Yield the table of settings."""
+    yield "| key | default | meaning |"
+    yield "|---|---|---|"
+    for section, about in Config.model_fields.items():
+        model = type(about.get_default())
+        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+            continue
+        for name, field in model.model_fields.items():
+            default = field.get_default(call_default_factory=True)
+            shown = "" if default in (None, {}) else f"`{_toml(default)}`"
+            told = (field.description or "what an invalid value does to its row").replace(
+                "|", "\\|"
+            )
+            yield f"| `[{section}] {name}` | {shown} | {told} |"
+
+
+def field_lines() -> Iterator[str]:
+    """Yield the table of fields that can be imported."""
+    yield "| field | limit | |"
+    yield "|---|---|---|"
+    for field in fields.IMPORTABLE:
+        traits = [
+            "names an existing profile" if field.name == "id" else "",
+            "identifies a person" if field.identifying else "",
+            "match key" if field.match_key else "",
+            "ES, FR, GB, IE only" if field.kind == "vat" else "",
+        ]
+        yield f"| `{field.name}` | {field.max_length or ''} | {', '.join(filter(None, traits))} |"
+
+
+def code_lines() -> Iterator[str]:
+    """Yield the table of codes."""
+    yield "| code | whose | meaning | what helps |"
+    yield "|---|---|---|---|"
+    for code in codes.CODES:
+        yield f"| `{code.name}` | {code.origin} | {code.meaning} | {code.remedy} |"
+
+
+def blocks(text: str) -> list[str]:
+    """Return the console blocks of the README, in order."""
+    return [found["text"] for found in _BLOCK.finditer(text)]
+
+
+def commands(block: str) -> list[str]:
+    """Return the commands of a block, without their prompt."""
+    return [line.removeprefix("$ ") for line in block.splitlines() if line.startswith("$ ")]
+
+
+def printed(lines: list[str], folder: Path) -> str:
+    """Run commands in ``folder`` and return a block: each command with all it printed."""
+    told = []
+    environment = {**os.environ, "COLUMNS": "120"}
+    for line in lines:
+        program, *arguments = shlex.split(line)
+        assert program == "square-etl", line
+        done = subprocess.run(
+            [sys.executable, "-m", "etl", *arguments],
+            cwd=folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        told.append(f"$ {line}\n{done.stdout}")
+    return "".join(told)
+
+
+def newcomer(folder: Path) -> Path:
+    """Lay out what a newcomer has after cloning, as far as the commands need it."""
+    for name in ("sample_data", "configs"):
+        shutil.copytree(ROOT / name, folder / name)
+    return folder
+
+
+def without_chance(block: str) -> str:
+    """Return a block with what differs from run to run replaced: ids, times, merchants."""
+    block = re.sub(r"\d{8}T\d{6}Z-[0-9a-f]{4}", "RUN", block)
+    block = re.sub(r"merchant [0-9A-Z]{13}", "merchant MERCHANT", block)
+    return re.sub(r"\d+\.\d s\b", "TIME", block)
+
+
+def main() -> None:
+    """Write the tables and the blocks into the README."""
+    text = with_tables(README.read_text(encoding="utf-8"))
+    with tempfile.TemporaryDirectory() as name:
+        folder = newcomer(Path(name))
+        renewed = iter([printed(commands(block), folder) for block in blocks(text)])
+        text = _BLOCK.sub(lambda found: f"```console\n{next(renewed)}```", text)
+    README.write_text(text, encoding="utf-8")
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return f"[{', '.join(_toml(one) for one in value)}]"
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+if __name__ == "__main__":
+    main()

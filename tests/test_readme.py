@@ -1,0 +1,52 @@
+"""The README is true: its tables are the code's, and its commands print what it says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+from etl.cli import main
+from tests import readme
+
+TEXT = readme.README.read_text(encoding="utf-8")
+
+
+def test_tables_are_the_codes() -> None:
+    """Fields, codes, settings and outcomes stand in the README as they stand in the code."""
+    assert readme.with_tables(TEXT) == TEXT, "run: python -m tests.readme"
+
+
+def test_console_blocks(tmp_path: Path) -> None:
+    """A newcomer who types the console blocks in order sees what the README shows."""
+    folder = readme.newcomer(tmp_path)
+    for block in readme.blocks(TEXT):
+        seen = readme.printed(readme.commands(block), folder)
+        assert readme.without_chance(seen) == readme.without_chance(block)
+
+
+def leaves(command: click.Command, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """Return the paths of all commands below one."""
+    if not isinstance(command, click.Group):
+        return [path]
+    return [leaf for name, sub in command.commands.items() for leaf in leaves(sub, (*path, name))]
+
+
+@pytest.mark.parametrize("path", leaves(main), ids=" ".join)
+def test_every_command_is_described(path: tuple[str, ...]) -> None:
+    """Every command has a help text and a place in the README."""
+    command: click.Command = main
+    for name in path:
+        assert isinstance(command, click.Group)
+        command = command.commands[name]
+    assert command.help
+    assert re.search(rf"square-etl {' '.join(path)}\b", TEXT)
+
+
+@pytest.mark.parametrize("line", re.findall(r"^python3 -m venv .*$", TEXT, re.MULTILINE))
+def test_newcomers_lines_name_files_that_exist(line: str) -> None:
+    """The two lines of the start name files of this repository."""
+    for name in re.findall(r"(?:sample_data|configs)/\S+", line):
+        assert (readme.ROOT / name).is_file()
