@@ -292,7 +292,10 @@ def _begin(
     run_dir: Path | None,
 ) -> tuple[Run, Path]:
     """Open the sources and begin a run, or find the one that this very command began."""
-    run_id = f"{world.now():%Y%m%dT%H%M%SZ}-{world.chance.getrandbits(16):04x}"
+    # Sorts by time; the end tells apart what two machines begin in the same millisecond.
+    now = world.now()
+    chance = world.chance.getrandbits(16)
+    run_id = f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03}Z-{chance:04x}"
     folder = state.begin(run_id, run_dir)
     try:
         sources = open_sources(arguments, config.source, folder / "stdin")

@@ -130,7 +130,7 @@ def newcomer(folder: Path) -> Path:
 
 def without_chance(block: str) -> str:
     """Return a block with what differs from run to run replaced: ids, times, merchants."""
-    block = re.sub(r"\d{8}T\d{6}Z-[0-9a-f]{4}", "RUN", block)
+    block = re.sub(r"\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{4}", "RUN", block)
     block = re.sub(r"merchant [0-9A-Z]{13}", "merchant MERCHANT", block)
     return re.sub(r"\d+\.\d s\b", "TIME", block)
 

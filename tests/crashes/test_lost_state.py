@@ -81,7 +81,7 @@ def test_the_disk_is_full(scene: Scene, tmp_path: Path, disk: Disk, room: int) -
     """The import stops with 4 and says why; with room again it ends as if nothing had happened."""
     prepared = scene.place(disk.folder)
     sandbox = tmp_path / "square.sqlite"
-    prepared.sandbox.rename(sandbox)
+    shutil.move(prepared.sandbox, sandbox)
     used = sum(path.stat().st_size for path in disk.folder.rglob("*") if path.is_file())
     disk.size(used // 1024 + 64 + room)
     with served(Place(prepared.state, sandbox)) as place:

@@ -122,7 +122,7 @@ def worlds(draw: st.DrawFn) -> tuple[list[Thing], list[Thing]]:
     return rows, profiles
 
 
-@settings(derandomize=True, deadline=None, max_examples=25)
+@settings(derandomize=True, deadline=None, max_examples=15)
 @given(worlds(), st.sampled_from([KEYS, ("email",), ("reference_id", "phone")]), st.randoms())
 def test_components_are_those_of_a_union_find(
     world: tuple[list[Thing], list[Thing]], keys: tuple[str, ...], chance: random.Random

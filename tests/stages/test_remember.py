@@ -387,7 +387,6 @@ def test_a_decision_for_a_customer_that_does_not_exist_is_rejected(world: World)
     assert counts(report) == {"rejected": 1}
 
 
-@pytest.mark.xfail(strict=True, reason="decisions are kept by source key alone")
 def test_decisions_on_rows_with_the_same_key_are_kept_apart(world: World) -> None:
     """People who share a phone and have nothing else are decided on one by one."""
     rows = [

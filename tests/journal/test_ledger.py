@@ -1,0 +1,125 @@
+"""Tests of the ledger: what all runs remember, for each merchant alone."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from etl.errors import StateError
+from etl.journal.ledger import Known, Ledger, Written
+
+ADA = Written("A", 3, "R1", "ada@example.com", "+14155550100")
+BOB = Written("B", 0, None, "bob@example.com", "+14155550100")
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    """An empty ledger of merchant M."""
+    with closing(Ledger(tmp_path / "ledger.sqlite", "M")) as ledger:
+        yield ledger
+
+
+def test_the_crosswalk_keeps_the_last_word(ledger: Ledger) -> None:
+    """A source key leads where it went last; unknown keys are left out."""
+    ledger.remember([("k1", Known("A", 0)), ("k2", Known("", 1))])
+    ledger.remember([("k1", Known("B", 2))])
+
+    assert ledger.known(["k1", "k2", "k3"]) == {"k1": Known("B", 2), "k2": Known("", 1)}
+
+
+def test_writes_are_found_by_each_key(ledger: Ledger) -> None:
+    """What was written is found by id, reference, email and phone, shared values by all owners."""
+    ledger.wrote([ADA, BOB])
+
+    assert list(ledger.written("customer_id", ["A", "Z"])) == [ADA]
+    assert list(ledger.written("reference_id", ["R1"])) == [ADA]
+    assert list(ledger.written("email", ["bob@example.com"])) == [BOB]
+    assert sorted(ledger.written("phone", ["+14155550100"])) == [ADA, BOB]
+
+
+def test_customers_can_be_forgotten(ledger: Ledger) -> None:
+    """What was written to a customer that is gone leads nowhere any more."""
+    ledger.wrote([ADA, BOB])
+    ledger.forget(["A"])
+
+    assert list(ledger.written("phone", ["+14155550100"])) == [BOB]
+
+
+def test_a_decision_outlives_a_hold(ledger: Ledger) -> None:
+    """Holding a row again does not take back what was decided; deciding again does."""
+    ledger.hold(["k1", "k2"])
+    ledger.decide([("k1", "create")])
+    ledger.hold(["k1"])
+    assert ledger.reviews(["k1", "k2", "k3"]) == {"k1": "create", "k2": ""}
+
+    ledger.decide([("k1", "skip")])
+    assert ledger.reviews(["k1"]) == {"k1": "skip"}
+
+
+def test_any_number_of_keys_may_be_asked_for(ledger: Ledger) -> None:
+    """More keys than one statement takes are asked for in parts."""
+    keys = [f"k{number}" for number in range(1201)]
+    ledger.remember((key, Known(key, 0)) for key in keys)
+
+    assert ledger.known(keys) == {key: Known(key, 0) for key in keys}
+    assert ledger.known([]) == {}
+
+
+def test_merchants_do_not_see_each_other(tmp_path: Path) -> None:
+    """Two merchants share a file and nothing else."""
+    with (
+        closing(Ledger(tmp_path / "ledger.sqlite", "M")) as one,
+        closing(Ledger(tmp_path / "ledger.sqlite", "N")) as two,
+    ):
+        one.remember([("k", Known("A", 0))])
+        one.wrote([ADA])
+        one.decide([("k", "skip")])
+
+        assert two.known(["k"]) == {}
+        assert list(two.written("customer_id", ["A"])) == []
+        assert two.reviews(["k"]) == {}
+        two.forget(["A"])
+        assert list(one.written("customer_id", ["A"])) == [ADA]
+
+
+def test_everything_is_there_after_reopening(tmp_path: Path) -> None:
+    """The ledger is durable and its owner's alone."""
+    path = tmp_path / "ledger.sqlite"
+    with closing(Ledger(path, "M")) as ledger, ledger.transaction():
+        ledger.remember([("k", Known("A", 1))])
+
+    with closing(Ledger(path, "M")) as again:
+        assert again.known(["k"]) == {"k": Known("A", 1)}
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_transaction_is_all_or_nothing(ledger: Ledger) -> None:
+    """What a broken transaction noted is gone."""
+    with pytest.raises(KeyboardInterrupt), ledger.transaction():
+        ledger.hold(["k"])
+        raise KeyboardInterrupt
+
+    assert ledger.reviews(["k"]) == {}
+
+
+def test_a_damaged_ledger_is_told(tmp_path: Path) -> None:
+    """A file that is no ledger is a StateError that names it."""
+    path = tmp_path / "ledger.sqlite"
+    path.write_bytes(b"not a database, but long enough to be taken for one" * 50)
+
+    with pytest.raises(StateError, match=r"ledger\.sqlite is not a usable ledger"):
+        Ledger(path, "M")
+
+
+def test_another_version_is_told(tmp_path: Path) -> None:
+    """A ledger of another version is refused and left as it is."""
+    path = tmp_path / "ledger.sqlite"
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA user_version = 99")
+
+    with pytest.raises(StateError, match="another version"):
+        Ledger(path, "M")
