@@ -1,0 +1,69 @@
+"""The names for scripts: what a notebook or a job written in Python uses."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import etl
+
+FRAME = pd.DataFrame(
+    {
+        "First name": ["Ada", "Lin"],
+        "Email": ["ada@example.com", "lin@example.org"],
+        "Phone": ["+14155550148", None],
+    }
+)
+
+
+def test_a_frame_is_a_source(tmp_path: Path) -> None:
+    """The rows of a frame import like those of a file, and leave no copy of it behind."""
+    state = tmp_path / "state"
+    report = etl.import_customers(FRAME, state_dir=state)
+    assert (report["rows"]["created"], report["exit_code"]) == (2, 0)
+    assert not list(state.rglob("frame.parquet"))
+    again = etl.import_customers(FRAME, state_dir=state)
+    assert again["rows"]["unchanged"] == 2
+
+
+def test_the_ledger_is_a_frame(tmp_path: Path) -> None:
+    """A run's ledger reads as a frame with one line per source row, in order."""
+    state = tmp_path / "state"
+    report = etl.import_customers(FRAME, state_dir=state)
+    ledger = etl.read_ledger(state / "runs" / report["run_id"])
+    assert ledger["line"].tolist() == [1, 2]
+    assert ledger["outcome"].tolist() == ["created", "created"]
+    assert ledger["customer_id"].str.len().tolist() == [26, 26]
+    assert ledger["duplicate_of"].tolist() == ["", ""]
+
+
+def test_plan_and_validate(tmp_path: Path) -> None:
+    """Planning and validating take what importing takes, and write nothing to Square."""
+    state = tmp_path / "state"
+    assert etl.plan_import(FRAME, state_dir=state)["planned"]["creates"] == 2
+    bad = FRAME.assign(Email=["nobody", None])
+    report = etl.validate(bad, state_dir=state)
+    assert report["reasons"] == {"INVALID_EMAIL_ADDRESS": {"email_address": 1}}
+    assert etl.import_customers(FRAME, state_dir=state)["rows"]["created"] == 2
+
+
+def test_numbers_in_a_text_field_are_refused(tmp_path: Path) -> None:
+    """A frame that made a phone column into floats is refused: its digits cannot be trusted."""
+    frame = FRAME.assign(Phone=[4155550148.0, float("nan")])
+    with pytest.raises(etl.EtlError, match="Phone"):
+        etl.import_customers(frame, state_dir=tmp_path / "state")
+
+
+def test_public_names() -> None:
+    """Every public name can be had from the package, and importing it alone loads nothing heavy."""
+    for name in etl.__all__:
+        assert getattr(etl, name) is not None
+    with pytest.raises(AttributeError, match="nothing"):
+        etl.nothing  # noqa: B018
+    code = "import etl, sys; print(any(m in sys.modules for m in ('pandas', 'pyarrow')))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
