@@ -63,7 +63,8 @@ def test_a_decision_outlives_a_hold(ledger: Ledger) -> None:
 def test_any_number_of_keys_may_be_asked_for(ledger: Ledger) -> None:
     """More keys than one statement takes are asked for in parts."""
     keys = [f"k{number}" for number in range(1201)]
-    ledger.remember((key, Known(key, 0)) for key in keys)
+    with ledger.transaction():
+        ledger.remember((key, Known(key, 0)) for key in keys)
 
     assert ledger.known(keys) == {key: Known(key, 0) for key in keys}
     assert ledger.known([]) == {}
@@ -99,10 +100,14 @@ def test_everything_is_there_after_reopening(tmp_path: Path) -> None:
 
 def test_a_transaction_is_all_or_nothing(ledger: Ledger) -> None:
     """What a broken transaction noted is gone."""
-    with pytest.raises(KeyboardInterrupt), ledger.transaction():
-        ledger.hold(["k"])
-        raise KeyboardInterrupt
 
+    def broken() -> None:
+        with ledger.transaction():
+            ledger.hold(["k"])
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        broken()
     assert ledger.reviews(["k"]) == {}
 
 

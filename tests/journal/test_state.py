@@ -77,7 +77,7 @@ def test_runs_are_named_by_a_beginning(state: State) -> None:
 
 
 def test_unfinished_runs_are_found_newest_first(state: State) -> None:
-    """Unfinished imports with the facts asked for, newest first; finished ones and plans are not."""
+    """Imports that are not finished and have the facts asked for are found, newest first."""
     older = begin(state, "20260818T020000Z-0001", stage="load")
     begin(state, "20260819T020000Z-0001", stage="done")
     newer = begin(state, "20260820T020000Z-0001", stage="verify")
