@@ -664,16 +664,19 @@ def stream(
     households: float = 0.002,
     dirt: Sequence[Dirt] = DIRT,
     style: Style | None = None,
+    first: int = 0,
 ) -> Iterator[Row]:
     """Yield rows without end.
 
-    ``dirty`` and ``duplicates`` are shares of all rows; ``households`` is the share of draws that
-    give two rows with one phone. The kinds of damage take turns, so each occurs equally often.
+    ``first`` is the serial number of the first person: streams whose serials do not meet share
+    nobody, and no phone and no email. ``dirty`` and ``duplicates`` are shares of all rows;
+    ``households`` is the share of draws that give two rows with one phone. The kinds of damage take
+    turns, so each occurs equally often.
     """
     style = style or Style()
     draw = Random(seed).random
     kinds, ways, families = cycle(dirt), cycle(DUPLICATES), cycle(HOUSEHOLDS)
-    issued = dict.fromkeys(COUNTRIES, 0)
+    issued = dict.fromkeys(COUNTRIES, first)
     known: list[Person] = []  # the last clean people with every key, for duplicates
 
     def new(serial: int, code: str = "") -> Person:
@@ -686,7 +689,7 @@ def stream(
             pass
         return person
 
-    for serial in itertools.count():
+    for serial in itertools.count(first):
         lot = draw()
         if lot < dirty:
             kind = next(kinds)

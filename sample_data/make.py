@@ -230,7 +230,7 @@ def shopify_customers() -> Sample:
     )
     style = people.Style(phones="E.164")
     stream = people.stream(
-        SEED + 2, dirty=0.12, duplicates=0.0, households=0.025, dirt=dirt, style=style
+        SEED + 2, dirty=0.12, duplicates=0.0, households=0.025, dirt=dirt, style=style, first=2000
     )
     draw = Random(SEED + 3).random
     rows = [
@@ -285,7 +285,7 @@ def square_dashboard() -> Sample:
     )
     style = people.Style(dates="YMD")
     stream = people.stream(SEED + 4, dirty=0.08, duplicates=0.05, households=0.01, dirt=dirt,
-                           style=style)  # fmt: skip
+                           style=style, first=4000)  # fmt: skip
     local = (
         row for row in stream if row.person.country == "US" and row.kind != "duplicate_reference"
     )
@@ -343,7 +343,7 @@ def outlook_cp1252() -> Sample:
     )  # fmt: skip
     style = people.Style(dates="DMY", region="DE")
     stream = people.stream(SEED + 6, dirty=0.1, duplicates=0.04, households=0.01, dirt=dirt,
-                           style=style)  # fmt: skip
+                           style=style, first=6000)  # fmt: skip
     european = (
         row
         for row in stream

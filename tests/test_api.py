@@ -45,7 +45,7 @@ def test_plan_and_validate(tmp_path: Path) -> None:
     """Planning and validating take what importing takes, and write nothing to Square."""
     state = tmp_path / "state"
     assert etl.plan_import(FRAME, state_dir=state)["planned"]["creates"] == 2
-    bad = FRAME.assign(Email=["nobody", None])
+    bad = FRAME.assign(Email=pd.Series(["nobody", None]))
     report = etl.validate(bad, state_dir=state)
     assert report["reasons"] == {"INVALID_EMAIL_ADDRESS": {"email_address": 1}}
     assert etl.import_customers(FRAME, state_dir=state)["rows"]["created"] == 2
