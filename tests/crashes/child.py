@@ -11,8 +11,8 @@ Three kinds of points are counted together, and at number ``at`` the process sen
   outside one, a file opened for writing, renamed or removed. Python's audit events tell of them,
   so the product needs no hook.
 
-Without ``at`` the import runs to its end and the points it passed are printed as JSON. ``faults`` is
-a plan for the embedded sandbox. ``salt`` is a bug on purpose: idempotency keys as another
+Without ``at`` the import runs to its end and the points it passed are printed as JSON. ``faults``
+is a plan for the embedded sandbox. ``salt`` is a bug on purpose: idempotency keys as another
 attempt would make them if they came from chance.
 """
 
@@ -48,6 +48,7 @@ from etl.target import LOCAL_URL
 _FILES = {"os.rename": "rename", "os.mkdir": "mkdir", "os.remove": "remove"}
 # Statements that make nothing durable outside a transaction.
 _IDLE = ("SELECT", "PRAGMA", "BEGIN")
+_WRITING = os.O_WRONLY | os.O_RDWR
 _TEMPORARY = re.compile(r"partial-\w+|\d{8}T\w+-\w+")
 
 
@@ -105,9 +106,8 @@ def watch_disk(fuse: Fuse, folder: Path) -> None:
     def opened(connection: sqlite3.Connection) -> None:
         def traced(statement: str) -> None:
             verb = " ".join(statement.split(None, 3)[:3])
-            statement = statement.lstrip()
-            whole = statement.startswith(("BEGIN IMMEDIATE", "COMMIT"))
-            if whole or not (connection.in_transaction or statement.startswith(_IDLE)):
+            whole = verb.startswith(("BEGIN IMMEDIATE", "COMMIT"))
+            if whole or not (connection.in_transaction or verb.startswith(_IDLE)):
                 fuse(f"durable {verb}")
 
         def used(frame: FrameType, event: str, function: Any) -> None:
@@ -121,11 +121,10 @@ def watch_disk(fuse: Fuse, folder: Path) -> None:
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "sqlite3.connect/handle":
             opened(arguments[0])
-        elif event in _FILES and str(arguments[0]).startswith(inside):
-            fuse(f"durable {_FILES[event]} {_named(arguments[0])}")
-        elif event == "open" and str(arguments[0]).startswith(inside):
-            if arguments[2] & (os.O_WRONLY | os.O_RDWR):
-                fuse(f"durable open {_named(arguments[0])}")
+        changes = event in _FILES or (event == "open" and arguments[2] & _WRITING)
+        # A file that is open already is named by its number.
+        if changes and str(arguments[0]).startswith(inside):
+            fuse(f"durable {_FILES.get(event, event)} {_named(arguments[0])}")
 
     sys.addaudithook(hook)
 

@@ -143,12 +143,12 @@ def _told(evidence: Evidence) -> Iterable[tuple[str, ...]]:
         yield others.pop("source"), others.pop("line"), json.dumps(others), holds
 
 
-def check_profiles(
-    found: Iterable[Mapping[str, Any]], wanted: Iterable[Mapping[str, Any]]
-) -> None:
+def check_profiles(found: Iterable[Mapping[str, Any]], wanted: Iterable[Mapping[str, Any]]) -> None:
     """Raise AssertionError unless the profiles are equal in all but ids and times."""
     mine, theirs = Counter(map(_content, found)), Counter(map(_content, wanted))
-    assert mine == theirs, f"too many: {list(mine - theirs)[:3]}, missing: {list(theirs - mine)[:3]}"
+    assert mine == theirs, (
+        f"too many: {list(mine - theirs)[:3]}, missing: {list(theirs - mine)[:3]}"
+    )
 
 
 def _content(profile: Mapping[str, Any]) -> str:

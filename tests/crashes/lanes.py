@@ -27,7 +27,8 @@ def run_all(cases: Mapping[str, Case], folder: Path) -> None:
 
     with ThreadPoolExecutor(LANES) as lanes:
         running = {
-            name: lanes.submit(one, number, case) for number, (name, case) in enumerate(cases.items())
+            name: lanes.submit(one, number, case)
+            for number, (name, case) in enumerate(cases.items())
         }
     errors = {name: future.exception() for name, future in running.items()}
     failed = [f"-- {name}\n{_told(error)}" for name, error in errors.items() if error]

@@ -71,14 +71,16 @@ class Place:
 
     def runs(self) -> list[Path]:
         """Return the folders of runs that began here, oldest first."""
-        return [path.parent for path in sorted(self.state.glob("runs/*/journal.sqlite")) if _begun(path)]
+        return [
+            path.parent for path in sorted(self.state.glob("runs/*/journal.sqlite")) if _begun(path)
+        ]
 
     def _command(self, arguments: Sequence[str]) -> list[str]:
         return [sys.executable, "-m", "etl", *arguments]
 
     def _environment(self) -> dict[str, str]:
         ours = {k: v for k, v in os.environ.items() if not k.startswith("SQUARE_")}
-        return ours | {"PYTHONPATH": str(ROOT)} | self.environment
+        return {**ours, "PYTHONPATH": str(ROOT), **self.environment}
 
 
 def _begun(path: Path) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.crashes import evidence
 from tests.crashes.lanes import KILLS, Case, run_all
 from tests.crashes.places import Scene, Way, child
 
@@ -71,6 +72,29 @@ def test_killed_while_the_run_ends(scene: Scene, tmp_path: Path) -> None:
     last = len(scene.points)
 
     run_all(cases(scene, [done, done + 1, done + 2, last - 4, last]), tmp_path)
+
+
+def test_a_newer_file_goes_first(scene: Scene, tmp_path: Path) -> None:
+    """A killed import that is finished after a newer one makes nobody whom that one made."""
+    place = scene.place(tmp_path)
+    lost = of_kind(scene, "wire after bulk-create")[2]
+    assert child(place, scene.sources, at=lost).returncode == -signal.SIGKILL
+    KILLS["at a point"] += 1
+    newer = [str(tmp_path / Path(source).name) for source in scene.sources]
+    for old, new in zip(scene.sources, newer, strict=True):
+        Path(new).write_bytes(Path(old).read_bytes().replace(b"Seattle", b"Oldtown"))
+
+    codes = [
+        place.run(*arguments).returncode
+        for arguments in (place.importing(newer), place.resuming(), place.importing(newer))
+    ]
+
+    assert codes == [scene.undisturbed.exit_code] * 3
+    creates = [entry for entry in evidence.written(place.sandbox) if entry["action"] == "create"]
+    for key in ("reference_id", "email_address"):
+        values = [entry["changes"][key] for entry in creates if key in entry["changes"]]
+        evidence.check_unique(key, values)
+    assert len(creates) == len(scene.undisturbed.profiles)
 
 
 @pytest.mark.long

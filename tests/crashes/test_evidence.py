@@ -147,9 +147,7 @@ def test_undisturbed_rows_are_the_rows_of_the_files(scene: Scene) -> None:
     """The ledger everything is compared with names each record of the files by its first line."""
     told = [(row["source"], int(row["line"])) for row in scene.undisturbed.rows]
 
-    assert told == [
-        (source, line) for source in scene.sources for line in _first_lines(source)
-    ]
+    assert told == [(source, line) for source in scene.sources for line in _first_lines(source)]
 
 
 def _first_lines(path: str) -> list[int]:

@@ -103,66 +103,63 @@ def test_two_state_folders_import_at_once(scene: Scene, tmp_path: Path, delay: f
             told = [(row["source"], row["line"]) for row in found.rows]
             assert told == [(row["source"], row["line"]) for row in scene.undisturbed.rows]
             assert {row["customer_id"] for row in found.rows} <= {"", *now}
-
-
-def test_a_merely_slow_import_is_not_disturbed_by_another_folder(
-    scene: Scene, tmp_path: Path
-) -> None:
-    """Importing again from the folder that came second writes nothing."""
-    with served(scene.place(tmp_path)) as place:
-        (tmp_path / "other").mkdir()
-        other = replace(place, state=scene.place(tmp_path / "other").state)
-        slow(place, "bulk-create", 6)
-        both = [it.start(*it.importing(scene.sources)) for it in (place, other)]
-        for process in both:
-            end(process)
-        written = len(evidence.written(place.sandbox))
-
-        for it in (place, other):
             again = it.run(*it.importing(scene.sources), "--output", "json", "--quiet")
             rows = json.loads(again.stdout)["rows"]
             assert (rows["created"], rows["updated"]) == (0, 0)
-
-        assert len(evidence.written(place.sandbox)) == written
-
-
-TROUBLES = {
-    "at work": {"endpoint": "bulk-create", "nth": 2, "do": "delay", "seconds": 2},
-    "in an outage": {"endpoint": "bulk-create", "rate": 1.0, "do": "status", "status": 503},
-    "while an answer does not come": {
-        "endpoint": "bulk-create",
-        "nth": 2,
-        "do": "delay",
-        "seconds": 50,
-    },
-}
+        assert len(evidence.written(place.sandbox)) == scene.log + len(log)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES.keys())
+AT_WORK = {"endpoint": "bulk-create", "nth": 2, "do": "delay", "seconds": 2}
+OUTAGE = {"endpoint": "bulk-create", "rate": 1.0, "do": "status", "status": 503}
+SILENCE = {"endpoint": "bulk-create", "nth": 1, "do": "delay", "seconds": 40}
+
+
+def stop(scene: Scene, place: Place, number: signal.Signals) -> str:
+    """Stop an import by a signal in the middle of its load; return the command it prints."""
+    process = place.start(*place.importing(scene.sources))
+    await_sent(place)
+    time.sleep(0.5)
+    begun = time.monotonic()
+    process.send_signal(number)
+    code, out, err = end(process)
+    assert code == 4, (code, out, err)
+    assert time.monotonic() - begun < 20
+    set_faults(place, [], 1)
+    said = next(line for line in out.splitlines() if "runs resume" in line)
+    return said[said.index("square-etl runs resume") :]
+
+
+@pytest.mark.parametrize(
+    ("number", "trouble"),
+    [
+        pytest.param(signal.SIGTERM, AT_WORK, id="SIGTERM at work"),
+        pytest.param(signal.SIGINT, AT_WORK, id="SIGINT at work"),
+        pytest.param(signal.SIGTERM, OUTAGE, id="SIGTERM in an outage"),
+        pytest.param(signal.SIGTERM, SILENCE, id="SIGTERM while no answer comes"),
+    ],
+)
 def test_a_signal_stops_an_import_gently(
     scene: Scene, tmp_path: Path, number: signal.Signals, trouble: dict[str, object]
 ) -> None:
-    """It exits with 4 within 20 seconds and prints the command that finishes it, as typed."""
+    """It exits with 4 within 20 seconds and says how to finish, and nothing is lost."""
     with served(scene.place(tmp_path)) as place:
         set_faults(place, [trouble], 1)
-        process = place.start(*place.importing(scene.sources))
-        await_sent(place)
-        time.sleep(0.5)
 
-        begun = time.monotonic()
-        process.send_signal(number)
-        code, out, err = end(process)
-        seconds = time.monotonic() - begun
+        command = stop(scene, place, number)
 
-        assert code == 4, (code, out, err)
-        assert seconds < 20, f"{seconds:.0f} s"
-        set_faults(place, [], 1)
-        (command,) = [line for line in out.splitlines() if line.startswith("next: ")][:1]
-        program, *arguments = shlex.split(command.removeprefix("next: "))
-        assert program == "square-etl"
-        resumed = place.run(*arguments)
+        run = shlex.split(command)[3]
+        resumed = place.run(*place.resuming(run))
         assert resumed.returncode == scene.undisturbed.exit_code, resumed.stderr
-        (run,) = place.runs()[1:]
-        found = evidence.gather(run, place.sandbox, resumed.returncode, scene.log)
+        found = evidence.gather(place.runs()[1], place.sandbox, resumed.returncode, scene.log)
         evidence.check(found, scene.undisturbed, scene.profiles)
+
+
+def test_the_printed_command_finishes_the_run_as_typed(scene: Scene, tmp_path: Path) -> None:
+    """Whatever options the import was given, what it prints can be pasted."""
+    with served(scene.place(tmp_path)) as place:
+        set_faults(place, [AT_WORK], 1)
+        command = stop(scene, place, signal.SIGTERM)
+
+        resumed = place.run(*shlex.split(command)[1:])
+
+        assert resumed.returncode == scene.undisturbed.exit_code, resumed.stderr

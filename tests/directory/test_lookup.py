@@ -124,9 +124,11 @@ def test_the_cheaper_way_is_chosen() -> None:
     assert choose("auto", 9, 1000).way == "search"
     assert choose("auto", 11, 1000).way == "snapshot"
     assert choose("auto", 1, 0).way == "snapshot"
-    chosen = choose("search", 5000, 10)
-    assert chosen.way == "search"
-    assert chosen.reason == "asked for, of 5000 searches or 1 pages of the directory's 10 profiles"
+    for way in ("search", "snapshot"):
+        chosen = choose(way, 5000, 1010)
+        assert chosen.way == way
+        for cost in ("5,000 searches", "1,010 profiles", "11 calls"):
+            assert cost in chosen.told
 
 
 @pytest.fixture
