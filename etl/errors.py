@@ -75,7 +75,13 @@ class Fault:
 
 
 class Refused(SquareError):
-    """Square answered 4xx to the request as a whole: sending it again changes nothing."""
+    """Square answered 4xx to the request as a whole: sending it again changes nothing.
+
+    ``repeated`` tells that earlier attempts of the request were not answered: what they did before
+    this refusal is not known.
+    """
+
+    repeated = False
 
     def __init__(self, endpoint: str, status: int, faults: Sequence[Fault]) -> None:
         self.endpoint = endpoint

@@ -23,9 +23,8 @@ from etl.errors import (
     ConfigError,
     Interrupted,
     SourceError,
+    SquareError,
     StateError,
-    Unauthorized,
-    Unavailable,
 )
 from etl.files.sources import open_sources, verify_unchanged
 from etl.journal.journal import Journal, Run
@@ -179,7 +178,7 @@ def _work(
                     _STAGES[stage](job)
         except BrakeError as stop:
             journal.note(stopped=f"brake: {stop}")
-        except (Interrupted, Unauthorized, Unavailable) as stop:
+        except (Interrupted, SquareError) as stop:
             journal.note(stopped=str(stop))
         except SourceError:
             # Found while reading on: nothing was sent, and there is nothing to go on with.
@@ -213,19 +212,7 @@ def _read(job: _Job) -> None:
 
 def _check(job: _Job) -> None:
     total = _count(job.journal, "SELECT coalesce(sum(rows), 0) FROM sources")
-
-    def decide(decisions: dict[str, str]) -> None:
-        if job.ledger:
-            with job.ledger.transaction():
-                job.ledger.decide(decisions.items())
-
-    check(
-        job.journal,
-        job.config,
-        job.run.country,
-        decide,
-        lambda rows: _tell(job, "check", rows, total),
-    )
+    check(job.journal, job.config, job.run.country, lambda rows: _tell(job, "check", rows, total))
     job.journal.note(stage="done" if job.run.command == "validate" else "plan")
 
 

@@ -10,8 +10,8 @@ from etl.customers import codes
 PACKAGE = Path(__file__).parent.parent / "etl"
 CODE = re.compile(r'"([A-Z]{2,}(?:_[A-Z]+)+)"')
 
-# Square's words for requests and for failures that pass; no row is ever given one of these.
-NOT_OF_ROWS = {"API_ERROR", "RATE_LIMIT_ERROR", "VERSION_MISMATCH"}
+# Categories and words for whole requests; no row is ever given one of these.
+NOT_OF_ROWS = {"API_ERROR", "INVALID_REQUEST_ERROR", "RATE_LIMIT_ERROR", "VERSION_MISMATCH"}
 
 
 def sources() -> list[str]:

@@ -20,7 +20,7 @@ _MEMORY = "256MB"
 _BUFFERED = 4096
 
 _STRANGER = (
-    "customer_id IS NULL AND NOT held AND known_by <> 'id' "
+    "customer_id IS NULL AND NOT held AND known_by = '' "
     "AND row * 2 NOT IN (SELECT element FROM labels)"
 )
 
@@ -52,6 +52,15 @@ ROWS = pa.schema(
         ("given_name", pa.string()),
         ("family_name", pa.string()),
         ("company_name", pa.string()),
+    ]
+)
+WRITTEN = pa.schema(
+    [
+        ("customer_id", pa.string()),
+        ("version", pa.int64()),
+        ("reference_id", pa.string()),
+        ("email", pa.string()),
+        ("phone", pa.string()),
     ]
 )
 VERDICTS = pa.schema(
@@ -90,7 +99,8 @@ class Index:
             str(path), config={"memory_limit": _MEMORY, "preserve_insertion_order": False}
         )
         path.chmod(0o600)
-        for name, schema in (("profiles", PROFILES), ("rows", ROWS), ("verdicts", VERDICTS)):
+        tables = {"profiles": PROFILES, "rows": ROWS, "written": WRITTEN, "verdicts": VERDICTS}
+        for name, schema in tables.items():
             self._db.register("empty", schema.empty_table())
             self._db.execute(f"CREATE TABLE {name} AS SELECT * FROM empty")
             self._db.unregister("empty")
@@ -141,6 +151,10 @@ class Index:
         """Keep rows of the ``ROWS`` schema."""
         self._insert("rows", rows)
 
+    def add_written(self, written: pa.Table) -> None:
+        """Keep what we last wrote to customers, of the ``WRITTEN`` schema."""
+        self._insert("written", written)
+
     def add_verdicts(self, verdicts: pa.Table) -> None:
         """Keep verdicts of the ``VERDICTS`` schema."""
         self._insert("verdicts", verdicts)
@@ -152,14 +166,24 @@ class Index:
 
     # -- asking ------------------------------------------------------------------------------
 
-    def versions(self, ids: Sequence[str]) -> dict[str, int]:
-        """Return the version we know of each of these profiles; unknown ones are left out."""
-        return dict(
-            self._db.execute(
-                "SELECT id, version FROM profiles JOIN (SELECT unnest(?) AS id) USING (id)",
-                [list(ids)],
-            ).fetchall()
+    def stale(self, keys: Sequence[str]) -> list[str]:
+        """Return the ids whose profile has to be read again before rows are held against it.
+
+        What rows are known to be and is not here; what is here in an older version than we wrote;
+        what we wrote under a key of a row (a column of ``keys``) and is not here at all.
+        """
+        shares = " OR ".join(
+            f"written.{key} IN (SELECT {key} FROM rows WHERE {key} IS NOT NULL)" for key in keys
         )
+        found = self._db.execute(
+            "SELECT customer_id FROM rows "
+            "WHERE customer_id IS NOT NULL AND customer_id NOT IN (SELECT id FROM profiles) "
+            "UNION SELECT customer_id FROM written JOIN profiles ON id = customer_id "
+            "WHERE profiles.version < written.version "
+            "UNION SELECT customer_id FROM written "
+            f"WHERE ({shares}) AND customer_id NOT IN (SELECT id FROM profiles) ORDER BY 1"
+        )
+        return [customer_id for (customer_id,) in found.fetchall()]
 
     def distinct(self, column: str) -> Iterator[list[str]]:
         """Yield the distinct non-null values of a column of the rows, in order, 1,000 at a time."""
@@ -177,7 +201,8 @@ class Index:
     def resolve(self, outcome: Mapping[str, str | None]) -> None:
         """Replace what rows are known to be: id asked for → id that answered, None where gone.
 
-        A row whose profile is gone begins a new generation, unless its own id column named it.
+        A row whose profile is gone is no longer known by the crosswalk and begins a new generation;
+        one that an id column or a decision named keeps saying so, without a customer.
         """
         table = pa.table(
             {"asked": list(outcome), "found": pa.array(list(outcome.values()), pa.string())}
@@ -187,7 +212,8 @@ class Index:
             "UPDATE rows SET customer_id = found, "
             "generation = generation + CASE WHEN found IS NULL AND known_by = 'crosswalk' "
             "THEN 1 ELSE 0 END, "
-            "known_by = CASE WHEN found IS NULL AND known_by <> 'id' THEN '' ELSE known_by END "
+            "known_by = CASE WHEN found IS NULL AND known_by = 'crosswalk' "
+            "THEN '' ELSE known_by END "
             "FROM outcome WHERE rows.customer_id = asked"
         )
         self._db.unregister("outcome")

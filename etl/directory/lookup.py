@@ -11,8 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-from etl.directory.index import Index
-from etl.journal.ledger import Ledger, Written
+import pyarrow as pa
+
+from etl.directory.index import WRITTEN, Index
+from etl.journal.ledger import Ledger
 from etl.square.client import SquareClient
 
 # Config's names for match keys, and the columns of the index that hold them.
@@ -52,38 +54,27 @@ def read_directory(
     index.add_profiles(_counted(pages, progress))
 
 
-def consult_ledger(square: SquareClient, index: Index, ledger: Ledger, keys: Sequence[str]) -> None:
+def consult_ledger(
+    square: SquareClient, index: Index, ledger: Ledger, keys: Sequence[str]
+) -> list[str]:
     """Read by id what lists and searches may not show yet, and follow merged profiles.
 
     Afterwards every row's known id is the id of a profile of the index, or was found to be gone.
+    Returns the ids under which no profile exists any more, for the ledger to forget.
     """
-    for ids in index.distinct("customer_id"):
-        latest = {entry.customer_id: entry.version for entry in ledger.written("customer_id", ids)}
-        seen = index.versions(ids)
-        stale = [id for id in ids if id not in seen or seen[id] < latest.get(id, 0)]
-        index.resolve(_refresh(square, index, ledger, stale))
-    for column in keys:
-        for values in index.distinct(column):
-            entries: list[Written] = list(ledger.written(column, values))
-            seen = index.versions([entry.customer_id for entry in entries])
-            _refresh(
-                square,
-                index,
-                ledger,
-                [e.customer_id for e in entries if seen.get(e.customer_id, -1) < e.version],
-            )
-
-
-def _refresh(
-    square: SquareClient, index: Index, ledger: Ledger, ids: Sequence[str]
-) -> dict[str, str | None]:
-    answers = square.retrieve_customers(ids) if ids else {}
-    outcome = {asked: str(profile["id"]) if profile else None for asked, profile in answers.items()}
-    moved = [asked for asked, found in outcome.items() if asked != found]
-    index.drop_profiles(moved)
-    index.add_profiles(profile for profile in answers.values() if profile is not None)
-    ledger.forget(moved)
-    return outcome
+    written = [entry._asdict() for entry in ledger.written()]
+    index.add_written(pa.Table.from_pylist(written, schema=WRITTEN))
+    moved: list[str] = []
+    stale = index.stale(keys)
+    for start in range(0, len(stale), _PAGE):
+        answers = square.retrieve_customers(stale[start : start + _PAGE])
+        found = {asked: str(p["id"]) if p else None for asked, p in answers.items()}
+        gone = [asked for asked, answered in found.items() if asked != answered]
+        index.drop_profiles(gone)
+        index.add_profiles(profile for profile in answers.values() if profile is not None)
+        index.resolve(found)
+        moved += gone
+    return moved
 
 
 def _found(

@@ -7,7 +7,7 @@ One SQLite file per run, the source of every report. Nothing is sent that is not
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -58,14 +58,16 @@ CREATE INDEX problems_by_row ON problems (row);
 CREATE TABLE reviews (
     row INTEGER PRIMARY KEY, review_key TEXT NOT NULL, candidates TEXT NOT NULL,
     related TEXT NOT NULL);
+CREATE TABLE decisions (review_key TEXT PRIMARY KEY, decision TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE requests (
     request INTEGER PRIMARY KEY, state TEXT NOT NULL DEFAULT 'planned',
     sends INTEGER NOT NULL DEFAULT 0, endpoint TEXT NOT NULL, body BLOB NOT NULL);
 CREATE INDEX requests_by_state ON requests (state, request);
 CREATE TABLE writes (
-    write INTEGER PRIMARY KEY, row INTEGER NOT NULL, action TEXT NOT NULL, key TEXT NOT NULL,
+    number INTEGER PRIMARY KEY, row INTEGER NOT NULL, action TEXT NOT NULL, key TEXT NOT NULL,
     customer_id TEXT NOT NULL, version INTEGER, generation INTEGER NOT NULL,
-    request INTEGER NOT NULL, tries INTEGER NOT NULL, state TEXT NOT NULL DEFAULT 'open',
+    request INTEGER NOT NULL, tries INTEGER NOT NULL, uncertain INTEGER NOT NULL,
+    state TEXT NOT NULL DEFAULT 'open',
     verified TEXT NOT NULL DEFAULT '', intent TEXT NOT NULL, changes TEXT NOT NULL);
 CREATE INDEX writes_by_request ON writes (request);
 CREATE INDEX writes_by_row ON writes (row);
@@ -114,23 +116,9 @@ class Write:
 
     ``intent`` holds what the row wants (field → value, None is an empty cell), ``changes`` what of
     it is sent (None clears). ``key`` names the entry in the bulk call: idempotency key or id.
+    ``tries`` counts the calls it was put in; ``uncertain`` says that one of them may have done it
+    though no answer said so. Number and request are given when it is planned.
     """
-
-    write: int
-    row: int
-    action: Literal["create", "update"]
-    key: str
-    customer_id: str
-    version: int | None
-    generation: int
-    intent: dict[str, str | None]
-    changes: dict[str, str | None]
-    request: int
-    tries: int
-
-
-class NewWrite(NamedTuple):
-    """A write before it has a number and a request."""
 
     row: int
     action: Literal["create", "update"]
@@ -141,6 +129,9 @@ class NewWrite(NamedTuple):
     intent: dict[str, str | None]
     changes: dict[str, str | None]
     tries: int = 1
+    uncertain: bool = False
+    number: int = 0
+    request: int = 0
 
 
 class RowChange(NamedTuple):
@@ -184,9 +175,15 @@ class Journal:
 
     @classmethod
     def create(cls, path: Path, run: Run, sources: Sequence[tuple[str, str]]) -> Self:
-        """Begin a journal; ``sources`` are (facts, mapping) as JSON, in the command's order."""
-        path.touch(mode=0o600, exist_ok=False)
-        journal = cls(path, _connect(path))
+        """Begin a journal; ``sources`` are (facts, mapping) as JSON, in the command's order.
+
+        It gets its name when it is complete: a run killed before that never began.
+        """
+        if path.exists():
+            raise FileExistsError(path)
+        unnamed = path.with_suffix(".new")
+        unnamed.touch(mode=0o600, exist_ok=False)
+        journal = cls(path, _connect(unnamed))
         with journal.transaction():
             # executescript would commit by itself
             for statement in _SCHEMA.split(";\n"):
@@ -197,7 +194,9 @@ class Journal:
                 "INSERT INTO sources (source, facts, mapping) VALUES (?, ?, ?)",
                 [(number, *source) for number, source in enumerate(sources)],
             )
-        return journal
+        journal.close()
+        unnamed.rename(path)
+        return cls.open(path)
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -384,6 +383,14 @@ class Journal:
         )
         return [Problem(*values) for values in found]
 
+    def add_decisions(self, decisions: Mapping[str, str]) -> None:
+        """Keep what a fed-back review file decides: review key → decision."""
+        self._db.executemany("INSERT OR REPLACE INTO decisions VALUES (?, ?)", decisions.items())
+
+    def decisions(self) -> dict[str, str]:
+        """Return what this run's sources decide."""
+        return dict(self._db.execute("SELECT review_key, decision FROM decisions"))
+
     # -- planning ----------------------------------------------------------------------------
 
     def change_rows(self, changes: Iterable[RowChange]) -> None:
@@ -444,7 +451,7 @@ class Journal:
         self,
         endpoint: Endpoint,
         body: bytes,
-        writes: Iterable[NewWrite],
+        writes: Iterable[Write],
     ) -> None:
         """Plan one bulk call; its bytes are fixed here and read back before each sending."""
         cursor = self._db.execute(
@@ -452,13 +459,19 @@ class Journal:
         )
         self._db.executemany(
             "INSERT INTO writes (row, action, key, customer_id, version, generation, intent, "
-            "changes, tries, request) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "changes, tries, uncertain, request) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 (
-                    *write[:6],
+                    write.row,
+                    write.action,
+                    write.key,
+                    write.customer_id,
+                    write.version,
+                    write.generation,
                     _json(write.intent),
                     _json(write.changes),
                     write.tries,
+                    write.uncertain,
                     cursor.lastrowid,
                 )
                 for write in writes
@@ -504,18 +517,13 @@ class Journal:
     def landed(self, write: Write, customer_id: str, version: int) -> None:
         """Note that a write is known to have taken effect."""
         self._db.execute(
-            "UPDATE writes SET state = 'landed', customer_id = ?, version = ? WHERE write = ?",
-            (customer_id, version, write.write),
+            "UPDATE writes SET state = 'landed', customer_id = ?, version = ? WHERE number = ?",
+            (customer_id, version, write.number),
         )
 
     def writes(self, request: Request) -> list[Write]:
         """Return the writes of one bulk call that are not settled, in order."""
         return self._writes("request = ? AND state = 'open'", (request.request,))
-
-    def open_requests(self) -> int:
-        """Return how many bulk calls are not answered."""
-        (count,) = self._db.execute("SELECT count(*) FROM requests WHERE state <> 'answered'")
-        return int(count)
 
     # -- verifying ---------------------------------------------------------------------------
 
@@ -527,14 +535,14 @@ class Journal:
         also = "AND verified = ''" if unverified else ""
         last = -1
         while found := self._writes(
-            f"state = 'landed' AND write > ? {also} ORDER BY write LIMIT ?", (last, size)
+            f"state = 'landed' AND number > ? {also} ORDER BY number LIMIT ?", (last, size)
         ):
             yield found
-            last = found[-1].write
+            last = found[-1].number
 
     def verified(self, write: Write, verdict: Literal["matched", "mismatched"]) -> None:
         """Note what reading a profile back showed."""
-        self._db.execute("UPDATE writes SET verified = ? WHERE write = ?", (verdict, write.write))
+        self._db.execute("UPDATE writes SET verified = ? WHERE number = ?", (verdict, write.number))
 
     # -- reporting ---------------------------------------------------------------------------
 
@@ -543,19 +551,18 @@ class Journal:
         return iter(self._db.execute(sql, parameters))
 
     def _writes(self, where: str, parameters: tuple[Any, ...]) -> list[Write]:
-        rows = self._db.execute(
-            "SELECT write, row, action, key, customer_id, version, generation, intent, changes, "
-            f"request, tries FROM writes WHERE {where}",
+        found = self._db.execute(
+            "SELECT row, action, key, customer_id, version, generation, intent, changes, tries, "
+            f"uncertain, number, request FROM writes WHERE {where}",
             parameters,
         )
-        return [_write(*found) for found in rows.fetchall()]
+        return [_write(*columns) for columns in found.fetchall()]
 
 
-def _write(*found: Any) -> Write:
-    *decided, intent, changes, request, tries = found
-    number, row, action, key, customer_id, version, generation = decided
+def _write(*columns: Any) -> Write:
+    *decided, intent, changes, tries, uncertain, number, request = columns
+    row, action, key, customer_id, version, generation = decided
     return Write(
-        number,
         row,
         action,
         key,
@@ -564,8 +571,10 @@ def _write(*found: Any) -> Write:
         generation,
         orjson.loads(intent),
         orjson.loads(changes),
-        request,
         tries,
+        bool(uncertain),
+        number,
+        request,
     )
 
 

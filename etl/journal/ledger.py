@@ -25,9 +25,6 @@ CREATE TABLE IF NOT EXISTS crosswalk (
 CREATE TABLE IF NOT EXISTS written (
     merchant TEXT, customer_id TEXT, version INTEGER NOT NULL, reference_id TEXT, email TEXT,
     phone TEXT, PRIMARY KEY (merchant, customer_id)) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS written_reference ON written (merchant, reference_id);
-CREATE INDEX IF NOT EXISTS written_email ON written (merchant, email);
-CREATE INDEX IF NOT EXISTS written_phone ON written (merchant, phone);
 CREATE TABLE IF NOT EXISTS reviews (
     merchant TEXT, review_key TEXT, decision TEXT NOT NULL,
     PRIMARY KEY (merchant, review_key)) WITHOUT ROWID;
@@ -106,24 +103,24 @@ class Ledger:
             ((self._merchant, key, *known) for key, known in entries),
         )
 
-    def written(self, column: str, values: Sequence[str]) -> Iterator[Written]:
-        """Yield what we wrote to customers whose ``column`` is one of these values.
-
-        ``column``: customer_id, reference_id, email or phone.
-        """
+    def written(self) -> Iterator[Written]:
+        """Yield what we last wrote to each customer."""
         return (
             Written(*found)
-            for found in self._each(
+            for found in self._db.execute(
                 "SELECT customer_id, version, reference_id, email, phone FROM written "
-                f"WHERE merchant = ? AND {column} IN ({{}})",
-                values,
+                "WHERE merchant = ?",
+                (self._merchant,),
             )
         )
 
     def wrote(self, entries: Iterable[Written]) -> None:
-        """Note what was written to customers."""
+        """Note what was written to customers; a key that was not written stays as it was."""
         self._db.executemany(
-            "INSERT OR REPLACE INTO written VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO written VALUES (?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT DO UPDATE SET version = max(version, excluded.version), "
+            "reference_id = coalesce(excluded.reference_id, reference_id), "
+            "email = coalesce(excluded.email, email), phone = coalesce(excluded.phone, phone)",
             ((self._merchant, *entry) for entry in entries),
         )
 
@@ -159,6 +156,14 @@ class Ledger:
         self._db.executemany(
             "INSERT OR REPLACE INTO reviews VALUES (?, ?, ?)",
             ((self._merchant, key, decision) for key, decision in decisions),
+        )
+
+    def fulfilled(self, created: Iterable[tuple[str, str]]) -> None:
+        """Turn decisions to create, by review key, into the customers that were created."""
+        self._db.executemany(
+            "UPDATE reviews SET decision = ?3 "
+            "WHERE merchant = ?1 AND review_key = ?2 AND decision = 'create'",
+            ((self._merchant, key, customer_id) for key, customer_id in created),
         )
 
     def _each(self, sql: str, values: Sequence[str]) -> Iterator[tuple[Any, ...]]:

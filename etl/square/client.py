@@ -22,7 +22,7 @@ from etl.square.exchange import Received, exchange
 from etl.square.network import BASE_URLS, check_base_url, network_transport
 from etl.square.pacing import Pace
 from etl.square.retry import TryAgain
-from etl.square.wire import Answer, Call, Item, Merchant, Page, Profile
+from etl.square.wire import Answer, Bulk, Call, Merchant, Page, Profile
 
 __all__ = ["BASE_URLS", "SquareClient", "check_base_url", "network_transport"]
 
@@ -141,14 +141,14 @@ class SquareClient:
             found |= self._retrieve(asked[start : start + BATCH])
         return found
 
-    def bulk_create(self, body: bytes) -> dict[str, Item]:
+    def bulk_create(self, body: bytes) -> Bulk:
         """Send ``body`` to BulkCreateCustomers as it is; the result's keys are idempotency keys.
 
         What became of a key that is absent from the result is not known.
         """
         return self._bulk("/v2/customers/bulk-create", body)
 
-    def bulk_update(self, body: bytes) -> dict[str, Item]:
+    def bulk_update(self, body: bytes) -> Bulk:
         """Send ``body`` to BulkUpdateCustomers as it is; the result's keys are customer ids.
 
         A null clears its field. What became of an id that is absent from the result is not known.
@@ -156,17 +156,25 @@ class SquareClient:
         # Without the header Square may ignore a null.
         return self._bulk("/v2/customers/bulk-update", body, {"X-Clear-Null": "true"})
 
+    def hold_back(self, times: int) -> None:
+        """Let the next request wait as after ``times`` failures in a row.
+
+        For answers that put off single entries, which only the caller can tell from progress.
+        """
+        self._pace.hold(self._clock() + retry.backoff(times, self._chance.random()))
+
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
 
-    def _bulk(
-        self, path: str, body: bytes, headers: Mapping[str, str] | None = None
-    ) -> dict[str, Item]:
+    def _bulk(self, path: str, body: bytes, headers: Mapping[str, str] | None = None) -> Bulk:
         keys = orjson.loads(body)["customers"].keys()
-        return self._ask(
+        items, attempts = self._answer(
             lambda answer: wire.items(answer, keys), "POST", path, body=body, headers=headers
         )
+        bulk = Bulk(items)
+        bulk.repeated = attempts > 1
+        return bulk
 
     def _retrieve(self, ids: Sequence[str]) -> dict[str, Profile | None]:
         """Ask for at most one batch of ids until every one of them is accounted for."""
@@ -179,7 +187,7 @@ class SquareClient:
                     f"POST {path}: {len(missing)} of {len(ids)} ids stay without an answer"
                 )
             if askings:
-                self._pace.hold(self._clock() + retry.backoff(askings, self._chance.random()))
+                self.hold_back(askings)
             answered = self._ask(
                 partial(wire.retrieved, asked=missing),
                 "POST",
@@ -198,9 +206,22 @@ class SquareClient:
         *,
         params: Mapping[str, str] | None = None,
         body: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
     ) -> T:
         """Send one request until it is answered; ``read`` says what the answer means."""
+        result, _ = self._answer(read, method, path, params=params, body=body)
+        return result
+
+    def _answer(
+        self,
+        read: Callable[[Answer], T],
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> tuple[T, int]:
+        """Send one request until it is answered; also return in how many attempts it was."""
         endpoint = f"{method} {path}"
         request = self._http.build_request(
             method, path, params=params, content=body, headers=headers
@@ -223,9 +244,12 @@ class SquareClient:
                 self._sleep(instant - now)
             attempts += 1
             try:
-                return self._attempt(endpoint, request, read, repeated=attempts > 1)
+                return self._attempt(endpoint, request, read, repeated=attempts > 1), attempts
             except TryAgain as failure:
                 last = failure
+            except Refused as refusal:
+                refusal.repeated = attempts > 1
+                raise
             wait = max(last.floor, retry.backoff(attempts, self._chance.random()))
             self._pace.hold(self._clock() + wait)
 

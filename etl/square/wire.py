@@ -39,6 +39,17 @@ class Item:
     faults: tuple[Fault, ...]
 
 
+class Bulk(dict[str, Item]):
+    """The entries of a bulk answer by their key.
+
+    ``repeated`` tells that earlier attempts of the call were not answered: a write may have been
+    done by one of them.
+    """
+
+    __slots__ = ("repeated",)
+    repeated: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """One page of a listing; no cursor means there is no further page."""

@@ -26,13 +26,11 @@ def check(
     journal: Journal,
     config: Config,
     country: str,
-    decide: Callable[[dict[str, str]], None],
     between: Callable[[int], None],
 ) -> None:
     """Check every batch that was not checked yet; ``between`` hears how many rows so far.
 
-    ``country`` is the merchant's. ``decide`` is given what a fed-back review file decides: review
-    key → customer id, ``create`` or ``skip``.
+    ``country`` is the merchant's.
     """
     sources = journal.sources()
     for batch in journal.batches(unchecked=True):
@@ -43,12 +41,12 @@ def check(
             batch, unreadable, mapping_of(source), evidence_of(source), config, country
         )
         problems = [Problem(**problem) for problem in checked.problems.to_pylist()]
+        decided: dict[str, str] = {}
         keys = list(_source_keys(checked, config.source.namespace))
         if source["facts"]["ours"] and _DECISION in batch.cells.schema.names:
             rows = checked.customers.to_pylist()
             under = [payload.review_key(key, row) for key, row in zip(keys, rows, strict=True)]
             decided, wrong = _decisions(batch.cells.column(_DECISION).to_pylist(), under)
-            decide(decided)
             problems += wrong
         refused = {problem.row for problem in problems if problem.effect == "reject"}
         outcomes: list[Outcome] = [
@@ -58,6 +56,7 @@ def check(
             journal.check_batch(
                 batch, checked.customers, zip(keys, outcomes, strict=True), problems
             )
+            journal.add_decisions(decided)
         between(last + 1)
 
 

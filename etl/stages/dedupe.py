@@ -45,6 +45,7 @@ def gather(journal: Journal, ledger: Ledger, index: Index) -> None:
 
     Rows a person decided to leave out get their verdict here.
     """
+    decided = journal.decisions()
     for batch in journal.batches():
         pending = list(
             journal.query(
@@ -60,7 +61,8 @@ def gather(journal: Journal, ledger: Ledger, index: Index) -> None:
         under = [
             payload.review_key(key, told) for (_, key), told in zip(pending, values, strict=True)
         ]
-        known, reviews = ledger.known([key for _, key in pending]), ledger.reviews(under)
+        known = ledger.known([key for _, key in pending])
+        reviews = {**ledger.reviews(under), **decided}
         rows, skipped = [], []
         for (row, key), told, review_key in zip(pending, values, under, strict=True):
             if reviews.get(review_key) == "skip":
@@ -87,10 +89,10 @@ def _row(
         customer_id, known_by = cells["id"], "id"
     elif review and review != "create":
         customer_id, known_by = review, "decision"
-    elif known and known.customer_id and review != "":
-        customer_id, known_by = known.customer_id, "crosswalk"
     elif review == "create":
         decision = "create"
+    elif known and known.customer_id and review != "":
+        customer_id, known_by = known.customer_id, "crosswalk"
     return {
         "row": row,
         "source_key": key,
@@ -114,10 +116,14 @@ def _skip(row: int) -> dict[str, Any]:
 
 def _verdicts(component: Component, settings: Dedupe) -> Iterator[dict[str, Any]]:
     generations = {row["row"]: row["generation"] for row in component.rows}
-    gone = [row for row in component.rows if row["known_by"] == "id" and not row["customer_id"]]
-    for row in gone:
-        yield {"row": row["row"], "action": "reject", "code": "NOT_FOUND"}
-    here = [row for row in component.rows if row["known_by"] != "id" or row["customer_id"]]
+    here = []
+    for row in component.rows:
+        if row["customer_id"] or row["known_by"] == "":
+            here.append(row)
+        elif row["known_by"] == "id":
+            yield {"row": row["row"], "action": "reject", "code": "NOT_FOUND"}
+        else:
+            yield {"row": row["row"], "action": "undecided"}
     twins = _twins(here, settings)
     verdicts = decide_component(
         [_as_row(row) for row in here if row["row"] not in twins],

@@ -9,20 +9,30 @@ the profile it made, an update is guarded by the version it was computed from.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from etl.config import Update
 from etl.customers import payload
 from etl.customers.problems import Problem
-from etl.errors import Fault, Refused, Unauthorized, Unavailable
-from etl.journal.journal import Journal, NewWrite, Outcome, Request, RowChange, Run, Write
+from etl.errors import Fault, Refused, Unavailable
+from etl.journal.journal import Journal, Outcome, Request, RowChange, Run, Write
 from etl.square.client import SquareClient
-from etl.square.wire import Item
+from etl.square.wire import Bulk, Item, Profile
 from etl.stages.plan import Packer
 
-# Tries of one write before it is given up: answers that leave it out, or conflicts in a row.
-_TRIES = 3
+# Version conflicts of one update in a row before it is given up.
+_CONFLICTS = 3
+# Answers that put off or leave out the same row in a row; with the waits between them this takes
+# about as long as the default patience.
+_PUT_OFF = 20
+# Profiles of one row that were created and deleted again before it is given up.
+_GENERATIONS = 20
+# Rows refused one by one, with none taken in between, before something else than a row is to blame.
+_REFUSED = 20
+
+# Statuses that the content of one row can cause; others are about the call.
+_OF_ROWS = frozenset({400, 413})
 
 # "version mismatch" is not in the published list of codes, but the concurrency page uses it.
 _STALE = frozenset({"CONFLICT", "VERSION_MISMATCH"})
@@ -38,7 +48,7 @@ class _Settlement:
     landed: list[tuple[Write, str, int]] = field(default_factory=list)
     rows: list[RowChange] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
-    again: list[NewWrite] = field(default_factory=list)
+    again: list[Write] = field(default_factory=list)
 
     def land(self, write: Write, profile: Mapping[str, Any]) -> None:
         """The write took effect; ``profile`` is what Square holds now."""
@@ -56,7 +66,7 @@ class _Settlement:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Loader:
     """Sends what a journal has planned."""
 
@@ -64,13 +74,15 @@ class Loader:
     square: SquareClient
     run: Run
     update: Update
+    _put_off: int = field(default=0, init=False)  # answers in a row that only put rows off
+    _refused: int = field(default=0, init=False)  # rows in a row that were refused alone
 
     def load(self, between: Callable[[], None], *, sent_only: bool = False) -> None:
         """Send every open call and settle its answer; ``between`` is called at each boundary.
 
         ``sent_only`` settles just the calls that an interrupted run left in flight. Raises
-        Unavailable or Unauthorized when Square cannot be reached; what was sent then stays
-        ``unknown``.
+        SquareError when Square cannot be reached or refuses more than rows; what was sent then
+        stays ``unknown``.
         """
         while request := self.journal.next_request(sent_only=sent_only):
             between()
@@ -78,79 +90,119 @@ class Loader:
                 self.journal.sending(request)
             between()
             try:
-                items = self._send(request)
-            except Unauthorized:
-                raise
+                bulk = self._send(request)
             except Refused as refusal:
+                if refusal.status not in _OF_ROWS or self._refused >= _REFUSED:
+                    raise
                 self._split(request, refusal)
             else:
-                self._settle(request, items)
+                self._settle(request, bulk)
 
-    def _send(self, request: Request) -> dict[str, Item]:
+    def _send(self, request: Request) -> Bulk:
         if request.endpoint == "bulk-create":
             return self.square.bulk_create(request.body)
         return self.square.bulk_update(request.body)
 
     def _split(self, request: Request, refusal: Refused) -> None:
-        """Halve a call that Square refuses as a whole, until the row that poisons it is alone."""
-        writes = self.journal.writes(request)
+        """Halve a call that Square refuses as a whole, until the row that poisons it is alone.
+
+        If an earlier attempt of the call was not answered, it may have been carried out.
+        """
+        unanswered = refusal.repeated or request.sends > 0
+        writes = [
+            replace(write, uncertain=write.uncertain or unanswered)
+            for write in self.journal.writes(request)
+        ]
         settlement = _Settlement()
+        if len(writes) == 1:
+            self._refuse(writes[0], request, refusal, settlement)
         with self.journal.transaction():
-            if len(writes) == 1:
-                settlement.fail(writes[0], refusal.faults or [Fault("", "BAD_REQUEST")])
             middle = len(writes) // 2
             for half in (writes[:middle], writes[middle:]) if len(writes) > 1 else ():
-                self._plan_again([_same(write) for write in half])
+                self._plan_again(half)
             self._write_down(request, settlement)
 
-    def _settle(self, request: Request, items: Mapping[str, Item]) -> None:
+    def _refuse(
+        self, write: Write, request: Request, refusal: Refused, settlement: _Settlement
+    ) -> None:
+        """Settle a row that Square refuses alone, unless it was written before."""
+        self._refused += 1
+        if write.uncertain:
+            found = [
+                profile
+                for profile in self._alive(write)
+                if not payload.mismatches(write.changes, profile, self.run.country)
+            ]
+            if len(found) == 1:
+                settlement.land(write, found[0])
+                return
+            if write.action == "create" and request.sends == 0:
+                raise Unavailable(
+                    f"Square refuses {request.endpoint} now, but may have carried it out before, "
+                    "and search may not show it yet"
+                ) from refusal
+        settlement.fail(write, refusal.faults or [Fault("", "BAD_REQUEST")])
+
+    def _settle(self, request: Request, bulk: Bulk) -> None:
         settlement = _Settlement()
+        unanswered = bulk.repeated or request.sends > 0
         stale, reused = [], []
         for write in self.journal.writes(request):
-            item = items.get(write.key)
-            if item is None or any(fault.category in _LATER for fault in item.faults):
-                settlement.again.append(_same(write, tries=write.tries + 1))
+            item = bulk.get(write.key)
+            if item is None:
+                settlement.again.append(replace(write, tries=write.tries + 1, uncertain=True))
+            elif any(fault.category in _LATER for fault in item.faults):
+                uncertain = write.uncertain or unanswered
+                settlement.again.append(replace(write, tries=write.tries + 1, uncertain=uncertain))
             elif item.customer is not None:
                 settlement.land(write, item.customer)
             elif write.action == "update" and _says(item, _STALE | {"NOT_FOUND"}):
-                stale.append((write, item))
+                stale.append(replace(write, uncertain=write.uncertain or unanswered))
             elif write.action == "create" and _says(item, {"IDEMPOTENCY_KEY_REUSED"}):
                 reused.append((write, item))
             else:
                 settlement.fail(write, item.faults)
-        self._reread(stale, settlement, resent=request.sends > 0)
+        later = len(settlement.again)
+        self._reread(stale, settlement)
         for write, item in reused:
             self._reused(write, item, settlement)
         with self.journal.transaction():
             self._write_down(request, settlement)
-        if any(write.tries > _TRIES for write in settlement.again):
+        self._wait_for(later, request, progress=len(settlement.rows) > 0)
+
+    def _wait_for(self, later: int, request: Request, *, progress: bool) -> None:
+        """Hold back after an answer that put rows off; give up when nothing else comes."""
+        if progress:
+            self._put_off = self._refused = 0
+        if later:
+            self._put_off += 1
+            self.square.hold_back(self._put_off)
+        if self._put_off > _PUT_OFF:
             raise Unavailable(
-                f"Square's answers to {request.endpoint} keep leaving rows out; "
-                "whether they were written is not known yet"
+                f"Square's answers to {request.endpoint} keep putting off or leaving out rows; "
+                "whether these were written is not known yet"
             )
 
-    def _reread(
-        self, stale: Sequence[tuple[Write, Item]], settlement: _Settlement, *, resent: bool
-    ) -> None:
+    def _reread(self, stale: Sequence[Write], settlement: _Settlement) -> None:
         """Recompute updates whose profile moved: changed, merged into another, or deleted."""
-        profiles = (
-            self.square.retrieve_customers([w.customer_id for w, _ in stale]) if stale else {}
-        )
-        for write, item in stale:
+        ids = [write.customer_id for write in stale]
+        profiles = self.square.retrieve_customers(ids) if ids else {}
+        for write in stale:
             profile = profiles[write.customer_id]
             if profile is None:
-                settlement.fail(write, item.faults)
+                gone = f"Customer with ID `{write.customer_id}` not found."
+                settlement.fail(write, [Fault("INVALID_REQUEST_ERROR", "NOT_FOUND", gone)])
                 continue
             difference = payload.difference(
                 write.intent, profile, self.update.policy_for, self.run.country
             )
-            version = profile.get("version", 0)
-            if difference.changes and write.tries >= _TRIES:
-                settlement.fail(write, item.faults)
+            if difference.changes and write.tries >= _CONFLICTS:
+                kept = "The profile kept changing while it was updated."
+                settlement.fail(write, [Fault("INVALID_REQUEST_ERROR", "CONFLICT", kept)])
             elif difference.changes:
-                settlement.again.append(_update(write, profile["id"], version, difference.changes))
-            elif resent or version == (write.version or 0) + 1:
-                # The very change was made by this write: its answer was lost.
+                settlement.again.append(_updating(write, profile, difference.changes))
+            elif write.uncertain:
+                # The very change was made by an attempt whose answer was lost.
                 settlement.land(write, profile)
             else:
                 settlement.rows.append(RowChange(write.row, "unchanged", profile["id"]))
@@ -161,35 +213,43 @@ class Loader:
         A key stays used after its profile is deleted (developer forum 8276). Unless the row's keys
         lead to a profile that is alive, the row is created under the key of its next generation.
         """
-        alive = {
-            profile["id"]: profile
-            for field in _KEY_FIELDS
-            if write.changes.get(field)
-            for page in self.square.search_customers({field: {"exact": write.changes[field]}})
-            for profile in page
-        }
-        if len(alive) > 1 or write.tries >= _TRIES:
+        alive = self._alive(write)
+        if len(alive) > 1 or write.generation >= _GENERATIONS:
             settlement.fail(write, item.faults)
         elif alive:
-            ((customer_id, profile),) = alive.items()
             difference = payload.difference(
-                write.intent, profile, self.update.policy_for, self.run.country
+                write.intent, alive[0], self.update.policy_for, self.run.country
             )
             if difference.changes:
-                version = profile.get("version", 0)
-                settlement.again.append(_update(write, customer_id, version, difference.changes))
+                settlement.again.append(_updating(write, alive[0], difference.changes))
             else:
-                settlement.rows.append(RowChange(write.row, "unchanged", customer_id))
+                settlement.rows.append(RowChange(write.row, "unchanged", alive[0]["id"]))
         else:
             settlement.again.append(self._next_generation(write))
 
-    def _next_generation(self, write: Write) -> NewWrite:
+    def _alive(self, write: Write) -> list[Profile]:
+        """Return the profiles the row's keys lead to, as they are now."""
+        if write.action == "update":
+            ids = {write.customer_id}
+        else:
+            ids = {
+                str(profile["id"])
+                for field in _KEY_FIELDS
+                if write.changes.get(field)
+                for page in self.square.search_customers({field: {"exact": write.changes[field]}})
+                for profile in page
+            }
+        # Search may still show what was deleted or merged; an id is answered as it is now.
+        found = self.square.retrieve_customers(sorted(ids)).values() if ids else []
+        return list({profile["id"]: profile for profile in found if profile}.values())
+
+    def _next_generation(self, write: Write) -> Write:
         (source_key,) = next(
             self.journal.query("SELECT source_key FROM rows WHERE row = ?", write.row)
         )
         generation = write.generation + 1
         key = payload.idempotency_key(self.run.merchant_id, source_key, write.changes, generation)
-        return _same(write, tries=write.tries + 1)._replace(key=key, generation=generation)
+        return replace(write, key=key, generation=generation, tries=write.tries + 1)
 
     def _write_down(self, request: Request, settlement: _Settlement) -> None:
         for landed in settlement.landed:
@@ -199,7 +259,7 @@ class Loader:
         self.journal.add_problems(settlement.problems)
         self._plan_again(settlement.again)
 
-    def _plan_again(self, writes: Sequence[NewWrite]) -> None:
+    def _plan_again(self, writes: Sequence[Write]) -> None:
         packer = Packer(self.journal)
         for write in writes:
             packer.add(write)
@@ -210,33 +270,16 @@ def _says(item: Item, codes: frozenset[str] | set[str]) -> bool:
     return any(fault.code in codes for fault in item.faults)
 
 
-def _same(write: Write, tries: int | None = None) -> NewWrite:
-    return NewWrite(
-        write.row,
-        write.action,
-        write.key,
-        write.customer_id,
-        write.version,
-        write.generation,
-        write.intent,
-        write.changes,
-        write.tries if tries is None else tries,
-    )
-
-
-def _update(
-    write: Write, customer_id: str, version: int, changes: dict[str, str | None]
-) -> NewWrite:
-    return NewWrite(
-        write.row,
-        "update",
-        customer_id,
-        customer_id,
-        version,
-        write.generation,
-        write.intent,
-        changes,
-        write.tries + 1,
+def _updating(write: Write, profile: Profile, changes: dict[str, str | None]) -> Write:
+    return replace(
+        write,
+        action="update",
+        key=profile["id"],
+        customer_id=profile["id"],
+        version=profile.get("version", 0),
+        changes=changes,
+        tries=write.tries + 1,
+        uncertain=False,
     )
 
 

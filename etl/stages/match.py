@@ -43,11 +43,13 @@ def match(
             choice = choose(config.dedupe.lookup, searches, square.count_customers())
             journal.note(lookup=choice.told)
             read_directory(square, index, choice.way, keys, between)
-        consult_ledger(square, index, ledger, keys)
+        moved = consult_ledger(square, index, ledger, keys)
         decide(index, keys, config.dedupe)
         with journal.transaction():
             plan(journal, index, config, run)
             journal.note(stage=then)
+        if run.command == "import":
+            ledger.forget(moved)
     finally:
         index.close()
         path.unlink()

@@ -19,7 +19,7 @@ from etl.customers import codes, fields, payload
 from etl.customers.problems import Problem
 from etl.directory.index import Index
 from etl.errors import BrakeError
-from etl.journal.journal import Endpoint, Journal, NewWrite, Review, RowChange, Run
+from etl.journal.journal import Endpoint, Journal, Review, RowChange, Run, Write
 
 BULK = 100
 
@@ -72,12 +72,12 @@ class Packer:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._open: dict[Literal["create", "update"], dict[str, NewWrite]] = {
+        self._open: dict[Literal["create", "update"], dict[str, Write]] = {
             "create": {},
             "update": {},
         }
 
-    def add(self, write: NewWrite) -> None:
+    def add(self, write: Write) -> None:
         """Take one write into the next call of its kind."""
         waiting = self._open[write.action]
         # A call is a map: a second write under the same key waits for the next call.
@@ -98,12 +98,12 @@ class Packer:
             self._open[action] = {}
 
 
-def bulk_body(writes: Iterable[NewWrite]) -> bytes:
+def bulk_body(writes: Iterable[Write]) -> bytes:
     """Return the bytes of a bulk call; the same writes always make the same bytes."""
     return orjson.dumps({"customers": {write.key: _entry(write) for write in writes}})
 
 
-def _entry(write: NewWrite) -> dict[str, Any]:
+def _entry(write: Write) -> dict[str, Any]:
     guard = {} if write.version is None else {"version": write.version}
     return payload.body(write.changes) | guard
 
@@ -142,6 +142,8 @@ def plan(journal: Journal, index: Index, config: Config, run: Run) -> None:
                     _match(verdict, values, packer, page, config, run)
                 case "review":
                     _review(verdict, values, page)
+                case "undecided":
+                    _undecided(verdict, values, page)
                 case action:
                     _leave(action, verdict, page)
         _write_down(journal, page)
@@ -155,9 +157,9 @@ def brake(journal: Journal, limits: Limits) -> None:
     (rows,) = next(journal.query("SELECT count(*) FROM rows"))
     counts = {
         "max_rejected": "SELECT count(*) FROM rows WHERE outcome = 'rejected'",
-        "max_created": "SELECT count(*) FROM writes WHERE action = 'create'",
+        "max_created": "SELECT count(DISTINCT row) FROM writes WHERE action = 'create'",
         "max_cleared": "SELECT count(*) FROM writes, json_each(writes.changes) "
-        "WHERE json_each.type = 'null'",
+        "WHERE json_each.type = 'null' AND tries = 1",
     }
     for name, sql in counts.items():
         limit = getattr(limits, name)
@@ -165,8 +167,8 @@ def brake(journal: Journal, limits: Limits) -> None:
         if limit is not None and beyond(count, limit, rows):
             raise BrakeError(
                 f"the plan has {count} {name.removeprefix('max_')} of {rows} rows, more than "
-                f"[limits] {name} = {limit!r}. Nothing was sent. Look at the plan; if it is right, "
-                "raise the limit and give the same command again."
+                f"[limits] {name} = {limit!r}. Nothing more is sent. Look at the plan; if it is "
+                "right, raise the limit and give the same command again."
             )
 
 
@@ -188,7 +190,7 @@ def _create(
     key = payload.idempotency_key(
         run.merchant_id, verdict["source_key"], changes, verdict["generation"]
     )
-    packer.add(NewWrite(row, "create", key, "", None, verdict["generation"], intent, changes))
+    packer.add(Write(row, "create", key, "", None, verdict["generation"], intent, changes))
     page.rows.append(RowChange(row, "pending", "", verdict["matched_by"], "to be created"))
 
 
@@ -211,7 +213,7 @@ def _match(
         page.rows.append(RowChange(row, "unchanged", customer_id, evidence))
     else:
         packer.add(
-            NewWrite(
+            Write(
                 row,
                 "update",
                 customer_id,
@@ -234,6 +236,14 @@ def _review(verdict: dict[str, Any], values: RowValues, page: _Page) -> None:
     page.problems.append(Problem(row, "review", code, "", detail, codes.BY_NAME[code].remedy))
     key = payload.review_key(verdict["source_key"], values(row))
     page.reviews.append(Review(row, key, verdict["candidates"], verdict["related"]))
+
+
+def _undecided(verdict: dict[str, Any], values: RowValues, page: _Page) -> None:
+    """A decision named a customer that does not exist: the row waits for another one."""
+    row = verdict["row"]
+    page.refuse([row], "NO_DECISION", "no customer has the id that was decided for this row")
+    key = payload.review_key(verdict["source_key"], values(row))
+    page.reviews.append(Review(row, key, [], []))
 
 
 def _leave(action: str, verdict: dict[str, Any], page: _Page) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from etl.customers import payload
 from etl.customers.normalize import email_key
 from etl.journal.journal import Journal, Write
 from etl.journal.ledger import Known, Ledger, Written
@@ -16,15 +17,32 @@ from etl.journal.ledger import Known, Ledger, Written
 
 def remember(journal: Journal, ledger: Ledger) -> None:
     """Bring the ledger up to date with what the journal knows so far."""
+    told = "decisions" in journal.facts()
     with ledger.transaction():
+        if not told:
+            # Once only: a later run may have been told something else.
+            ledger.decide(journal.decisions().items())
+        ledger.fulfilled(_created(journal))
         ledger.remember(_crosswalk(journal))
         ledger.wrote(_written(write) for writes in journal.landed_writes(1000) for write in writes)
-        ledger.hold(
-            key
-            for (key,) in journal.query(
-                "SELECT review_key FROM reviews JOIN rows USING (row) WHERE outcome = 'review'"
-            )
-        )
+        ledger.hold(_review_keys(journal, "review"))
+        ledger.decide((key, "") for key in _review_keys(journal, "rejected"))
+    journal.note(decisions="remembered")
+
+
+def _created(journal: Journal) -> Iterator[tuple[str, str]]:
+    for writes in journal.landed_writes(1000):
+        for write in writes:
+            if write.action == "create":
+                (key,) = next(journal.query("SELECT source_key FROM rows WHERE row = ?", write.row))
+                yield payload.review_key(key, write.intent), write.customer_id
+
+
+def _review_keys(journal: Journal, outcome: str) -> Iterator[str]:
+    for (key,) in journal.query(
+        "SELECT review_key FROM reviews JOIN rows USING (row) WHERE outcome = ?", outcome
+    ):
+        yield key
 
 
 def _crosswalk(journal: Journal) -> Iterator[tuple[str, Known]]:

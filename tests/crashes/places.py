@@ -157,7 +157,9 @@ class Scene:
     def finish(self, place: Place, way: Way) -> None:
         """Finish what was killed, prove that it came to the undisturbed end, and import again."""
         code = self._finish(place, way)
-        (run,) = place.runs()[1:]
+        runs = place.runs()[1:]
+        assert len(runs) == 1, f"{len(runs)} runs instead of one that was finished"
+        (run,) = runs
         found = evidence.gather(run, place.sandbox, code, self.log)
         evidence.check(found, self.undisturbed, self.profiles)
         again = place.run(*place.importing(self.sources), "--output", "json", "--quiet")
@@ -170,7 +172,7 @@ class Scene:
         if way == "resume":
             resumed = place.run(*place.resuming())
             if resumed.returncode != 2:
-                return resumed.returncode
+                return self._ended(resumed)
             # The run had not begun, or it was finished.
             assert "unfinished" in resumed.stderr, resumed.stderr
         for run in place.runs()[1:]:
@@ -178,4 +180,8 @@ class Scene:
                 report = json.loads((run / "report.json").read_bytes())
                 if report["status"] == "finished":
                     return int(report["exit_code"])
-        return place.run(*place.importing(self.sources)).returncode
+        return self._ended(place.run(*place.importing(self.sources)))
+
+    def _ended(self, command: subprocess.CompletedProcess[str]) -> int:
+        assert command.returncode == self.undisturbed.exit_code, command.stderr
+        return command.returncode

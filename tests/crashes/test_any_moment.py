@@ -121,7 +121,7 @@ def test_killed_at_random(scene: Scene, tmp_path: Path) -> None:
 
 def test_killed_at_random_beside_a_server(scene: Scene, tmp_path: Path) -> None:
     """The same against another process, which goes on while the import is dead."""
-    run_all(there(scene, 6), tmp_path)
+    run_all(there(scene, 5), tmp_path)
 
 
 def test_killed_while_answers_are_lost(scene: Scene, tmp_path: Path) -> None:

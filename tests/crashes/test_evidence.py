@@ -12,6 +12,7 @@ import pytest
 
 from tests.crashes import evidence
 from tests.crashes.evidence import Evidence
+from tests.crashes.lanes import KILLS
 from tests.crashes.places import Scene, child
 
 
@@ -132,6 +133,7 @@ def test_keys_from_chance_would_be_noticed(scene: Scene, tmp_path: Path) -> None
     place = scene.place(tmp_path)
     lost = [at for at, point in enumerate(scene.points, 1) if point == "wire after bulk-create"]
     assert child(place, scene.sources, at=lost[2]).returncode == -9
+    KILLS["and finished by a bug"] += 1
 
     finished = child(place, scene.sources, salt="sx")
 

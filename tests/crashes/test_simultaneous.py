@@ -62,13 +62,13 @@ def test_the_second_import_is_told_who_is_at_work(
         if stopped:
             first.send_signal(signal.SIGSTOP)
 
-        second = place.run(*place.importing(scene.sources))
-        resumed = place.run(*place.resuming())
+        others = [place.start(*place.importing(scene.sources)), place.start(*place.resuming())]
+        refused = [end(process) for process in others]
 
         first.send_signal(signal.SIGCONT)
-        for refused in (second, resumed):
-            assert refused.returncode == 5, refused.stderr
-            assert f"process {first.pid} " in refused.stderr
+        for code, _, said in refused:
+            assert code == 5, said
+            assert f"process {first.pid} " in said
         code, _, said = end(first)
         assert code == scene.undisturbed.exit_code, said
         (run,) = place.runs()[1:]

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl.directory.index import ROWS, VERDICTS, Index
+from etl.directory.index import ROWS, VERDICTS, WRITTEN, Index
 
 KEYS = ("reference_id", "email", "phone")
 Thing = dict[str, Any]
@@ -205,14 +206,39 @@ def test_rows_without_any_key_join_their_twins() -> None:
         assert groups(index) == {frozenset({0, 2}), frozenset({1})}
 
 
+def writing(id: str, version: int, **keys: str) -> pa.Table:
+    """Return what the ledger tells of one customer."""
+    return pa.Table.from_pylist([{"customer_id": id, "version": version, **keys}], schema=WRITTEN)
+
+
 def test_a_later_profile_replaces_the_earlier() -> None:
     """The same id again is the same profile, as it was told last, within a page and across."""
+    rows = [row(number, customer_id=id, known_by="id") for number, id in enumerate("ABC")]
     with opened() as index:
-        add(index, [], [{"id": "A", "version": 1}, {"id": "A", "version": 2}])
+        add(index, rows, [{"id": "A", "version": 1}, {"id": "A", "version": 2}])
         index.add_profiles([{"id": "A", "version": 3}, {"id": "B", "version": 0}])
-        assert index.versions(["A", "B", "C"]) == {"A": 3, "B": 0}
+        assert index.stale(KEYS) == ["C"]
         index.drop_profiles(["A"])
-        assert index.versions(["A", "B"]) == {"B": 0}
+        assert index.stale(KEYS) == ["A", "C"]
+
+
+@pytest.mark.parametrize(("written", "stale"), [(2, []), (3, []), (4, ["A"])])
+def test_a_profile_older_than_our_write_is_stale(written: int, stale: list[str]) -> None:
+    """A profile that is told in an older version than we wrote has to be read again."""
+    with opened() as index:
+        add(index, [], [{"id": "A", "version": 3}])
+        index.add_written(writing("A", written))
+        assert index.stale(KEYS) == stale
+
+
+def test_what_we_wrote_under_a_key_of_a_row_is_read() -> None:
+    """A customer we wrote and the directory does not show is read if a row has one of its keys."""
+    with opened() as index:
+        add(index, [row(0, email="a@example.com")])
+        index.add_written(writing("A", 0, email="a@example.com"))
+        index.add_written(writing("B", 0, email="b@example.com"))
+        assert index.stale(KEYS) == ["A"]
+        assert index.stale(["phone"]) == []
 
 
 def test_distinct_values_come_in_order() -> None:
@@ -249,7 +275,7 @@ def test_known_profiles_are_resolved() -> None:
         (0, "NEW", "crosswalk", 0),
         (1, None, "", 3),
         (2, None, "id", 0),
-        (3, None, "", 0),
+        (3, None, "decision", 0),
         (4, "SAME", "crosswalk", 0),
     ]
 

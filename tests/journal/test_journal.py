@@ -6,6 +6,7 @@ import random
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 from etl.customers.fields import CUSTOMERS
 from etl.customers.problems import Problem
 from etl.errors import StateError
-from etl.journal.journal import FORMAT, Journal, NewWrite, RowChange, Run
+from etl.journal.journal import FORMAT, Journal, RowChange, Run, Write
 from etl.stages.reconcile import reconcile
 from tests.worlds import World, counts, folder_of, open_world, people, run_import
 
@@ -34,11 +35,10 @@ RUN = Run(
 CELLS = pa.RecordBatch.from_pylist([{"Name": "Ada"}, {"Name": ""}, {"Name": " B\n"}])
 
 
-def write(row: int, **facts: Any) -> NewWrite:
+def write(row: int, **facts: Any) -> Write:
     """Return a create of a row."""
     values = {"given_name": f"P{row}", "note": None}
-    given = {**NewWrite(row, "create", f"k{row}", "", None, 0, values, values)._asdict(), **facts}
-    return NewWrite(**given)
+    return replace(Write(row, "create", f"k{row}", "", None, 0, values, values), **facts)
 
 
 @pytest.fixture
@@ -353,12 +353,11 @@ def test_every_artifact_is_rebuilt_byte_for_byte(world: World) -> None:
     }
 
 
-@pytest.mark.xfail(strict=True, reason="an empty journal makes every later import fail")
 def test_a_journal_that_was_never_begun_does_not_stop_the_next_run(world: World) -> None:
     """A process that died while it began a journal leaves nothing that others stumble over."""
     world.state.prepare()
     folder = world.state.begin("20260101T000000Z-dead", None)
-    (folder / "journal.sqlite").touch(mode=0o600)
+    (folder / "journal.new").touch(mode=0o600)
 
     report = run_import(world, people(1))
 

@@ -203,7 +203,6 @@ def test_an_outage_beyond_the_patience_fails_nobody(world: World) -> None:
     assert len(world.written("create")) == 150
 
 
-@pytest.mark.xfail(strict=True, reason="passing errors of entries are not waited out")
 def test_a_temporary_error_of_one_entry_is_waited_out(world: World) -> None:
     """An entry that Square could not take just now goes again, later, until it is taken."""
     busy = 4
@@ -369,13 +368,7 @@ def test_overwrite_wins_over_an_edit_of_the_same_field(world: World) -> None:
 @pytest.mark.parametrize(
     "edits",
     [
-        pytest.param(
-            1,
-            marks=pytest.mark.xfail(
-                strict=True,
-                reason="load takes any profile one version ahead for its own lost update",
-            ),
-        ),
+        1,
         2,
     ],
 )
@@ -410,7 +403,6 @@ def test_our_own_lost_update_is_updated_once(world: World, fault: dict[str, Any]
     assert report["verified"] == {"checked": 1, "matched": 1, "mismatched": 0}
 
 
-@pytest.mark.xfail(strict=True, reason="a later edit hides that a lost update was ours")
 def test_our_lost_update_is_ours_though_somebody_edited_after_it(world: World) -> None:
     """An edit of another field after our lost update does not take the update away from us."""
     ada = world.create(**ADA, note="old")
@@ -525,7 +517,6 @@ def test_a_profile_deleted_before_the_load_fails(tmp_path: Path, lag: int) -> No
     world.close()
 
 
-@pytest.mark.xfail(strict=True, reason="the fault of the conflict is told instead")
 def test_a_profile_deleted_during_a_conflict_fails_as_not_found(world: World) -> None:
     """A profile that changed, and was gone when it was read again, fails with NOT_FOUND."""
     ada = world.create(**ADA, note="old")
@@ -621,7 +612,6 @@ def test_a_token_without_write_scope_burns_through_no_rows(world: World) -> None
     assert len(world.calls("bulk-create")) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="the refusal of a resend is taken for the fate of the write")
 def test_a_refused_resend_of_what_was_created_is_not_failed(world: World) -> None:
     """A create whose answer was lost and whose resend is refused may exist: it is not failed."""
     world.faults(

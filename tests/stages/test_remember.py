@@ -98,7 +98,6 @@ def test_another_source_key_is_matched_by_the_ledger(world: World, row: dict[str
     assert world.written("update")[0]["changes"] == {"note": "new"}
 
 
-@pytest.mark.xfail(strict=True, reason="the ledger keeps the last row's keys only")
 def test_an_update_does_not_make_the_ledger_forget_other_keys(world: World) -> None:
     """After an update from a file without phones, the phone of before still names its owner."""
     run_import(world, [ADA])
@@ -114,7 +113,6 @@ def test_an_update_does_not_make_the_ledger_forget_other_keys(world: World) -> N
     assert counts(report) == {"updated": 1}
 
 
-@pytest.mark.xfail(strict=True, reason="only profiles that rows name are compared with the ledger")
 def test_a_key_that_was_written_away_names_nobody(world: World) -> None:
     """An email that our own update replaced a moment ago does not lead to its former owner."""
     run_import(world, [ADA])
@@ -375,7 +373,6 @@ def test_a_decision_that_is_none_is_rejected(world: World) -> None:
     assert rejected["_suggestion"].startswith("write a customer id")
 
 
-@pytest.mark.xfail(strict=True, reason="an unknown id decides nothing, but ends the hold")
 def test_a_decision_for_a_customer_that_does_not_exist_is_rejected(world: World) -> None:
     """A word that only looks like an id names nobody: the row is rejected and stays held."""
     owner = world.create(given_name="Else", family_name="Other", phone_number=PHONE)
@@ -405,7 +402,6 @@ def test_decisions_on_rows_with_the_same_key_are_kept_apart(world: World) -> Non
     assert [p["given_name"] for p in world.alive().values()] == ["Ada"]
 
 
-@pytest.mark.xfail(strict=True, reason="decisions outlive what they decided")
 def test_created_by_decision_means_created_once(world: World) -> None:
     """Two people of one phone, both to be created, are there once, however often imported."""
     rows = kings("Ada", "Bob")
@@ -421,7 +417,6 @@ def test_created_by_decision_means_created_once(world: World) -> None:
     assert counts(again) == {"unchanged": 2}
 
 
-@pytest.mark.xfail(strict=True, reason="the crosswalk entry of the shared key comes first")
 def test_decisions_may_come_one_after_the_other(world: World) -> None:
     """Of two people of one phone the second is created as decided, though the first is known."""
     rows = kings("Ada", "Bob")
