@@ -87,7 +87,8 @@ class Refused(SquareError):
         self.endpoint = endpoint
         self.status = status
         self.faults = tuple(faults)
-        said = "; ".join(f"{fault.code} {fault.detail}".strip() for fault in faults)
+        # Codes only: a detail may quote a customer's data, and this is shown on the screen.
+        said = ", ".join(fault.code for fault in faults)
         super().__init__(f"Square refused {endpoint} with {status}: {said or 'no reason given'}")
 
 

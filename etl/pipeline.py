@@ -10,7 +10,7 @@ import hashlib
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -26,7 +26,7 @@ from etl.errors import (
     SquareError,
     StateError,
 )
-from etl.files.sources import open_sources, verify_unchanged
+from etl.files.sources import Source, open_sources, verify_unchanged
 from etl.journal.journal import Journal, Run
 from etl.journal.ledger import Ledger
 from etl.journal.lock import locked
@@ -110,7 +110,6 @@ def import_customers(
     with locked(state.folder, "import"):
         merchant = square.connect(_unobserved).merchant()
         run, folder = _begin("import", arguments, config, state, square, merchant, world, run_dir)
-        _settle_others(run, state, square)
         return _work(run, folder, config, state, square, world)
 
 
@@ -145,10 +144,10 @@ def resume(run_id: str, state: State, square: Square, world: World) -> Report:
     with locked(state.folder, "resume"):
         folder = state.run_folder(run_id)
         with closing(Journal.open(folder / JOURNAL)) as journal:
-            run, stage = journal.run(), journal.stage
-            if run.command != "import" or stage == "done":
+            run, facts = journal.run(), journal.facts()
+            if run.command != "import" or "reported" in facts:
                 raise StateError(f"run {run.run_id} is finished: there is nothing to resume")
-            for source in journal.sources() if stage == "read" else ():
+            for source in journal.sources() if facts["stage"] == "read" else ():
                 verify_unchanged(source_of(source))
         merchant = square.connect(_unobserved).merchant()
         if merchant.id != run.merchant_id:
@@ -171,6 +170,8 @@ def _work(
         job = _Job(run, config, folder, journal, world, client, ledger)
         journal.note(stopped="")
         try:
+            if square and run.command == "import":
+                _settle_others(job, state, square)
             if journal.stage == "load":
                 _plan_anew(job)
             while (stage := journal.stage) != "done":
@@ -187,7 +188,27 @@ def _work(
         finally:
             if ledger:
                 ledger.close()
-        return reconcile(journal, folder)
+        report = reconcile(journal, folder)
+        if journal.stage == "done":
+            journal.note(reported=_timestamp(world))
+        return report
+
+
+def _settle_others(job: _Job, state: State, square: Square) -> None:
+    """Finish what other unfinished runs left in flight, so that the ledger knows what they made.
+
+    Their calls are sent again byte for byte: Square answers a repeated create with the profile it
+    made the first time.
+    """
+    run = job.run
+    for folder in state.unfinished(merchant_id=run.merchant_id, base_url=run.base_url):
+        if folder.name == run.run_id:
+            continue
+        with closing(Journal.open(folder / JOURNAL)) as journal:
+            other = journal.run()
+            config = Config.model_validate_json(other.config)
+            client = square.connect(_observer(journal))
+            _settle(replace(job, run=other, config=config, journal=journal, square=client))
 
 
 def _plan_anew(job: _Job) -> None:
@@ -195,12 +216,17 @@ def _plan_anew(job: _Job) -> None:
 
     The directory may have changed since, and another run may have written in between.
     """
-    assert job.ledger is not None
-    _loader(job).load(lambda: _tell_requests(job), sent_only=True)
-    remember(job.journal, job.ledger)
+    _settle(job)
     with job.journal.transaction():
         job.journal.unplan()
         job.journal.note(stage="plan")
+
+
+def _settle(job: _Job) -> None:
+    """Settle the calls of a run that are in flight, and remember what they made."""
+    assert job.ledger is not None
+    _loader(job).load(lambda settled: _tell(job, "load", settled), sent_only=True)
+    remember(job.journal, job.ledger)
 
 
 def _read(job: _Job) -> None:
@@ -232,19 +258,22 @@ def _plan(job: _Job) -> None:
 
 
 def _load(job: _Job) -> None:
-    assert job.ledger is not None
     brake(job.journal, job.config.limits)
-    _loader(job).load(lambda: _tell_requests(job))
+    answered = _count(job.journal, "SELECT count(*) FROM requests WHERE state = 'answered'")
+
+    def between(settled: int) -> None:
+        total = _count(job.journal, "SELECT coalesce(max(request), 0) FROM requests")
+        _tell(job, "load", answered + settled, total)
+
+    _loader(job).load(between)
     with job.journal.transaction():
         job.journal.follow()
         job.journal.note(stage="verify")
-    remember(job.journal, job.ledger)
 
 
 def _verify(job: _Job) -> None:
     assert job.square is not None
     assert job.ledger is not None
-    # Again, in case the run was killed between the load and its remembering.
     remember(job.journal, job.ledger)
     total = _count(job.journal, "SELECT count(*) FROM writes WHERE state = 'landed'")
 
@@ -283,67 +312,59 @@ def _begin(
     now = world.now()
     chance = world.chance.getrandbits(16)
     run_id = f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03}Z-{chance:04x}"
-    folder = state.begin(run_id, run_dir)
+    spool = state.folder / f"stdin-{run_id}"
     try:
-        sources = open_sources(arguments, config.source, folder / "stdin")
+        sources = open_sources(arguments, config.source, spool)
         mappings = [resolve(s.name, s.columns, s.not_text, config) for s in sources]
-    except BaseException:
-        state.discard(run_id)
-        raise
-    fingerprint = _fingerprint(config, [source.sha256 for source in sources], merchant, square)
-    unfinished = next(state.unfinished(fingerprint=fingerprint), None)
-    if command == "import" and unfinished is not None:
-        state.discard(run_id)
-        with closing(Journal.open(unfinished / JOURNAL)) as journal:
-            # The limits may have changed: that is how one gets past a brake.
-            journal.note(config=config.model_dump_json())
-            return journal.run(), unfinished
-    run = Run(
-        run_id=run_id,
-        command=command,
-        started_at=_timestamp(world),
-        target=square.environment if square else "none",
-        base_url=square.base_url if square else "",
-        merchant_id=merchant.id,
-        country=merchant.country,
-        square_version=config.target.square_version,
-        config=config.model_dump_json(),
-        fingerprint=fingerprint,
-    )
-    kept = [
-        (
-            _json({**asdict(source), "path": str(source.path.resolve())}),
-            _json({"fields": mapping.fields, "unused": mapping.unused}),
+        fingerprint = _fingerprint(config, [source.sha256 for source in sources], merchant, square)
+        unfinished = next(state.unfinished(fingerprint=fingerprint), None)
+        if command == "import" and unfinished is not None:
+            return _found(unfinished, sources, config), unfinished
+        run = Run(
+            run_id=run_id,
+            command=command,
+            started_at=_timestamp(world),
+            target=square.environment if square else "none",
+            base_url=square.base_url if square else "",
+            merchant_id=merchant.id,
+            country=merchant.country,
+            square_version=config.target.square_version,
+            config=config.model_dump_json(),
+            fingerprint=fingerprint,
         )
-        for source, mapping in zip(sources, mappings, strict=True)
-    ]
-    Journal.create(folder / JOURNAL, run, kept).close()
-    return run, folder
+        folder = state.begin(run_id, run_dir)
+        if spool.exists():
+            spool.rename(folder / "stdin")
+        kept = [
+            (_kept(source, folder), _json({"fields": m.fields, "unused": m.unused}))
+            for source, m in zip(sources, mappings, strict=True)
+        ]
+        Journal.create(folder / JOURNAL, run, kept).close()
+        return run, folder
+    finally:
+        spool.unlink(missing_ok=True)
 
 
-def _settle_others(run: Run, state: State, square: Square) -> None:
-    """Finish what unfinished runs left in flight, so that the ledger knows every customer made.
+def _found(folder: Path, sources: Sequence[Source], config: Config) -> Run:
+    """Go on with a run that this command began, on the files as they are named now."""
+    with closing(Journal.open(folder / JOURNAL)) as journal:
+        # The limits may have changed: that is how one gets past a brake.
+        journal.note(config=config.model_dump_json())
+        if journal.stage == "read" and all(source.name != "-" for source in sources):
+            journal.move_sources([_kept(source, folder) for source in sources])
+        return journal.run()
 
-    Their calls are sent again byte for byte: Square answers a repeated create with the profile it
-    made the first time.
-    """
-    for folder in state.unfinished(merchant_id=run.merchant_id, base_url=run.base_url):
-        if folder.name == run.run_id:
-            continue
-        with (
-            closing(Journal.open(folder / JOURNAL)) as journal,
-            closing(Ledger(state.ledger, run.merchant_id)) as ledger,
-        ):
-            other = journal.run()
-            config = Config.model_validate_json(other.config)
-            client = square.connect(_observer(journal))
-            Loader(journal, client, other, config.update).load(lambda: None, sent_only=True)
-            remember(journal, ledger)
+
+def _kept(source: Source, folder: Path) -> str:
+    """Return what the journal keeps of a source; standard input lies in the run's folder."""
+    path = folder / "stdin" if source.name == "-" else source.path
+    return _json({**asdict(source), "path": str(path.resolve())})
 
 
 def _loader(job: _Job) -> Loader:
     assert job.square is not None
-    return Loader(job.journal, job.square, job.run, job.config.update)
+    now = job.world.now
+    return Loader(job.journal, job.square, job.run, job.config, lambda: now().timestamp())
 
 
 def _fingerprint(
@@ -381,12 +402,6 @@ def _timed(job: _Job, stage: str) -> Iterator[None]:
 
 def _tell(job: _Job, stage: str, done: int, total: int = 0) -> None:
     job.world.watch(Progress(stage, done, total))
-
-
-def _tell_requests(job: _Job) -> None:
-    total = _count(job.journal, "SELECT count(*) FROM requests")
-    done = _count(job.journal, "SELECT count(*) FROM requests WHERE state = 'answered'")
-    _tell(job, "load", done, total)
 
 
 def _count(journal: Journal, sql: str) -> int:

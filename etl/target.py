@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 
 from etl.config import Environment
-from etl.errors import ConfigError
+from etl.errors import ConfigError, StateError
 
 # What the local target answers to; nothing listens there.
 LOCAL_URL = "http://127.0.0.1"
@@ -49,9 +49,12 @@ def open_target(
     no token, no network. Raises ConfigError saying what is missing.
     """
     if environment == "local":
-        from etl.sandbox import Sandbox
+        from etl.sandbox import Sandbox, SandboxFileError
 
-        local = Sandbox(sandbox)
+        try:
+            local = Sandbox(sandbox)
+        except SandboxFileError as error:
+            raise StateError(f"the local Square cannot be used: {error}") from error
         return Target("local", LOCAL_URL, local.transport(), _Secret(local.token), local.close)
     from etl.square.client import BASE_URLS, check_base_url, network_transport
 

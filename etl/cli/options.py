@@ -89,13 +89,13 @@ def target_options(command: _Command) -> _Command:
     )(command)
 
 
-def exits(command: Callable[P, int]) -> Callable[P, None]:
+def exits(command: Callable[P, int | None]) -> Callable[P, None]:
     """Turn what a command returns or raises into an exit status and, where it failed, words."""
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
-            status = command(*args, **kwargs)
+            status = command(*args, **kwargs) or 0
             sys.stdout.flush()
         except errors.EtlError as error:
             status = next(code for kind, code in _CODES if isinstance(error, kind))

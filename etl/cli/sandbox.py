@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from etl.cli.options import exits, state_option
 from etl.errors import ConfigError, StateError
 
 if TYPE_CHECKING:
@@ -20,14 +21,6 @@ _data = click.option(
     "--data",
     type=click.Path(dir_okay=False, path_type=Path),
     help="The sandbox's file.",
-)
-_state_dir = click.option(
-    "--state-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    envvar="SQUARE_ETL_STATE",
-    default=Path(".square-etl"),
-    show_default=True,
-    help=f"Folder of the local target, whose file is {_FILE}.",
 )
 
 
@@ -58,6 +51,7 @@ def sandbox() -> None:
     help="Requests a second per token before 429; 0: any number.",
 )
 @click.option("--country", default="US", help="Country of a new file's merchant.")
+@exits
 def serve(
     port: int, data: Path | None, token: str | None, lag: float, rate: float, country: str
 ) -> None:
@@ -88,7 +82,8 @@ def serve(
     "--seed", "number", default=0, show_default=True, help="The same seed makes the same people."
 )
 @_data
-@_state_dir
+@state_option
+@exits
 def seed(profiles: int, number: int, data: Path | None, state_dir: Path) -> None:
     """Fill the local target with invented profiles."""
     with _opened(data, state_dir) as box:
@@ -102,7 +97,8 @@ def seed(profiles: int, number: int, data: Path | None, state_dir: Path) -> None
 @sandbox.command()
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @_data
-@_state_dir
+@state_option
+@exits
 def reset(yes: bool, data: Path | None, state_dir: Path) -> None:
     """Forget all profiles of the local target; its merchant stays."""
     path = data or state_dir / _FILE

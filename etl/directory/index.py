@@ -166,8 +166,10 @@ class Index:
 
     # -- asking ------------------------------------------------------------------------------
 
-    def stale(self, keys: Sequence[str]) -> list[str]:
-        """Return the ids whose profile has to be read again before rows are held against it.
+    def stale(self, keys: Sequence[str]) -> Iterator[list[str]]:
+        """Yield the ids whose profile has to be read again before rows are held against it.
+
+        A hundred at a time; what is done to the index meanwhile does not change them.
 
         What rows are known to be and is not here; what is here in an older version than we wrote;
         what we wrote under a key of a row (a column of ``keys``) and is not here at all.
@@ -175,7 +177,8 @@ class Index:
         shares = " OR ".join(
             f"written.{key} IN (SELECT {key} FROM rows WHERE {key} IS NOT NULL)" for key in keys
         )
-        found = self._db.execute(
+        cursor = self._db.cursor()
+        cursor.execute(
             "SELECT customer_id FROM rows "
             "WHERE customer_id IS NOT NULL AND customer_id NOT IN (SELECT id FROM profiles) "
             "UNION SELECT customer_id FROM written JOIN profiles ON id = customer_id "
@@ -183,7 +186,8 @@ class Index:
             "UNION SELECT customer_id FROM written "
             f"WHERE ({shares}) AND customer_id NOT IN (SELECT id FROM profiles) ORDER BY 1"
         )
-        return [customer_id for (customer_id,) in found.fetchall()]
+        while found := cursor.fetchmany(100):
+            yield [customer_id for (customer_id,) in found]
 
     def distinct(self, column: str) -> Iterator[list[str]]:
         """Yield the distinct non-null values of a column of the rows, in order, 1,000 at a time."""

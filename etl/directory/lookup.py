@@ -62,12 +62,12 @@ def consult_ledger(
     Afterwards every row's known id is the id of a profile of the index, or was found to be gone.
     Returns the ids under which no profile exists any more, for the ledger to forget.
     """
-    written = [entry._asdict() for entry in ledger.written()]
-    index.add_written(pa.Table.from_pylist(written, schema=WRITTEN))
+    for page in ledger.written():
+        rows = [entry._asdict() for entry in page]
+        index.add_written(pa.Table.from_pylist(rows, schema=WRITTEN))
     moved: list[str] = []
-    stale = index.stale(keys)
-    for start in range(0, len(stale), _PAGE):
-        answers = square.retrieve_customers(stale[start : start + _PAGE])
+    for stale in index.stale(keys):
+        answers = square.retrieve_customers(stale)
         found = {asked: str(p["id"]) if p else None for asked, p in answers.items()}
         gone = [asked for asked, answered in found.items() if asked != answered]
         index.drop_profiles(gone)

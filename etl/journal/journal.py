@@ -6,6 +6,7 @@ One SQLite file per run, the source of every report. Nothing is sent that is not
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -61,7 +62,7 @@ CREATE TABLE reviews (
 CREATE TABLE decisions (review_key TEXT PRIMARY KEY, decision TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE requests (
     request INTEGER PRIMARY KEY, state TEXT NOT NULL DEFAULT 'planned',
-    sends INTEGER NOT NULL DEFAULT 0, endpoint TEXT NOT NULL, body BLOB NOT NULL);
+    sends INTEGER NOT NULL DEFAULT 0, sent_at REAL, endpoint TEXT NOT NULL, body BLOB NOT NULL);
 CREATE INDEX requests_by_state ON requests (state, request);
 CREATE TABLE writes (
     number INTEGER PRIMARY KEY, row INTEGER NOT NULL, action TEXT NOT NULL, key TEXT NOT NULL,
@@ -76,6 +77,8 @@ CREATE TABLE calls (
     rate_limited INTEGER NOT NULL, errors INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE seconds (stage TEXT PRIMARY KEY, seconds REAL NOT NULL) WITHOUT ROWID;
 """
+
+_NEVER_SENT = "SELECT request FROM requests WHERE state = 'planned'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,12 +161,16 @@ class Review(NamedTuple):
 
 
 class Request(NamedTuple):
-    """One bulk call, exactly as it is sent; ``sends`` counts how often that was begun."""
+    """One bulk call, exactly as it is sent.
+
+    ``sends`` counts how often that was begun, ``sent_at`` is the Unix time of the first.
+    """
 
     request: int
     endpoint: Endpoint
     body: bytes
     sends: int
+    sent_at: float | None
 
 
 class Journal:
@@ -196,6 +203,11 @@ class Journal:
             )
         journal.close()
         unnamed.rename(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
         return cls.open(path)
 
     @classmethod
@@ -227,10 +239,12 @@ class Journal:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            # A full disk makes SQLite roll back by itself.
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
             raise
-        self._db.execute("COMMIT")
 
     # -- what the run is ---------------------------------------------------------------------
 
@@ -245,7 +259,11 @@ class Journal:
 
     def note(self, **facts: str) -> None:
         """Set facts about the run as a whole."""
-        self._db.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", facts.items())
+        places = ", ".join(["(?, ?)"] * len(facts))
+        self._db.execute(
+            f"INSERT OR REPLACE INTO facts VALUES {places}",
+            [each for fact in facts.items() for each in fact],
+        )
 
     @property
     def stage(self) -> Stage:
@@ -306,6 +324,13 @@ class Journal:
             ),
         )
 
+    def move_sources(self, facts: Sequence[str]) -> None:
+        """Take new facts (JSON) of the same sources, which lie elsewhere now."""
+        self._db.executemany(
+            "UPDATE sources SET facts = ? WHERE source = ?",
+            [(each, number) for number, each in enumerate(facts)],
+        )
+
     def finish_source(self, source: int, rows: int, evidence: Any) -> None:
         """Note how many rows a source holds and what its columns prove."""
         self._db.execute(
@@ -333,13 +358,6 @@ class Journal:
             _from_ipc(cells),
             None if customers is None else _from_ipc(customers),
         )
-
-    def batch_of(self, row: int) -> int:
-        """Return the number of the batch that holds a row."""
-        (number,) = self._db.execute(
-            "SELECT batch FROM batches WHERE first_row <= ? ORDER BY first_row DESC LIMIT 1", (row,)
-        ).fetchone()
-        return int(number)
 
     # -- checking ----------------------------------------------------------------------------
 
@@ -405,16 +423,10 @@ class Journal:
     def unplan(self) -> None:
         """Undo what of the plan was never sent, so that it can be made anew.
 
-        Writes whose result is not known keep their call: only the same key and bytes can settle
-        them.
+        Calls whose result is not known are kept: only the same key and bytes can settle them.
         """
-        never_sent = (
-            "SELECT request FROM requests WHERE state = 'planned' AND NOT EXISTS (SELECT 1 FROM "
-            "writes JOIN rows USING (row) WHERE writes.request = requests.request "
-            "AND outcome = 'unknown')"
-        )
         if self._db.execute("SELECT 1 FROM requests WHERE sends > 0 LIMIT 1").fetchone():
-            again = f"SELECT row FROM writes WHERE request IN ({never_sent})"
+            again = f"SELECT row FROM writes WHERE request IN ({_NEVER_SENT})"
             rows = f"row IN ({again}) OR duplicate_of IN ({again})"
         else:
             rows = "planned = 1"
@@ -422,11 +434,8 @@ class Journal:
         for table in ("reviews", "problems"):
             planned = "planned = 1 AND" if table == "problems" else ""
             self._db.execute(f"DELETE FROM {table} WHERE {planned} row IN (SELECT row FROM again)")
-        self._db.execute(f"DELETE FROM writes WHERE request IN ({never_sent})")
-        self._db.execute(
-            "DELETE FROM requests WHERE state = 'planned' AND NOT EXISTS "
-            "(SELECT 1 FROM writes WHERE writes.request = requests.request)"
-        )
+        self._db.execute(f"DELETE FROM writes WHERE request IN ({_NEVER_SENT})")
+        self._db.execute("DELETE FROM requests WHERE state = 'planned'")
         self._db.execute(
             "UPDATE rows SET outcome = 'pending', customer_id = '', matched_by = '', detail = '', "
             "duplicate_of = NULL, planned = 0 WHERE row IN (SELECT row FROM again)"
@@ -434,10 +443,28 @@ class Journal:
         self._db.execute("DROP TABLE again")
 
     def follow(self) -> None:
-        """Give every duplicate the customer of the row that carries its write."""
+        """Let every duplicate share the fate of the row that carries its write.
+
+        It has the carrier's customer; if the carrier was rejected or failed, so is the duplicate,
+        for the same reasons, because its values reached nobody.
+        """
+        carriers = "(SELECT {} FROM rows AS carrier WHERE carrier.row = rows.duplicate_of)"
+        lost = (
+            "outcome = 'duplicate' AND duplicate_of IN "
+            "(SELECT row FROM rows WHERE outcome IN ('rejected', 'failed'))"
+        )
         self._db.execute(
-            "UPDATE rows SET customer_id = (SELECT carrier.customer_id FROM rows AS carrier "
-            "WHERE carrier.row = rows.duplicate_of) WHERE outcome = 'duplicate'"
+            "INSERT INTO problems SELECT rows.row, effect, code, field, message, suggestion, 1 "
+            f"FROM rows JOIN problems ON problems.row = duplicate_of AND effect = 'reject' "
+            f"WHERE {lost}"
+        )
+        self._db.execute(
+            f"UPDATE rows SET outcome = {carriers.format('outcome')}, "
+            f"detail = {carriers.format('detail')} WHERE {lost}"
+        )
+        self._db.execute(
+            f"UPDATE rows SET customer_id = {carriers.format('customer_id')} "
+            "WHERE outcome = 'duplicate'"
         )
 
     def add_reviews(self, reviews: Iterable[Review]) -> None:
@@ -452,10 +479,16 @@ class Journal:
         endpoint: Endpoint,
         body: bytes,
         writes: Iterable[Write],
+        *,
+        uncertain: bool,
     ) -> None:
-        """Plan one bulk call; its bytes are fixed here and read back before each sending."""
+        """Plan one bulk call; its bytes are fixed here and read back before each sending.
+
+        ``uncertain``: its writes may have been done already, so the call counts as sent.
+        """
         cursor = self._db.execute(
-            "INSERT INTO requests (endpoint, body) VALUES (?, ?)", (endpoint, body)
+            "INSERT INTO requests (endpoint, body, state) VALUES (?, ?, ?)",
+            (endpoint, body, "sent" if uncertain else "planned"),
         )
         self._db.executemany(
             "INSERT INTO writes (row, action, key, customer_id, version, generation, intent, "
@@ -484,7 +517,7 @@ class Journal:
         """Return the first bulk call that is not answered; those already sent come first."""
         for state in ("sent",) if sent_only else ("sent", "planned"):
             found = self._db.execute(
-                "SELECT request, endpoint, body, sends FROM requests WHERE state = ? "
+                "SELECT request, endpoint, body, sends, sent_at FROM requests WHERE state = ? "
                 "ORDER BY request LIMIT 1",
                 (state,),
             ).fetchone()
@@ -492,11 +525,12 @@ class Journal:
                 return Request(*found)
         return None
 
-    def sending(self, request: Request) -> None:
+    def sending(self, request: Request, now: float) -> None:
         """Note that a call is about to be sent: from now on its writes are ``unknown``."""
         self._db.execute(
-            "UPDATE requests SET state = 'sent', sends = sends + 1 WHERE request = ?",
-            (request.request,),
+            "UPDATE requests SET state = 'sent', sends = sends + 1, "
+            "sent_at = coalesce(sent_at, ?) WHERE request = ?",
+            (now, request.request),
         )
         self._db.execute(
             "UPDATE rows SET outcome = 'unknown' WHERE row IN "
@@ -545,6 +579,20 @@ class Journal:
         self._db.execute("UPDATE writes SET verified = ? WHERE number = ?", (verdict, write.number))
 
     # -- reporting ---------------------------------------------------------------------------
+
+    def planned(self) -> dict[str, int]:
+        """Return what was planned: ``creates``, ``updates``, ``fields_cleared``.
+
+        A write that was put into several calls counts once.
+        """
+        first = "number IN (SELECT min(number) FROM writes GROUP BY row)"
+        counted = {
+            "creates": f"SELECT count(*) FROM writes WHERE action = 'create' AND {first}",
+            "updates": f"SELECT count(*) FROM writes WHERE action = 'update' AND {first}",
+            "fields_cleared": "SELECT count(*) FROM writes, json_each(writes.changes) "
+            f"WHERE json_each.type = 'null' AND {first}",
+        }
+        return {name: int(next(self.query(sql))[0]) for name, sql in counted.items()}
 
     def query(self, sql: str, *parameters: Any) -> Iterator[tuple[Any, ...]]:
         """Run one of the reports' own SELECT statements."""

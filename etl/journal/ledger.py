@@ -80,10 +80,12 @@ class Ledger:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            # A full disk makes SQLite roll back by itself.
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
             raise
-        self._db.execute("COMMIT")
 
     def known(self, source_keys: Sequence[str]) -> dict[str, Known]:
         """Return where these source keys went in earlier runs."""
@@ -99,20 +101,21 @@ class Ledger:
     def remember(self, entries: Iterable[tuple[str, Known]]) -> None:
         """Note where source keys went."""
         self._db.executemany(
-            "INSERT OR REPLACE INTO crosswalk VALUES (?, ?, ?, ?)",
+            "INSERT INTO crosswalk VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+            "customer_id = excluded.customer_id, "
+            "generation = max(generation, excluded.generation)",
             ((self._merchant, key, *known) for key, known in entries),
         )
 
-    def written(self) -> Iterator[Written]:
-        """Yield what we last wrote to each customer."""
-        return (
-            Written(*found)
-            for found in self._db.execute(
-                "SELECT customer_id, version, reference_id, email, phone FROM written "
-                "WHERE merchant = ?",
-                (self._merchant,),
-            )
+    def written(self) -> Iterator[list[Written]]:
+        """Yield what we last wrote to each customer, some thousand at a time."""
+        cursor = self._db.execute(
+            "SELECT customer_id, version, reference_id, email, phone FROM written "
+            "WHERE merchant = ?",
+            (self._merchant,),
         )
+        while page := cursor.fetchmany(5000):
+            yield [Written(*found) for found in page]
 
     def wrote(self, entries: Iterable[Written]) -> None:
         """Note what was written to customers; a key that was not written stays as it was."""
@@ -157,6 +160,14 @@ class Ledger:
             "INSERT OR REPLACE INTO reviews VALUES (?, ?, ?)",
             ((self._merchant, key, decision) for key, decision in decisions),
         )
+
+    def awaits_creates(self) -> bool:
+        """Is there a decision to create that was not carried out yet?"""
+        found = self._db.execute(
+            "SELECT 1 FROM reviews WHERE merchant = ? AND decision = 'create' LIMIT 1",
+            (self._merchant,),
+        )
+        return found.fetchone() is not None
 
     def fulfilled(self, created: Iterable[tuple[str, str]]) -> None:
         """Turn decisions to create, by review key, into the customers that were created."""

@@ -60,12 +60,14 @@ class State:
         return folder
 
     def discard(self, run_id: str) -> None:
-        """Remove the folder of a run that never began."""
+        """Remove a run that never began, or that nothing can go on with."""
         folder = self.runs / run_id
-        if folder.is_symlink():
-            folder.unlink()
-        else:
+        if not folder.is_symlink():
             shutil.rmtree(folder)
+            return
+        for file in (*folder.glob(f"{JOURNAL}*"), *folder.glob("stdin")):
+            file.unlink()
+        folder.unlink()
 
     def run_folder(self, run_id: str) -> Path:
         """Return the folder of a run named by its id or an unambiguous beginning of it.
@@ -87,18 +89,24 @@ class State:
         """Yield every run's folder and opened journal, newest first; each is closed afterwards."""
         for folder in self._folders():
             if (folder / JOURNAL).is_file():
-                journal = Journal.open(folder / JOURNAL)
+                try:
+                    journal = Journal.open(folder / JOURNAL)
+                except StateError as error:
+                    raise StateError(
+                        f"{error}. What it sent is not known, so nothing else is sent before this "
+                        f"is cleared up: restore the file, or move {folder} out of the way."
+                    ) from error
                 try:
                     yield folder, journal
                 finally:
                     journal.close()
 
     def unfinished(self, **facts: str) -> Iterator[Path]:
-        """Yield the folders of imports that are not finished and have these facts, newest first."""
+        """Yield the folders of imports without a final report and with these facts, newest first."""
         wanted = {"command": "import", **facts}
         for folder, journal in self.journals():
             found = journal.facts()
-            if found["stage"] != "done" and wanted.items() <= found.items():
+            if "reported" not in found and wanted.items() <= found.items():
                 yield folder
 
     def _folders(self) -> list[Path]:

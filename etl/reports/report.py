@@ -12,13 +12,6 @@ import orjson
 from etl.config import Config, beyond
 from etl.journal.journal import OUTCOMES, Journal
 
-_PLANNED = """
-    SELECT 'creates', count(*) FROM writes WHERE action = 'create' AND tries = 1
-    UNION ALL SELECT 'updates', count(*) FROM writes WHERE action = 'update' AND tries = 1
-    UNION ALL SELECT 'fields_cleared', count(*) FROM writes, json_each(writes.changes)
-    WHERE json_each.type = 'null' AND tries = 1
-"""
-
 # Outcomes that need somebody's attention, unless [limits] tolerate allows for them.
 _ATTENTION = ("rejected", "failed", "review")
 
@@ -50,7 +43,7 @@ def build(journal: Journal) -> dict[str, Any]:
         ],
         "rows": rows,
         "balanced": rows["read"] == sum(rows[outcome] for outcome in OUTCOMES),
-        "planned": _counts(journal, _PLANNED),
+        "planned": journal.planned(),
         "reasons": _by_code(journal, "'reject', 'review'"),
         "repairs": _by_code(journal, "'repair', 'drop', 'truncate', 'note'"),
         "lookup": facts.get("lookup"),

@@ -102,8 +102,10 @@ def _write_originals(
         wanted = [
             row
             for (row,) in journal.query(
-                f"SELECT row FROM rows WHERE batch = ? AND outcome IN ({marks}) ORDER BY row",
-                batch.batch,
+                "SELECT row FROM rows WHERE row BETWEEN ? AND ? "
+                f"AND outcome IN ({marks}) ORDER BY row",
+                batch.first_row,
+                batch.first_row + len(batch.lines) - 1,
                 *outcomes,
             )
         ]
@@ -202,6 +204,13 @@ class _Writer:
     def write(self, lines: Iterable[Sequence[Any]]) -> None:
         text = io.StringIO(newline="")
         writer = csv.writer(text, lineterminator="\n")
-        for line in lines:
+        for number, line in enumerate(lines, 1):
             writer.writerow(["" if cell is None else escape(str(cell)) for cell in line])
+            if number % _ROWS_AT_ONCE == 0:
+                self._pass_on(text)
+        self._pass_on(text)
+
+    def _pass_on(self, text: io.StringIO) -> None:
         self._file.write(text.getvalue().encode("utf-8"))
+        text.seek(0)
+        text.truncate()

@@ -49,9 +49,10 @@ def gather(journal: Journal, ledger: Ledger, index: Index) -> None:
     for batch in journal.batches():
         pending = list(
             journal.query(
-                "SELECT row, source_key FROM rows WHERE batch = ? AND outcome = 'pending' "
-                "ORDER BY row",
-                batch.batch,
+                "SELECT row, source_key FROM rows WHERE row BETWEEN ? AND ? "
+                "AND outcome = 'pending' ORDER BY row",
+                batch.first_row,
+                batch.first_row + len(batch.lines) - 1,
             )
         )
         assert batch.customers is not None

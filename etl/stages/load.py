@@ -12,8 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from etl.config import Update
-from etl.customers import payload
+from etl.config import Config
+from etl.customers import identity, payload
+from etl.customers.identity import Verdict
+from etl.customers.names import Names
+from etl.customers.normalize import email_key, phone_key
 from etl.customers.problems import Problem
 from etl.errors import Fault, Refused, Unavailable
 from etl.journal.journal import Journal, Outcome, Request, RowChange, Run, Write
@@ -30,6 +33,10 @@ _PUT_OFF = 20
 _GENERATIONS = 20
 # Rows refused one by one, with none taken in between, before something else than a row is to blame.
 _REFUSED = 20
+
+# Seconds for which Square is trusted to know an idempotency key. It publishes no lifetime; a day is
+# the most that is assumed (API dossier, section 5.1).
+_KEY_LIFETIME = 20 * 3600.0
 
 # Statuses that the content of one row can cause; others are about the call.
 _OF_ROWS = frozenset({400, 413})
@@ -73,22 +80,28 @@ class Loader:
     journal: Journal
     square: SquareClient
     run: Run
-    update: Update
+    config: Config
+    now: Callable[[], float]  # Unix time
     _put_off: int = field(default=0, init=False)  # answers in a row that only put rows off
     _refused: int = field(default=0, init=False)  # rows in a row that were refused alone
 
-    def load(self, between: Callable[[], None], *, sent_only: bool = False) -> None:
-        """Send every open call and settle its answer; ``between`` is called at each boundary.
+    def load(self, between: Callable[[int], None], *, sent_only: bool = False) -> None:
+        """Send every open call and settle its answer.
 
-        ``sent_only`` settles just the calls that an interrupted run left in flight. Raises
-        SquareError when Square cannot be reached or refuses more than rows; what was sent then
-        stays ``unknown``.
+        ``between`` is told at each boundary how many calls were settled. ``sent_only`` settles just
+        the calls that an interrupted run left in flight. Raises SquareError when Square cannot be
+        reached or refuses more than rows; what was sent then stays ``unknown``.
         """
+        settled = 0
         while request := self.journal.next_request(sent_only=sent_only):
-            between()
+            between(settled)
+            if self._outlived(request):
+                self._look_up(request)
+                settled += 1
+                continue
             with self.journal.transaction():
-                self.journal.sending(request)
-            between()
+                self.journal.sending(request, self.now())
+            between(settled)
             try:
                 bulk = self._send(request)
             except Refused as refusal:
@@ -97,6 +110,28 @@ class Loader:
                 self._split(request, refusal)
             else:
                 self._settle(request, bulk)
+            settled += 1
+
+    def _outlived(self, request: Request) -> bool:
+        """Were creates sent so long ago that Square may not know their keys any more?"""
+        if request.endpoint != "bulk-create" or request.sent_at is None:
+            return False
+        return self.now() - request.sent_at > _KEY_LIFETIME
+
+    def _look_up(self, request: Request) -> None:
+        """Find out by the rows' keys what an old call did; what it did not do is planned again.
+
+        A row without reference, email and phone cannot be looked up and is taken as not written.
+        """
+        settlement = _Settlement()
+        for write in self.journal.writes(request):
+            found = self._written(write)
+            if len(found) == 1:
+                settlement.land(write, found[0])
+            else:
+                settlement.again.append(replace(write, tries=write.tries + 1, uncertain=False))
+        with self.journal.transaction():
+            self._write_down(request, settlement)
 
     def _send(self, request: Request) -> Bulk:
         if request.endpoint == "bulk-create":
@@ -117,10 +152,10 @@ class Loader:
         if len(writes) == 1:
             self._refuse(writes[0], request, refusal, settlement)
         with self.journal.transaction():
+            self._write_down(request, settlement)
             middle = len(writes) // 2
             for half in (writes[:middle], writes[middle:]) if len(writes) > 1 else ():
                 self._plan_again(half)
-            self._write_down(request, settlement)
 
     def _refuse(
         self, write: Write, request: Request, refusal: Refused, settlement: _Settlement
@@ -128,11 +163,7 @@ class Loader:
         """Settle a row that Square refuses alone, unless it was written before."""
         self._refused += 1
         if write.uncertain:
-            found = [
-                profile
-                for profile in self._alive(write)
-                if not payload.mismatches(write.changes, profile, self.run.country)
-            ]
+            found = self._written(write)
             if len(found) == 1:
                 settlement.land(write, found[0])
                 return
@@ -194,7 +225,7 @@ class Loader:
                 settlement.fail(write, [Fault("INVALID_REQUEST_ERROR", "NOT_FOUND", gone)])
                 continue
             difference = payload.difference(
-                write.intent, profile, self.update.policy_for, self.run.country
+                write.intent, profile, self.config.update.policy_for, self.run.country
             )
             if difference.changes and write.tries >= _CONFLICTS:
                 kept = "The profile kept changing while it was updated."
@@ -213,19 +244,61 @@ class Loader:
         A key stays used after its profile is deleted (developer forum 8276). Unless the row's keys
         lead to a profile that is alive, the row is created under the key of its next generation.
         """
-        alive = self._alive(write)
-        if len(alive) > 1 or write.generation >= _GENERATIONS:
+        alive = {profile["id"]: profile for profile in self._alive(write)}
+        verdict = self._decide(write, list(alive.values()))
+        if verdict.action == "create" and write.generation < _GENERATIONS:
+            settlement.again.append(self._next_generation(write))
+        elif verdict.customer_id is None:
             settlement.fail(write, item.faults)
-        elif alive:
+        else:
+            profile = alive[verdict.customer_id]
             difference = payload.difference(
-                write.intent, alive[0], self.update.policy_for, self.run.country
+                write.intent, profile, self.config.update.policy_for, self.run.country
             )
             if difference.changes:
-                settlement.again.append(_updating(write, alive[0], difference.changes))
+                settlement.again.append(_updating(write, profile, difference.changes))
             else:
-                settlement.rows.append(RowChange(write.row, "unchanged", alive[0]["id"]))
-        else:
-            settlement.again.append(self._next_generation(write))
+                settlement.rows.append(RowChange(write.row, "unchanged", profile["id"]))
+
+    def _decide(self, write: Write, profiles: Sequence[Profile]) -> Verdict:
+        """Decide who a row is, by the same rules as when it was planned."""
+        values, settings = write.changes, self.config.dedupe
+        row = identity.Row(
+            row=write.row,
+            customer_id=None,
+            known_by="",
+            decision="",
+            held=False,
+            reference_id=values.get("reference_id"),
+            email=email_key(values.get("email_address")),
+            phone=values.get("phone_number"),
+            names=_names(values),
+        )
+        (verdict,) = identity.decide(
+            [row],
+            [
+                identity.Profile(
+                    id=profile["id"],
+                    reference_id=profile.get("reference_id"),
+                    email=email_key(profile.get("email_address")),
+                    phone=phone_key(profile.get("phone_number"), self.run.country),
+                    names=_names(profile),
+                )
+                for profile in profiles
+            ],
+            keys=settings.keys,
+            in_file=settings.in_file,
+            shared_phone=settings.shared_phone,
+        )
+        return verdict
+
+    def _written(self, write: Write) -> list[Profile]:
+        """Return the profiles that hold exactly what a write would have made of them."""
+        return [
+            profile
+            for profile in self._alive(write)
+            if not payload.mismatches(write.changes, profile, self.run.country)
+        ]
 
     def _alive(self, write: Write) -> list[Profile]:
         """Return the profiles the row's keys lead to, as they are now."""
@@ -260,10 +333,22 @@ class Loader:
         self._plan_again(settlement.again)
 
     def _plan_again(self, writes: Sequence[Write]) -> None:
-        packer = Packer(self.journal)
-        for write in writes:
-            packer.add(write)
-        packer.finish()
+        """Put writes into new calls; those that may have been done count as sent already."""
+        for uncertain in (False, True):
+            packer = Packer(self.journal, uncertain=uncertain)
+            for write in writes:
+                if write.uncertain == uncertain:
+                    packer.add(write)
+            packer.finish()
+        self.journal.change_rows(
+            RowChange(write.row, "pending", write.customer_id, detail="to be sent again")
+            for write in writes
+            if not write.uncertain
+        )
+
+
+def _names(values: Mapping[str, Any]) -> Names:
+    return Names(values.get("given_name"), values.get("family_name"), values.get("company_name"))
 
 
 def _says(item: Item, codes: frozenset[str] | set[str]) -> bool:

@@ -130,7 +130,7 @@ def _from_preset(
     if len(chosen) == len(explicit):
         raise ConfigError(
             f"{name} has none of the columns of preset {preset!r}: is it such an export? "
-            f"Its columns are {', '.join(headers)}."
+            f"Its columns are {_shown(headers)}."
         )
     return chosen
 
@@ -175,7 +175,7 @@ def _recognised(headers: Sequence[str], name: str) -> dict[str, tuple[str, ...]]
         chosen[found] = (header,)
     if not chosen:
         raise ConfigError(
-            f"{name}: none of its columns is known ({', '.join(headers)}). Say what they are in "
+            f"{name}: none of its columns is known ({_shown(headers)}). Say what they are in "
             '[columns], as in "E-mail" = "email_address".'
         )
     return chosen
@@ -186,6 +186,16 @@ def _as_fallbacks(field: str, headers: Sequence[str]) -> str:
     return f'[fallbacks]\n"{field}" = [{listed}]'
 
 
+def _shown(headers: Sequence[str]) -> str:
+    """List headers for the screen; in a file without a header line they are somebody's data."""
+    if any("@" in header or len(re.findall(r"\d", header)) >= 7 for header in headers):
+        return (
+            f"{len(headers)} columns that look like data: has the file a header line? If not, "
+            "name its columns with [source] header"
+        )
+    return ", ".join(headers)
+
+
 def _nearest(header: str, headers: Sequence[str]) -> str:
     near = difflib.get_close_matches(header, headers, n=1, cutoff=0.6)
-    return f"no such column; did you mean {near[0]!r}?" if near else f"only {', '.join(headers)}"
+    return f"no such column; did you mean {near[0]!r}?" if near else f"only {_shown(headers)}"

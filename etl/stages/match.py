@@ -12,6 +12,7 @@ from pathlib import Path
 from etl.config import Config
 from etl.directory.index import Index
 from etl.directory.lookup import KEY_COLUMNS, choose, consult_ledger, read_directory
+from etl.errors import Refused, Unauthorized
 from etl.journal.journal import Journal, Run
 from etl.journal.ledger import Ledger
 from etl.square.client import SquareClient
@@ -42,7 +43,14 @@ def match(
         if searches:
             choice = choose(config.dedupe.lookup, searches, square.count_customers())
             journal.note(lookup=choice.told)
-            read_directory(square, index, choice.way, keys, between)
+            try:
+                read_directory(square, index, choice.way, keys, between)
+            except Refused as refusal:
+                if choice.way == "snapshot" or isinstance(refusal, Unauthorized):
+                    raise
+                # One value that cannot be searched for must not stop the others.
+                journal.note(lookup="by a snapshot, because Square refused a search")
+                read_directory(square, index, "snapshot", keys, between)
         moved = consult_ledger(square, index, ledger, keys)
         decide(index, keys, config.dedupe)
         with journal.transaction():

@@ -70,8 +70,9 @@ class RowValues:
 class Packer:
     """Collects writes and plans a bulk call for every hundred of a kind."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, *, uncertain: bool = False) -> None:
         self._journal = journal
+        self._uncertain = uncertain
         self._open: dict[Literal["create", "update"], dict[str, Write]] = {
             "create": {},
             "update": {},
@@ -94,7 +95,9 @@ class Packer:
         writes = self._open[action].values()
         if writes:
             endpoint: Endpoint = "bulk-create" if action == "create" else "bulk-update"
-            self._journal.add_request(endpoint, bulk_body(writes), writes)
+            self._journal.add_request(
+                endpoint, bulk_body(writes), writes, uncertain=self._uncertain
+            )
             self._open[action] = {}
 
 
@@ -131,13 +134,12 @@ def plan(journal: Journal, index: Index, config: Config, run: Run) -> None:
     The caller holds one transaction around it.
     """
     values, packer = RowValues(journal), Packer(journal)
-    unusable = _Page()
     for verdicts in _in_pages(index.decided()):
         page = _Page()
         for verdict in verdicts:
             match verdict["action"]:
                 case "create":
-                    _create(verdict, values, packer, page, unusable, config, run)
+                    _create(verdict, values, packer, page, config, run)
                 case "match":
                     _match(verdict, values, packer, page, config, run)
                 case "review":
@@ -148,22 +150,20 @@ def plan(journal: Journal, index: Index, config: Config, run: Run) -> None:
                     _leave(action, verdict, page)
         _write_down(journal, page)
     packer.finish()
-    # After everything else: a row folded into one that cannot be created is refused with it.
-    _write_down(journal, unusable)
+    journal.follow()
 
 
 def brake(journal: Journal, limits: Limits) -> None:
     """Stop before the load when the plan goes beyond a brake; raises BrakeError."""
     (rows,) = next(journal.query("SELECT count(*) FROM rows"))
-    counts = {
-        "max_rejected": "SELECT count(*) FROM rows WHERE outcome = 'rejected'",
-        "max_created": "SELECT count(DISTINCT row) FROM writes WHERE action = 'create'",
-        "max_cleared": "SELECT count(*) FROM writes, json_each(writes.changes) "
-        "WHERE json_each.type = 'null' AND tries = 1",
-    }
-    for name, sql in counts.items():
+    (rejected,) = next(journal.query("SELECT count(*) FROM rows WHERE outcome = 'rejected'"))
+    planned = journal.planned()
+    for name, count in (
+        ("max_rejected", rejected),
+        ("max_created", planned["creates"]),
+        ("max_cleared", planned["fields_cleared"]),
+    ):
         limit = getattr(limits, name)
-        (count,) = next(journal.query(sql))
         if limit is not None and beyond(count, limit, rows):
             raise BrakeError(
                 f"the plan has {count} {name.removeprefix('max_')} of {rows} rows, more than "
@@ -177,7 +177,6 @@ def _create(
     values: RowValues,
     packer: Packer,
     page: _Page,
-    unusable: _Page,
     config: Config,
     run: Run,
 ) -> None:
@@ -185,7 +184,7 @@ def _create(
     intent = _intent(verdict, values, config)
     changes: payload.Values = {n: value for n, value in intent.items() if value is not None}
     if not any(name.name in changes for name in fields.IDENTIFYING):
-        unusable.refuse(verdict["members"], "BAD_REQUEST", _NO_IDENTITY)
+        page.refuse([row], "BAD_REQUEST", _NO_IDENTITY)
         return
     key = payload.idempotency_key(
         run.merchant_id, verdict["source_key"], changes, verdict["generation"]

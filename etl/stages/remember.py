@@ -22,7 +22,8 @@ def remember(journal: Journal, ledger: Ledger) -> None:
         if not told:
             # Once only: a later run may have been told something else.
             ledger.decide(journal.decisions().items())
-        ledger.fulfilled(_created(journal))
+        if ledger.awaits_creates():
+            ledger.fulfilled(_created(journal))
         ledger.remember(_crosswalk(journal))
         ledger.wrote(_written(write) for writes in journal.landed_writes(1000) for write in writes)
         ledger.hold(_review_keys(journal, "review"))
@@ -47,13 +48,14 @@ def _review_keys(journal: Journal, outcome: str) -> Iterator[str]:
 
 def _crosswalk(journal: Journal) -> Iterator[tuple[str, Known]]:
     # One source key can be two customers (a phone shared by two people, [dedupe] shared_phone =
-    # "separate"): such a key decides nothing later.
+    # "separate"): such a key decides nothing later, and nothing while one of them is not settled.
     for key, customer_id, customers, generation in journal.query(
-        "SELECT source_key, min(rows.customer_id), count(DISTINCT rows.customer_id), "
-        "max(coalesce(generation, 0)) FROM rows "
+        "SELECT source_key, max(rows.customer_id), "
+        "count(DISTINCT nullif(rows.customer_id, '')), max(coalesce(generation, 0)) FROM rows "
         "LEFT JOIN writes ON writes.row = rows.row AND state = 'landed' "
-        "WHERE outcome IN ('created', 'updated', 'unchanged', 'duplicate', 'skipped') "
-        "AND rows.customer_id <> '' AND source_key <> '' GROUP BY source_key"
+        "WHERE source_key <> '' GROUP BY source_key "
+        "HAVING max(rows.customer_id) <> '' "
+        "AND NOT max(outcome IN ('pending', 'unknown'))"
     ):
         yield key, Known(customer_id if customers == 1 else "", generation)
 

@@ -94,8 +94,8 @@ def _check_report(found: Evidence, wanted: Evidence) -> None:
     assert report["balanced"], "the report does not balance"
     assert rows["unknown"] == rows["pending"] == 0, rows
     assert rows == wanted.report["rows"], (rows, wanted.report["rows"])
-    assert report["reasons"] == wanted.report["reasons"]
-    assert report["repairs"] == wanted.report["repairs"]
+    for part in ("reasons", "repairs"):
+        assert report[part] == wanted.report[part], (report[part], wanted.report[part])
     written = rows["created"] + rows["updated"]
     assert report["verified"] == {"checked": written, "matched": written, "mismatched": 0}
     codes = (found.exit_code, report["exit_code"], wanted.exit_code)
