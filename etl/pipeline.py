@@ -226,7 +226,7 @@ def _settle(job: _Job) -> None:
     """Settle the calls of a run that are in flight, and remember what they made."""
     assert job.ledger is not None
     _loader(job).load(lambda settled: _tell(job, "load", settled), sent_only=True)
-    remember(job.journal, job.ledger)
+    remember(job.journal, job.ledger, final=False)
 
 
 def _read(job: _Job) -> None:
@@ -274,7 +274,7 @@ def _load(job: _Job) -> None:
 def _verify(job: _Job) -> None:
     assert job.square is not None
     assert job.ledger is not None
-    remember(job.journal, job.ledger)
+    remember(job.journal, job.ledger, final=True)
     total = _count(job.journal, "SELECT count(*) FROM writes WHERE state = 'landed'")
 
     done = _count(job.journal, "SELECT count(*) FROM writes WHERE verified <> ''")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import functools
 import os
+import shlex
 import sqlite3
 import sys
 import traceback
@@ -29,6 +30,8 @@ _CODES: tuple[tuple[type[errors.EtlError], int], ...] = (
     (errors.EtlError, EXIT_USAGE),
 )
 
+DEFAULT_STATE = Path(".square-etl")
+
 _Command = Callable[..., Any]
 
 
@@ -47,7 +50,7 @@ def state_option(command: _Command) -> _Command:
     return click.option(
         "--state-dir",
         type=click.Path(path_type=Path, file_okay=False),
-        default=".square-etl",
+        default=DEFAULT_STATE,
         envvar="SQUARE_ETL_STATE",
         show_default=True,
         show_envvar=True,
@@ -111,7 +114,7 @@ def exits(command: Callable[P, int | None]) -> Callable[P, None]:
                 status = EXIT_INCOMPLETE
                 click.echo(
                     f"square-etl: the disk is full ({error}). Nothing is lost: make room, then "
-                    "square-etl runs resume",
+                    f"{resume_command(Path(str(kwargs['state_dir'])))}",
                     err=True,
                 )
             else:
@@ -123,7 +126,18 @@ def exits(command: Callable[P, int | None]) -> Callable[P, None]:
     return run
 
 
-def _disk_full(error: Exception) -> bool:
-    if isinstance(error, OSError):
-        return error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return isinstance(error, sqlite3.OperationalError) and "full" in str(error)
+def resume_command(state_dir: Path, run_id: str = "") -> str:
+    """Return the command that goes on with a run, as it can be typed here."""
+    words = ["square-etl", "runs", "resume", *([run_id] if run_id else [])]
+    if state_dir != DEFAULT_STATE:
+        words += ["--state-dir", str(state_dir)]
+    return shlex.join(words)
+
+
+def _disk_full(error: BaseException | None) -> bool:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    if isinstance(error, sqlite3.OperationalError) and "full" in str(error):
+        return True
+    # DuckDB tells it in words, under several kinds of error.
+    return error is not None and os.strerror(errno.ENOSPC) in str(error)

@@ -34,6 +34,7 @@ _UNITS = {
 _PATIENCE = 1.0
 _REDRAW = 0.1
 _PLAIN_EVERY = 10.0
+_GRACE = 10
 
 
 class Watcher:
@@ -51,11 +52,7 @@ class Watcher:
 
     def __call__(self, progress: Progress) -> None:
         """Hear of a durable step; raises Interrupted when a signal asked to stop."""
-        if self._signal is not None:
-            self._clear()
-            raise Interrupted(
-                f"stopped by {signal.Signals(self._signal).name}; everything up to here is kept"
-            )
+        self._stop_if_asked()
         now = time.monotonic()
         if progress.stage != self._stage:
             self._stage, self._stage_begun = progress.stage, now
@@ -75,9 +72,17 @@ class Watcher:
         """Wait, but not through a signal."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
-            if self._signal is not None:
-                raise Interrupted(f"stopped by {signal.Signals(self._signal).name} while waiting")
+            self._stop_if_asked()
             time.sleep(min(left, 0.2))
+
+    def _stop_if_asked(self) -> None:
+        if self._signal is None:
+            return
+        signal.alarm(0)
+        self._clear()
+        raise Interrupted(
+            f"stopped by {signal.Signals(self._signal).name}; everything up to here is kept"
+        )
 
     def _clear(self) -> None:
         if self._width:
@@ -86,16 +91,26 @@ class Watcher:
 
     @contextmanager
     def on_signals(self) -> Iterator[Watcher]:
-        """Let SIGINT and SIGTERM stop the run gently; a second one stops it at once."""
+        """Let SIGINT and SIGTERM stop the run gently; a second one stops it at once.
+
+        A request that stays without an answer is left after ``_GRACE`` seconds: its writes are
+        unknown then, and settled by the resume.
+        """
 
         def note(number: int, frame: FrameType | None) -> None:
             self._signal = number
             signal.signal(number, signal.SIG_DFL)
+            signal.alarm(_GRACE)
 
-        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+        def give_up(number: int, frame: FrameType | None) -> None:
+            self._stop_if_asked()
+
+        handlers = {signal.SIGINT: note, signal.SIGTERM: note, signal.SIGALRM: give_up}
+        before = {number: signal.signal(number, each) for number, each in handlers.items()}
         try:
             yield self
         finally:
+            signal.alarm(0)
             for number, handler in before.items():
                 signal.signal(number, handler)
             self._clear()

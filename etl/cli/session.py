@@ -84,7 +84,7 @@ def show(report: Report, state: State, output: str) -> int:
     if output == "json":
         click.echo(as_json(report), nl=False)
     else:
-        click.echo(summary.text(report, state.run_folder(report["run_id"])))
+        click.echo(summary.text(report, state.run_folder(report["run_id"]), state.folder))
     return int(report["exit_code"])
 
 

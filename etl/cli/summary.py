@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from etl.cli.options import resume_command
 from etl.customers import codes
 
 MEANING = {
@@ -25,12 +26,12 @@ _BAR = 30
 _REASONS = 6
 
 
-def text(report: dict[str, Any], folder: Path) -> str:
+def text(report: dict[str, Any], folder: Path, state_dir: Path) -> str:
     """Return the printed summary of a report; ``folder`` holds the artifacts."""
-    return "\n".join(_lines(report, folder))
+    return "\n".join(_lines(report, folder, state_dir))
 
 
-def _lines(report: dict[str, Any], folder: Path) -> Iterator[str]:
+def _lines(report: dict[str, Any], folder: Path, state_dir: Path) -> Iterator[str]:
     rows = report["rows"]
     yield f"run {report['run_id']}: {report['status']} in {_seconds(report)}"
     for source in report["sources"]:
@@ -66,7 +67,7 @@ def _lines(report: dict[str, Any], folder: Path) -> Iterator[str]:
     if report["lookup"]:
         yield f"directory read {report['lookup']}"
     yield f"artifacts: {folder}/ (report.json rows.csv rejects.csv review.csv crosswalk.csv)"
-    yield from _next(report, folder)
+    yield from _next(report, folder, state_dir)
 
 
 def _reasons(report: dict[str, Any]) -> Iterator[str]:
@@ -90,12 +91,12 @@ def _reasons(report: dict[str, Any]) -> Iterator[str]:
             yield f"  and {len(found) - _REASONS} more: see report.json"
 
 
-def _next(report: dict[str, Any], folder: Path) -> Iterator[str]:
+def _next(report: dict[str, Any], folder: Path, state_dir: Path) -> Iterator[str]:
     rows = report["rows"]
     if report["stopped"]:
         yield f"stopped: {report['stopped'].removeprefix('brake: ')}"
     if report["status"] == "incomplete" or (report["exit_code"] == 4):
-        yield f"next: square-etl runs resume {report['run_id']}"
+        yield f"next: {resume_command(state_dir, report['run_id'])}"
     if rows["rejected"] + rows["failed"]:
         yield f"next: correct {folder}/rejects.csv and import it with the same config"
     if rows["review"]:

@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
+# How temporary files begin.
+PARTIAL = ".partial-"
+
 
 @contextmanager
 def replacing(path: Path, mode: str = "wb") -> Iterator[BinaryIO]:
@@ -17,7 +20,7 @@ def replacing(path: Path, mode: str = "wb") -> Iterator[BinaryIO]:
     The file is readable by its owner only. An error inside the block, or in making the file
     durable, leaves whatever stood under ``path`` before.
     """
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".partial-")
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=PARTIAL)
     try:
         with os.fdopen(descriptor, mode) as file:
             yield cast(BinaryIO, file)

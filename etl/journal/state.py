@@ -102,7 +102,7 @@ class State:
                     journal.close()
 
     def unfinished(self, **facts: str) -> Iterator[Path]:
-        """Yield the folders of imports without a final report and with these facts, newest first."""
+        """Yield the folders of imports without a final report, with these facts, newest first."""
         wanted = {"command": "import", **facts}
         for folder, journal in self.journals():
             found = journal.facts()

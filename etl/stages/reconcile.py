@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from etl.files.atomic import replacing
+from etl.files.atomic import PARTIAL, replacing
 from etl.journal.journal import Journal
 from etl.reports import report, tables
 
@@ -19,6 +19,8 @@ _TABLES = {
 
 def reconcile(journal: Journal, folder: Path) -> dict[str, Any]:
     """Write ``report.json`` and the tables into ``folder`` and return the report."""
+    for left in folder.glob(f"{PARTIAL}*"):
+        left.unlink()  # of a process that was killed while it wrote
     built = report.build(journal)
     for name, write in _TABLES.items():
         with replacing(folder / name) as file:

@@ -15,8 +15,11 @@ from etl.journal.journal import Journal, Write
 from etl.journal.ledger import Known, Ledger, Written
 
 
-def remember(journal: Journal, ledger: Ledger) -> None:
-    """Bring the ledger up to date with what the journal knows so far."""
+def remember(journal: Journal, ledger: Ledger, *, final: bool) -> None:
+    """Bring the ledger up to date with what the journal knows so far.
+
+    ``final``: the run is not planned again, so its rows in review wait for a decision from now on.
+    """
     told = "decisions" in journal.facts()
     with ledger.transaction():
         if not told:
@@ -26,8 +29,9 @@ def remember(journal: Journal, ledger: Ledger) -> None:
             ledger.fulfilled(_created(journal))
         ledger.remember(_crosswalk(journal))
         ledger.wrote(_written(write) for writes in journal.landed_writes(1000) for write in writes)
-        ledger.hold(_review_keys(journal, "review"))
-        ledger.decide((key, "") for key in _review_keys(journal, "rejected"))
+        if final:
+            ledger.hold(_review_keys(journal, "review"))
+            ledger.decide((key, "") for key in _review_keys(journal, "rejected"))
     journal.note(decisions="remembered")
 
 

@@ -206,6 +206,11 @@ def test_rows_without_any_key_join_their_twins() -> None:
         assert groups(index) == {frozenset({0, 2}), frozenset({1})}
 
 
+def stale(index: Index, keys: Sequence[str]) -> list[str]:
+    """Return all ids that have to be read again."""
+    return [id for page in index.stale(keys) for id in page]
+
+
 def writing(id: str, version: int, **keys: str) -> pa.Table:
     """Return what the ledger tells of one customer."""
     return pa.Table.from_pylist([{"customer_id": id, "version": version, **keys}], schema=WRITTEN)
@@ -217,18 +222,18 @@ def test_a_later_profile_replaces_the_earlier() -> None:
     with opened() as index:
         add(index, rows, [{"id": "A", "version": 1}, {"id": "A", "version": 2}])
         index.add_profiles([{"id": "A", "version": 3}, {"id": "B", "version": 0}])
-        assert index.stale(KEYS) == ["C"]
+        assert stale(index, KEYS) == ["C"]
         index.drop_profiles(["A"])
-        assert index.stale(KEYS) == ["A", "C"]
+        assert stale(index, KEYS) == ["A", "C"]
 
 
-@pytest.mark.parametrize(("written", "stale"), [(2, []), (3, []), (4, ["A"])])
-def test_a_profile_older_than_our_write_is_stale(written: int, stale: list[str]) -> None:
+@pytest.mark.parametrize(("written", "expected"), [(2, []), (3, []), (4, ["A"])])
+def test_a_profile_older_than_our_write_is_stale(written: int, expected: list[str]) -> None:
     """A profile that is told in an older version than we wrote has to be read again."""
     with opened() as index:
         add(index, [], [{"id": "A", "version": 3}])
         index.add_written(writing("A", written))
-        assert index.stale(KEYS) == stale
+        assert stale(index, KEYS) == expected
 
 
 def test_what_we_wrote_under_a_key_of_a_row_is_read() -> None:
@@ -237,8 +242,8 @@ def test_what_we_wrote_under_a_key_of_a_row_is_read() -> None:
         add(index, [row(0, email="a@example.com")])
         index.add_written(writing("A", 0, email="a@example.com"))
         index.add_written(writing("B", 0, email="b@example.com"))
-        assert index.stale(KEYS) == ["A"]
-        assert index.stale(["phone"]) == []
+        assert stale(index, KEYS) == ["A"]
+        assert stale(index, ["phone"]) == []
 
 
 def test_distinct_values_come_in_order() -> None:

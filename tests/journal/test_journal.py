@@ -74,7 +74,10 @@ def test_everything_is_there_after_reopening(journal: Journal) -> None:
     """Run, stage, sources, cells, problems, plan and counts outlive the process."""
     checked(journal)
     with journal.transaction():
-        journal.add_request("bulk-create", b'{"exact": "bytes"}', [write(0), write(2)])
+        body = b'{"exact": "bytes"}'
+        journal.add_request("bulk-create", body, [write(0), write(2)], uncertain=False)
+            "bulk-create", b'{"exact": "bytes"}', [write(0), write(2)], uncertain=False
+        )
         journal.note(stage="load", lookup="search: few")
     journal.called("POST /v2/customers/bulk-create", retry=True, rate_limited=False, error=True)
     journal.called("POST /v2/customers/bulk-create", retry=False, rate_limited=True, error=True)
@@ -94,7 +97,6 @@ def test_everything_is_there_after_reopening(journal: Journal) -> None:
         (batch,) = again.batches()
         assert batch.cells.equals(CELLS)
         assert (batch.lines.to_pylist(), batch.first_row) == ([2, 3, 4], 0)
-        assert again.batch_of(2) == batch.batch
         request = again.next_request()
         assert request is not None
         assert (request.body, request.sends) == (b'{"exact": "bytes"}', 0)
@@ -114,7 +116,7 @@ def test_a_transaction_is_all_or_nothing(journal: Journal) -> None:
     def broken() -> None:
         with journal.transaction():
             journal.note(stage="done")
-            journal.add_request("bulk-create", b"{}", [write(0)])
+            journal.add_request("bulk-create", b"{}", [write(0)], uncertain=False)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -204,15 +206,15 @@ def test_what_was_sent_comes_first(journal: Journal) -> None:
     """A call in flight is next before any planned one; settled calls are not."""
     checked(journal)
     for row in range(3):
-        journal.add_request("bulk-create", b"%d" % row, [write(row)])
+        journal.add_request("bulk-create", b"%d" % row, [write(row)], uncertain=False)
     first = journal.next_request()
     assert first is not None
-    journal.sending(first)
+    journal.sending(first, 1000.0)
     journal.answered(first)
     second = journal.next_request()
     assert second is not None
     assert journal.next_request(sent_only=True) is None
-    journal.sending(second)
+    journal.sending(second, 1000.0)
 
     found = journal.next_request(sent_only=True)
 
@@ -224,10 +226,10 @@ def test_what_was_sent_comes_first(journal: Journal) -> None:
 def test_settled_writes_are_closed(journal: Journal) -> None:
     """An answered call has no open writes; those that took effect are landed, in order."""
     checked(journal)
-    journal.add_request("bulk-create", b"{}", [write(0), write(1), write(2)])
+    journal.add_request("bulk-create", b"{}", [write(0), write(1), write(2)], uncertain=False)
     request = journal.next_request()
     assert request is not None
-    journal.sending(request)
+    journal.sending(request, 1000.0)
     first, _, third = journal.writes(request)
     journal.landed(first, "A", 0)
     journal.landed(third, "C", 4)
@@ -244,8 +246,8 @@ def test_settled_writes_are_closed(journal: Journal) -> None:
 def test_unplanning_keeps_what_was_sent(journal: Journal) -> None:
     """Only plans that were never sent are undone; duplicates follow the row that carries them."""
     checked(journal)
-    journal.add_request("bulk-create", b"0", [write(0)])
-    journal.add_request("bulk-create", b"1", [write(1)])
+    journal.add_request("bulk-create", b"0", [write(0)], uncertain=False)
+    journal.add_request("bulk-create", b"1", [write(1)], uncertain=False)
     journal.change_rows(
         [
             RowChange(0, "pending", "", "email_address", "to be created"),
@@ -256,7 +258,7 @@ def test_unplanning_keeps_what_was_sent(journal: Journal) -> None:
     journal.add_problems([Problem(1, "note", "X", "", "planned")], planned=True)
     request = journal.next_request()
     assert request is not None
-    journal.sending(request)
+    journal.sending(request, 1000.0)
 
     journal.unplan()
 
@@ -287,12 +289,12 @@ def test_unplanning_before_anything_was_sent_undoes_all(journal: Journal) -> Non
 def test_a_call_whose_rows_are_unknown_is_kept(journal: Journal) -> None:
     """A call planned again for rows whose first result never came keeps its keys and bytes."""
     checked(journal)
-    journal.add_request("bulk-create", b"first", [write(0)])
+    journal.add_request("bulk-create", b"first", [write(0)], uncertain=False)
     request = journal.next_request()
     assert request is not None
-    journal.sending(request)
+    journal.sending(request, 1000.0)
     journal.answered(request)
-    journal.add_request("bulk-create", b"again", [write(0, tries=2)])
+    journal.add_request("bulk-create", b"again", [write(0, tries=2)], uncertain=True)
 
     journal.unplan()
 

@@ -24,10 +24,11 @@ def state(tmp_path: Path) -> State:
 def begin(state: State, run_id: str, **facts: str) -> Path:
     """Begin a run with some other facts."""
     folder = state.begin(run_id, None)
-    stage = facts.pop("stage", "read")
+    noted = {name: facts.pop(name) for name in ("stage", "reported") if name in facts}
     run = replace(RUN, run_id=run_id, **facts)  # type: ignore[arg-type]
     journal = Journal.create(folder / JOURNAL, run, [])
-    journal.note(stage=stage)
+    if noted:
+        journal.note(**noted)
     journal.close()
     return folder
 
@@ -60,7 +61,8 @@ def test_a_run_may_lie_elsewhere(state: State, tmp_path: Path) -> None:
     with pytest.raises(StateError, match="holds a run already"):
         state.begin("20260820T020000Z-0002", elsewhere)
     state.discard("20260820T020000Z-0001")
-    assert (elsewhere / JOURNAL).is_file()
+    assert not (elsewhere / JOURNAL).exists()
+    assert state.begin("20260820T020000Z-0002", elsewhere).resolve() == elsewhere.resolve()
 
 
 def test_runs_are_named_by_a_beginning(state: State) -> None:
@@ -79,7 +81,7 @@ def test_runs_are_named_by_a_beginning(state: State) -> None:
 def test_unfinished_runs_are_found_newest_first(state: State) -> None:
     """Imports that are not finished and have the facts asked for are found, newest first."""
     older = begin(state, "20260818T020000Z-0001", stage="load")
-    begin(state, "20260819T020000Z-0001", stage="done")
+    begin(state, "20260819T020000Z-0001", stage="done", reported="2026-08-19T02:09:00Z")
     newer = begin(state, "20260820T020000Z-0001", stage="verify")
     begin(state, "20260821T020000Z-0001", command="plan")
     other = begin(state, "20260822T020000Z-0001", merchant_id="OTHER")

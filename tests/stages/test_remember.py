@@ -240,7 +240,7 @@ def test_remembering_twice_changes_nothing(world: World) -> None:
         closing(Journal.open(folder_of(world, report) / JOURNAL)) as journal,
         closing(Ledger(world.state.ledger, world.sandbox.merchant_id)) as ledger,
     ):
-        remember(journal, ledger)
+        remember(journal, ledger, final=True)
 
     assert counts(report) == {"created": 2, "review": 1}
     assert dump(world.state.ledger) == before
