@@ -73,11 +73,9 @@ def outcomes(journal: Journal) -> list[str]:
 def test_everything_is_there_after_reopening(journal: Journal) -> None:
     """Run, stage, sources, cells, problems, plan and counts outlive the process."""
     checked(journal)
+    body = b'{"exact": "bytes"}'
     with journal.transaction():
-        body = b'{"exact": "bytes"}'
         journal.add_request("bulk-create", body, [write(0), write(2)], uncertain=False)
-            "bulk-create", b'{"exact": "bytes"}', [write(0), write(2)], uncertain=False
-        )
         journal.note(stage="load", lookup="search: few")
     journal.called("POST /v2/customers/bulk-create", retry=True, rate_limited=False, error=True)
     journal.called("POST /v2/customers/bulk-create", retry=False, rate_limited=True, error=True)
