@@ -7,6 +7,7 @@ settings: the loader, the error messages and the README's list read it.
 from __future__ import annotations
 
 import difflib
+import math
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,6 +20,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    StrictBool,
     model_validator,
 )
 
@@ -47,7 +49,7 @@ def _share_or_count(value: str) -> str:
         number = float(digits)
     except ValueError:
         number = -1.0
-    if number < 0 or (value.endswith("%") and number > 100):
+    if not 0 <= number < math.inf or (value.endswith("%") and number > 100):
         raise ValueError(f'{value!r} is neither a count like "20" nor a share like "5%"')
     return value
 
@@ -81,12 +83,12 @@ class Source(_Section):
         None, min_length=1, max_length=1, description="one character; else detected"
     )
     preset: str | None = Field(None, description="the system that wrote the file, e.g. shopify")
-    namespace: str = Field("", description="tells the keys of several source systems apart")
+    namespace: str = Field("", description="keeps what was imported from several systems apart")
     header: tuple[str, ...] | None = Field(
         None, description="column names that replace the file's header line"
     )
     skip_lines: int = Field(0, ge=0, description="lines before the header")
-    escaped: bool | None = Field(
+    escaped: StrictBool | None = Field(
         None, description="cells carry our formula escape; else true for files square-etl wrote"
     )
 
@@ -103,7 +105,7 @@ class Clean(_Section):
     date_order: Literal["MDY", "DMY", "YMD"] | None = Field(
         None, description="order of day and month; else proved per column"
     )
-    pad_postal_code: bool = Field(False, description="put lost leading zeros back (US)")
+    pad_postal_code: StrictBool = Field(False, description="put lost leading zeros back (US)")
 
 
 def _may_be_cut(name: str) -> bool:
@@ -155,7 +157,7 @@ class Update(_Section):
     """What an import may change on a profile that exists."""
 
     policy: UpdatePolicy = Field("overwrite", description="who wins: the file, or what is there")
-    allow_clear: bool = Field(False, description="lets mirror clear fields")
+    allow_clear: StrictBool = Field(False, description="lets mirror clear fields")
     fields: dict[FieldName, UpdatePolicy] = Field(
         default_factory=dict, description="another policy for single fields"
     )
@@ -201,7 +203,7 @@ class Config(_Section):
     columns: dict[str, FieldName] = Field(
         default_factory=dict, description='"source header" = "field"'
     )
-    fallbacks: dict[FieldName, tuple[str, ...]] = Field(
+    fallbacks: dict[FieldName, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(
         default_factory=dict,
         description="field = [headers]: the first that is not empty in a row wins",
     )

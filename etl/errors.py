@@ -94,3 +94,11 @@ class Refused(SquareError):
 
 class Unauthorized(Refused):
     """401 or 403: the token is missing, wrong, expired, revoked, or lacks a scope."""
+
+    def __str__(self) -> str:
+        said = ", ".join(fault.code for fault in self.faults)
+        return (
+            f"Square did not accept the access token for {self.endpoint} ({self.status} {said}): "
+            "is it expired, revoked, of the other environment, or without CUSTOMERS_READ, "
+            "CUSTOMERS_WRITE and MERCHANT_PROFILE_READ?"
+        )

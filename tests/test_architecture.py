@@ -18,7 +18,7 @@ ARROWS = {
     "customers": {"errors"},
     "config": {"errors", "customers"},
     "presets": set(),
-    "files": {"errors", "config"},
+    "files": {"errors", "config", "customers"},
     "square": {"errors"},
     "journal": {"errors", "customers"},
     "directory": {"customers", "journal", "square"},

@@ -98,16 +98,18 @@ def exits(command: Callable[P, int | None]) -> Callable[P, None]:
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
+            # What is left on disk (DuckDB's own files too) is its owner's alone.
+            os.umask(0o077)
             status = command(*args, **kwargs) or 0
-            sys.stdout.flush()
         except errors.EtlError as error:
             status = next(code for kind, code in _CODES if isinstance(error, kind))
             click.echo(f"square-etl: {error}", err=True)
-        except BrokenPipeError:
-            # Whoever read our output has gone, as `| head` does; flushing again would fail too.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            status = EXIT_INCOMPLETE
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            if isinstance(error, errors.Unavailable | errors.Interrupted):
+                click.echo("square-etl: no run was begun: give the same command again.", err=True)
+        except click.Abort:
+            status = EXIT_USAGE
+            click.echo("square-etl: not confirmed; nothing was written.", err=True)
+        except (click.ClickException, click.exceptions.Exit):
             raise
         except Exception as error:
             if _disk_full(error):
@@ -115,6 +117,13 @@ def exits(command: Callable[P, int | None]) -> Callable[P, None]:
                 click.echo(
                     f"square-etl: the disk is full ({error}). Nothing is lost: make room, then "
                     f"{resume_command(Path(str(kwargs['state_dir'])))}",
+                    err=True,
+                )
+            elif isinstance(error, sqlite3.DatabaseError):
+                status = EXIT_USAGE
+                click.echo(
+                    f"square-etl: a file of the state folder is damaged ({error}). Restore the "
+                    "folder from a copy, or name another one with --state-dir.",
                     err=True,
                 )
             else:
@@ -126,6 +135,16 @@ def exits(command: Callable[P, int | None]) -> Callable[P, None]:
     return run
 
 
+def say(text: str | bytes) -> None:
+    """Print the result of a command; whoever read it may have gone, as ``| head`` does."""
+    try:
+        click.echo(text, nl=isinstance(text, str))
+        sys.stdout.flush()
+    except OSError:
+        # Flushing again at exit would fail too.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def resume_command(state_dir: Path, run_id: str = "") -> str:
     """Return the command that goes on with a run, as it can be typed here."""
     words = ["square-etl", "runs", "resume", *([run_id] if run_id else [])]
@@ -135,7 +154,7 @@ def resume_command(state_dir: Path, run_id: str = "") -> str:
 
 
 def _disk_full(error: BaseException | None) -> bool:
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return True
     if isinstance(error, sqlite3.OperationalError) and "full" in str(error):
         return True

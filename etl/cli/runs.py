@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from etl.cli.options import exits, output_options, state_option
+from etl.cli.options import exits, output_options, say, state_option
 from etl.cli.progress import Watcher
 
 
@@ -29,13 +29,13 @@ def list_command(state_dir: Path, output: str, quiet: bool) -> int:
 
     found = [report.headline(journal) for _, journal in State(state_dir).journals()]
     if output == "json":
-        click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
+        say(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
         return 0
     if not found and not quiet:
         click.echo(f"no runs in {state_dir}", err=True)
     for run in found:
         rows = run["rows"]
-        click.echo(
+        say(
             f"{run['run_id']}  {run['command']:<8}  {run['status']:<10}  {rows['read']:>9,} rows: "
             f"{rows['created']:,} created, {rows['updated']:,} updated, "
             f"{rows['rejected'] + rows['failed']:,} rejected or failed, {rows['review']:,} review"

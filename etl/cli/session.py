@@ -12,6 +12,7 @@ import click
 
 from etl import config as configuration
 from etl.cli import summary
+from etl.cli.options import say
 from etl.cli.progress import Watcher
 from etl.config import Config
 from etl.errors import ConfigError, StateError
@@ -82,9 +83,9 @@ def confirm(square: Square, *, yes: bool) -> None:
 def show(report: Report, state: State, output: str) -> int:
     """Print a report and return the exit code it carries."""
     if output == "json":
-        click.echo(as_json(report), nl=False)
+        say(as_json(report))
     else:
-        click.echo(summary.text(report, state.run_folder(report["run_id"]), state.folder))
+        say(summary.text(report, state.run_folder(report["run_id"]), state.folder))
     return int(report["exit_code"])
 
 

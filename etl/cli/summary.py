@@ -8,6 +8,7 @@ from typing import Any
 
 from etl.cli.options import resume_command
 from etl.customers import codes
+from etl.customers.cells import for_screen
 
 MEANING = {
     "created": "new profiles",
@@ -24,6 +25,7 @@ MEANING = {
 _ALWAYS = ("created", "updated", "unchanged", "rejected")
 _BAR = 30
 _REASONS = 6
+_UNUSED = 30
 
 
 def text(report: dict[str, Any], folder: Path, state_dir: Path) -> str:
@@ -37,14 +39,18 @@ def _lines(report: dict[str, Any], folder: Path, state_dir: Path) -> Iterator[st
     for source in report["sources"]:
         for note in source["notes"]:
             yield f"  {source['path']}: {note}"
-        if source["unused_columns"]:
-            yield f"  {source['path']}: columns not used: {', '.join(source['unused_columns'])}"
+        if unused := source["unused_columns"]:
+            shown = ", ".join(for_screen(column) for column in unused[:_UNUSED])
+            more = f" and {len(unused) - _UNUSED} more" if len(unused) > _UNUSED else ""
+            yield f"  {source['path']}: columns not used: {shown}{more}"
     yield ""
     width = max(len(f"{rows['read']:,}"), 5)
     for outcome, meaning in MEANING.items():
         count = rows[outcome]
         if count or (report["command"] == "import" and outcome in _ALWAYS):
             bar = "█" * max(round(_BAR * count / max(rows["read"], 1)), 1 if count else 0)
+            if outcome == "pending" and report["command"] == "validate":
+                meaning = "acceptable to Square"
             yield f"  {outcome:<10}{count:>{width},}  {meaning:<28}{bar}".rstrip()
     verdict = "every row is accounted for" if report["balanced"] else "THE SUM IS WRONG"
     yield f"  {'= read':<10}{rows['read']:>{width},}  {verdict}"
@@ -94,7 +100,7 @@ def _reasons(report: dict[str, Any]) -> Iterator[str]:
 def _next(report: dict[str, Any], folder: Path, state_dir: Path) -> Iterator[str]:
     rows = report["rows"]
     if report["stopped"]:
-        yield f"stopped: {report['stopped'].removeprefix('brake: ')}"
+        yield report["stopped"].removeprefix("brake: ")
     if report["status"] == "incomplete" or (report["exit_code"] == 4):
         yield f"next: {resume_command(state_dir, report['run_id'])}"
     if rows["rejected"] + rows["failed"]:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple
 
 from etl import config
+from etl.customers.cells import for_screen
 from etl.errors import ConfigError, SourceError
 from etl.files import csv, encoding, escape, parquet
 from etl.files.atomic import replacing
@@ -280,7 +281,7 @@ def _refuse_columns(columns: Sequence[str], name: str, remedy: str) -> None:
     blank, repeated = _faults(columns)
     said = [f"column {at} has no name" for at in blank]
     said += [
-        f"columns {' and '.join(map(str, positions))} are all called {column!r}"
+        f"columns {' and '.join(map(str, positions))} are all called {for_screen(column)!r}"
         for column, positions in repeated.items()
     ]
     if said:

@@ -55,7 +55,14 @@ class State:
             raise StateError(
                 f"{elsewhere} holds a run already: resume it, or name an empty folder."
             )
-        elsewhere.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            elsewhere.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise StateError(f"cannot use {elsewhere} for the run: {error.strerror}") from error
+        if elsewhere.stat().st_mode & 0o077:
+            raise StateError(
+                f"others can look into {elsewhere}: chmod 700 it, or name a new folder"
+            )
         folder.symlink_to(elsewhere.resolve(), target_is_directory=True)
         return folder
 
@@ -106,10 +113,17 @@ class State:
         wanted = {"command": "import", **facts}
         for folder, journal in self.journals():
             found = journal.facts()
-            if "reported" not in found and wanted.items() <= found.items():
-                yield folder
+            if "reported" in found or not wanted.items() <= found.items():
+                continue
+            if found["stage"] == "done" and _told(folder / "report.json"):
+                continue  # killed between its last artifact and the note of it
+            yield folder
 
     def _folders(self) -> list[Path]:
         if not self.runs.is_dir():
             return []
         return sorted((path for path in self.runs.iterdir() if path.is_dir()), reverse=True)
+
+
+def _told(report: Path) -> bool:
+    return report.is_file() and b'"status": "finished"' in report.read_bytes()

@@ -91,8 +91,14 @@ def fill(call: Call) -> bytes:
     return orjson.dumps(seed.fill(call, profiles, number)._asdict())
 
 
+_TEN_YEARS = 10 * 366 * 86_400.0
+
+
 def _number(body: Mapping[str, Any], name: str) -> float:
     value = body.get(name)
-    if not isinstance(value, int | float) or isinstance(value, bool) or value < 0:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise Refusal(errors.expected("number", name))
+    # Far beyond, there are no dates that can be written down.
+    if not 0 <= value <= _TEN_YEARS:
         raise Refusal(errors.expected("number", name))
     return value

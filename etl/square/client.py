@@ -234,7 +234,7 @@ class SquareClient:
         while True:
             now = self._clock()
             instant = self._pace.next(now)
-            if instant > patient_until:
+            if instant > max(now, patient_until):
                 raise Unavailable(
                     f"{endpoint}: gave up after {attempts} attempts in {now - began:.0f} s"
                     f" (last: {last}); the next one is due in {instant - now:.0f} s, beyond the"

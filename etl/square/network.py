@@ -42,6 +42,8 @@ def check_base_url(url: str) -> str:
     # httpx escapes what cannot stand in a host instead of refusing it.
     if b"%" in parsed.raw_host or not parsed.host or parsed.scheme not in ("http", "https"):
         raise ConfigError(f"the base URL {url!r} does not start with https:// and a host")
+    if parsed.port is not None and not 0 < parsed.port < 65536:
+        raise ConfigError(f"the base URL {url!r} has a port that does not exist")
     if parsed.scheme == "http" and not _is_loopback(parsed.host):
         raise ConfigError(
             f"the base URL {url!r} would send the token unencrypted: use https://"

@@ -27,6 +27,9 @@ from etl.journal.ledger import Known, Ledger
 
 # Rows without any key are known by a digest of their values (``payload.source_key``).
 _DIGEST = "|digest|"
+# Several people may have one phone, and it alone does not tell which of them was imported before:
+# the directory, with their names, does (rule 4).
+_PHONE = "|phone_number|"
 
 # The columns that tell who a row is.
 _TELLING = (
@@ -92,7 +95,7 @@ def _row(
         customer_id, known_by = review, "decision"
     elif review == "create":
         decision = "create"
-    elif known and known.customer_id and review != "":
+    elif known and known.customer_id and review != "" and _PHONE not in key:
         customer_id, known_by = known.customer_id, "crosswalk"
     return {
         "row": row,

@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 
 from etl.config import Config, parse
 from etl.customers import fields
+from etl.customers.cells import for_screen
 from etl.errors import ConfigError, SourceError
 
 
@@ -188,14 +189,15 @@ def _as_fallbacks(field: str, headers: Sequence[str]) -> str:
 
 def _shown(headers: Sequence[str]) -> str:
     """List headers for the screen; in a file without a header line they are somebody's data."""
-    if any("@" in header or len(re.findall(r"\d", header)) >= 7 for header in headers):
-        return (
-            f"{len(headers)} columns that look like data: has the file a header line? If not, "
-            "name its columns with [source] header"
-        )
-    return ", ".join(headers)
+    shown = [for_screen(header) for header in headers]
+    hint = "" if shown == list(headers) else "; is its first line data? It needs a line of names"
+    return ", ".join(shown) + hint
 
 
 def _nearest(header: str, headers: Sequence[str]) -> str:
     near = difflib.get_close_matches(header, headers, n=1, cutoff=0.6)
-    return f"no such column; did you mean {near[0]!r}?" if near else f"only {_shown(headers)}"
+    return (
+        f"no such column; did you mean {for_screen(near[0])!r}?"
+        if near
+        else f"only {_shown(headers)}"
+    )

@@ -26,6 +26,12 @@ BULK = 100
 _BATCHES_AT_HAND = 16
 _ROWS_AT_ONCE = 5000
 
+_BRAKES = {
+    "max_rejected": "rows are rejected",
+    "max_created": "profiles would be created",
+    "max_cleared": "fields would be cleared",
+}
+
 # Literal answer of CreateCustomer to a profile without any of the five (error table of the API
 # dossier: observed in an application's log).
 _NO_IDENTITY = (
@@ -53,18 +59,34 @@ class RowValues:
         self._columns = lru_cache(_BATCHES_AT_HAND)(self._load)
 
     def __call__(self, row: int) -> payload.Values:
-        """Return the mapped writable fields of a row; None is an empty cell."""
+        """Return the mapped writable fields of a row; None is an empty cell.
+
+        A field that was left out because it is invalid is not there: it says nothing, not even
+        that it is empty.
+        """
         position = bisect_right(self._first_rows, row) - 1
         offset = row - self._first_rows[position]
-        columns = self._columns(self._numbers[position])
-        return {name: column[offset] for name, column in columns.items()}
+        columns, dropped = self._columns(self._numbers[position])
+        values = {name: column[offset] for name, column in columns.items()}
+        for name in dropped.get(row, ()):
+            values.pop(name, None)
+        return values
 
-    def _load(self, number: int) -> dict[str, list[str | None]]:
+    def _load(self, number: int) -> tuple[dict[str, list[str | None]], dict[int, list[str]]]:
         batch = self._journal.batch(number)
         assert batch.customers is not None
-        return {
+        columns = {
             name: batch.customers.column(name).to_pylist() for name in self._mapped[batch.source]
         }
+        dropped: dict[int, list[str]] = {}
+        last = batch.first_row + len(batch.lines) - 1
+        for row, name in self._journal.query(
+            "SELECT row, field FROM problems WHERE row BETWEEN ? AND ? AND effect = 'drop'",
+            batch.first_row,
+            last,
+        ):
+            dropped.setdefault(row, []).append(name)
+        return columns, dropped
 
 
 class Packer:
@@ -166,7 +188,7 @@ def brake(journal: Journal, limits: Limits) -> None:
         limit = getattr(limits, name)
         if limit is not None and beyond(count, limit, rows):
             raise BrakeError(
-                f"the plan has {count} {name.removeprefix('max_')} of {rows} rows, more than "
+                f"{count} {_BRAKES[name]} of {rows} rows, more than "
                 f"[limits] {name} = {limit!r}. Nothing more is sent. Look at the plan; if it is "
                 "right, raise the limit and give the same command again."
             )

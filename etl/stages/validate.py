@@ -65,7 +65,7 @@ def _field(
         column, problems = each(column, field.name, partial(measure, field=field), long)
         found.append(problems)
         # The library refuses a long address too: one reason is enough.
-        if field.kind == "email" and policy != "truncate":
+        if field.kind == "email":
             waiting = pc.and_(waiting, pc.invert(long))
     for form, where in _judges(field, column, country):
         _, problems = each(column, field.name, form, pc.and_(waiting, where))

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
+import click
+import duckdb
 import pytest
 from click.testing import CliRunner, Result
 
 from etl.cli import main
+from etl.cli.options import exits, state_option
+from etl.customers.problems import Problem
+from etl.journal.journal import Journal
 
 PEOPLE = (
     "Customer ID,First name,Last name,Email,Phone\n"
@@ -227,3 +234,101 @@ def test_several_sources(folder: Path) -> None:
     report = json.loads(run("import", "a.csv", "b.csv", "--output", "json").stdout)
     assert [source["rows"] for source in report["sources"]] == [2, 1]
     assert report["rows"]["created"] + report["rows"]["review"] + report["rows"]["duplicate"] == 3
+
+
+def test_a_file_without_a_header_line_shows_nobody(folder: Path) -> None:
+    """A file whose first line is a customer is exit 2, and that customer is not on the screen."""
+    (folder / "people.csv").write_text(
+        "Jane,Doe,jane@example.com,+14155550100\nBob,Roe,bob@example.com,+14155550101\n"
+    )
+    done = run("import", "people.csv")
+    assert done.exit_code == 2
+    assert "people.csv" in done.output
+    for secret in ("jane@", "bob@", "5550100", "5550101"):
+        assert secret not in done.output
+    assert not list(folder.glob(".square-etl/runs/*"))
+
+
+def test_run_dir_of_an_unreadable_source_is_free_again(folder: Path) -> None:
+    """After exit 2 for a source that cannot be read, the same command on the mended file works."""
+    (folder / "people.csv").write_text(PEOPLE + 'c-3,"Bo,Ek,bo@example.com,\nc-4,Io,,,\n')
+    assert run("import", "people.csv", "--run-dir", "tonight").exit_code == 2
+    (folder / "people.csv").write_text(PEOPLE)
+    done = run("import", "people.csv", "--run-dir", "tonight", "--output", "json")
+    assert done.exit_code == 0
+    assert json.loads(done.stdout)["rows"]["created"] == 2
+    assert (folder / "tonight/report.json").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage" * 1000], ids=["empty", "garbage"])
+def test_a_damaged_run_stops_the_next_import(folder: Path, content: bytes) -> None:
+    """While it is not known what an old run sent, nothing is: exit 2 with its folder and a way."""
+    (folder / "people.csv").write_text(PEOPLE)
+    run("import", "people.csv")
+    (old,) = folder.glob(".square-etl/runs/*")
+    for file in old.glob("journal.sqlite*"):
+        file.unlink()
+    (old / "journal.sqlite").write_bytes(content)
+    (folder / "more.csv").write_text(PEOPLE.replace("c-", "d-").replace("@", "+d@"))
+
+    for arguments in (["import", "more.csv"], ["runs", "resume"], ["runs", "list"]):
+        done = run(*arguments)
+        assert done.exit_code == 2
+        assert f".square-etl/runs/{old.name}" in done.output
+        assert "restore the file" in done.output
+        assert "Traceback" not in done.output
+    old.rename(folder / "damaged")
+    report = json.loads(run("import", "more.csv", "--output", "json").stdout)
+    assert report["exit_code"] == 0
+
+
+@click.command()
+@state_option
+@exits
+def fill(state_dir: Path) -> None:
+    """Write into the only run's journal, in one transaction, until SQLite says it is full."""
+    (path,) = state_dir.glob("runs/*/journal.sqlite")
+    with closing(Journal.open(path)) as journal:
+        (pages,) = next(journal.query("PRAGMA page_count"))
+        list(journal.query(f"PRAGMA max_page_count = {pages + 8}"))
+        with journal.transaction():
+            journal.add_problems(
+                Problem(0, "reject", "MADE_UP", "", "x" * 1000) for _ in range(1000)
+            )
+
+
+@click.command()
+@state_option
+@exits
+def spill(state_dir: Path) -> None:
+    """Have DuckDB write to a device that is always full."""
+    with duckdb.connect() as database:
+        database.execute("COPY (SELECT range FROM range(100000)) TO '/dev/full' (FORMAT csv)")
+
+
+def test_a_full_journal_is_exit_4(folder: Path) -> None:
+    """A disk that is full amid a transaction is no bug: exit 4, a way on, and nothing is lost."""
+    (folder / "people.csv").write_text(PEOPLE)
+    run("import", "people.csv", "--state-dir", "my state")
+    (path,) = folder.glob("my state/runs/*/journal.sqlite")
+    with closing(sqlite3.connect(path)) as database:
+        before = list(database.iterdump())
+
+    done = CliRunner().invoke(fill, ["--state-dir", "my state"])
+
+    assert done.exit_code == 4
+    assert "disk is full" in done.stderr
+    assert "Traceback" not in done.output
+    assert done.stderr.endswith("square-etl runs resume --state-dir 'my state'\n")
+    with closing(sqlite3.connect(path)) as database:
+        assert list(database.iterdump()) == before
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device here")
+def test_a_disk_that_duckdb_finds_full_is_exit_4(folder: Path) -> None:
+    """DuckDB says it in words of its own; it is exit 4 all the same."""
+    done = CliRunner().invoke(spill, ["--state-dir", "my state"])
+    assert done.exit_code == 4
+    assert "disk is full" in done.stderr
+    assert "Traceback" not in done.output
+    assert done.stderr.endswith("square-etl runs resume --state-dir 'my state'\n")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
+from etl.sandbox import Sandbox
+from etl.sandbox.server import serving
 from tests.cli.test_imports import BROKEN, PEOPLE, folder, run
 
 __all__ = ["folder"]
@@ -61,3 +64,29 @@ def test_a_finished_run_is_not_resumed(imported: str) -> None:
     done = run("runs", "resume", imported)
     assert done.exit_code == 2
     assert "nothing to resume" in done.output
+
+
+@pytest.mark.parametrize("state", [None, "my state"], ids=["default", "another"])
+def test_the_printed_command_resumes(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, state: str | None
+) -> None:
+    """What an incomplete run prints goes on with it as typed, wherever its state lies."""
+    monkeypatch.setenv("SQUARE_ACCESS_TOKEN", "EAAAtest")
+    (folder / "people.csv").write_text(PEOPLE)
+    elsewhere = ["--state-dir", state] if state else []
+    sandbox = Sandbox(token="EAAAtest")
+    busy = {"endpoint": "bulk-create", "nth": 1, "do": "status", "status": 429}
+    sandbox.control("faults", {"plan": [{**busy, "retry_after": 5000}], "seed": 1})
+
+    with serving(sandbox.respond) as address:
+        target = ["--target", "sandbox", "--base-url", address]
+        stopped = run("import", "people.csv", *target, *elsewhere)
+        (said,) = re.findall("^next: (square-etl runs resume .*)$", stopped.stdout, re.M)
+        resumed = run(*shlex.split(said)[1:], "--output", "json")
+
+    (run_folder,) = (folder / (state or ".square-etl") / "runs").iterdir()
+    assert stopped.exit_code == 4
+    assert shlex.split(said)[3:] == [run_folder.name, *elsewhere]
+    assert resumed.exit_code == 0
+    assert json.loads(resumed.stdout)["rows"]["created"] == 2
+    assert len([entry for entry in sandbox.log() if entry["action"] == "create"]) == 2

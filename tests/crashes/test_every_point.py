@@ -61,7 +61,7 @@ def test_killed_before_the_answer_is_noted(scene: Scene, tmp_path: Path) -> None
 
 def test_killed_while_the_run_begins(scene: Scene, tmp_path: Path) -> None:
     """A run whose journal is not written yet is in nobody's way."""
-    begins = scene.points.index("durable open journal.sqlite") + 1
+    begins = scene.points.index("durable open journal.new") + 1
 
     run_all(cases(scene, [begins, begins + 1, begins + 2]), tmp_path)
 

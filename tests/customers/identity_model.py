@@ -23,14 +23,19 @@ class Outcome:
     together: frozenset[int] = frozenset()
     customer_id: str | None = None
     code: str = ""
+    candidates: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class Decided:
-    """The decision on a row, or on a row against the directory: a one, a code, or neither."""
+    """The decision on a row, or on a row against the directory: a one, a code, or neither.
+
+    Rows of which step a doubts whose they are share their candidates.
+    """
 
     one: One | None = None
     code: str = ""
+    candidates: frozenset[str] = frozenset()
 
 
 class Model:
@@ -100,16 +105,30 @@ class Model:
             return Decided(code="HELD_FOR_REVIEW")
         if known:
             return Decided(("profile", str(row.customer_id)))
-        allowed = [profile for profile in self.profiles.values() if not self.veto(row, profile)]
-        email = {p.id for p in allowed if self.same_email(row, p)}
-        phone = {p.id for p in allowed if self.same_phone(row, p)}
-        if same := {p.id for p in allowed if self.same_reference(row, p)}:
+        same, email, phone = self.sharing(row)
+        if same:
             return self.only(same, same & (email | phone))
-        if found := email | {p.id for p in allowed if self.phone_joins(row, p)}:
+        if found := self.fitting(row):
             return self.only(found, found & email & phone)
-        if phone and self.shared_phone == "review":
-            return Decided(code="SHARED_PHONE")
-        return Decided()
+        return Decided(code="SHARED_PHONE") if self.phone_owners(row) else Decided()
+
+    def sharing(self, row: Row) -> tuple[set[str], set[str], set[str]]:
+        """The profiles with the reference, with the email and with the phone of a row."""
+        allowed = [profile for profile in self.profiles.values() if not self.veto(row, profile)]
+        return (
+            {p.id for p in allowed if self.same_reference(row, p)},
+            {p.id for p in allowed if self.same_email(row, p)},
+            {p.id for p in allowed if self.same_phone(row, p)},
+        )
+
+    def fitting(self, row: Row) -> set[str]:
+        """The profiles that rules 3 and 4 consider."""
+        same, email, phone = self.sharing(row)
+        return same or email | {id for id in phone if self.phone_joins(row, self.profiles[id])}
+
+    def phone_owners(self, row: Row) -> set[str]:
+        """Whose phone it is, where that is a question."""
+        return self.sharing(row)[2] if self.shared_phone == "review" else set()
 
     def only(self, candidates: set[str], better: set[str]) -> Decided:
         """The only candidate, else the only better one, else nobody knows."""
@@ -167,15 +186,39 @@ class Model:
     def outcomes(self) -> dict[int, Outcome]:
         """Every row's outcome, by row number."""
         found: dict[int, Outcome] = {}
+        settled: dict[Row, Decided] = {}
         for members in closure(self.rows, self.joined):
             decided = self.settle(members)
+            settled |= decided
             for row in members:
-                one = decided[row].one
-                if one is None:
-                    found[row.row] = Outcome(code=decided[row].code)
-                    continue
-                together = frozenset(other.row for other in members if decided[other].one == one)
-                found[row.row] = Outcome(together, one[1] if one[0] == "profile" else None)
+                if one := decided[row].one:
+                    together = frozenset(o.row for o in members if decided[o].one == one)
+                    found[row.row] = Outcome(together, one[1] if one[0] == "profile" else None)
+        for row, fate in settled.items():
+            if fate.code:
+                candidates = fate.candidates | self.candidates(row, settled)
+                found[row.row] = Outcome(code=fate.code, candidates=candidates)
+        return found
+
+    def candidates(self, row: Row, settled: dict[Row, Decided]) -> set[str]:
+        """The profiles that a row in review fits, or that a row fits with an edge to it."""
+
+        def profiles(other: Row) -> set[str]:
+            one = settled[other].one or self.one(other)
+            if one:
+                return {one[1]} if one[0] == "profile" else set()
+            return {other.customer_id} if other.customer_id else set()
+
+        found = profiles(row) | (self.fitting(row) or self.phone_owners(row))
+        for other in self.rows:
+            if self.edge(row, other):
+                found |= {
+                    id
+                    for id in profiles(other)
+                    if other.reference_id
+                    or id not in self.profiles
+                    or not self.veto(row, self.profiles[id])
+                }
         return found
 
     def marks(self, row: Row) -> set[One]:
@@ -243,14 +286,15 @@ class Model:
         """Step a."""
         targets = {one for row in rows if (one := self.one(row))}
         references = {row.reference_id for row in rows if row.reference_id}
+        profiles = frozenset(id for kind, id in targets if kind == "profile")
         found = {}
         for row in rows:
             if self.known(row):
                 found[row] = Decided(self.one(row))
             elif len(targets) > 1:
-                found[row] = Decided(code="SEVERAL_CANDIDATES")
+                found[row] = Decided(code="SEVERAL_CANDIDATES", candidates=profiles)
             elif len(references) > 1 and row.reference_id:
-                found[row] = Decided(code="REFERENCES_DISAGREE")
+                found[row] = Decided(code="REFERENCES_DISAGREE", candidates=profiles)
             else:
                 found[row] = Decided(min(targets) if targets else ("reference", min(references)))
         return found

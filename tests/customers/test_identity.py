@@ -210,6 +210,21 @@ def test_phone_under_agreeing_names_matches() -> None:
     assert (found.customer_id, found.matched_by) == ("P", "phone_number")
 
 
+def test_candidates_come_from_rows_that_would_be_joined() -> None:
+    """A row in review shows the profile of a row it agrees with, not of a stranger on its phone."""
+    found = verdicts(
+        [
+            row(1, "r", "a@example.com", PHONE, ANN),
+            row(2, "s", None, PHONE, BOB),
+            row(3, None, None, PHONE, ANN, held=True),
+        ],
+        [profile("P", "r", None, None, ANN), profile("Q", "s", None, None, BOB)],
+    )
+
+    assert said(found) == ["match P", "match Q", "HELD_FOR_REVIEW"]
+    assert found[2].candidates == ("P",)
+
+
 def test_long_lists_are_cut() -> None:
     """A verdict lists the first ten candidates and the first ten related rows."""
     rows = [row(i, None, "a@example.com") for i in range(30)]
@@ -681,12 +696,14 @@ def worlds(draw: st.DrawFn) -> World:
 
 
 def outcomes(world: World) -> dict[int, Outcome]:
-    """Say with whom each row goes, or why it does not; leave out who carries."""
+    """Say with whom each row goes, or why it does not and who it might be; not who carries."""
     rows, profiles, keys, shared_phone = world
     found = verdicts(rows, profiles, keys=keys, shared_phone=shared_phone)
     together = {member: frozenset(v.members) for v in found for member in v.members}
     return {
-        v.row: Outcome(code=v.code) if v.code else Outcome(together[v.row], v.customer_id)
+        v.row: Outcome(code=v.code, candidates=frozenset(v.candidates))
+        if v.code
+        else Outcome(together[v.row], v.customer_id)
         for v in found
     }
 

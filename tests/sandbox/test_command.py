@@ -60,7 +60,7 @@ def test_reset_asks_first(tmp_path: Path) -> None:
     refused = run("reset", "--data", str(data), text="n\n")
     confirmed = run("reset", "--yes", "--data", str(data))
 
-    assert refused.exit_code == 1
+    assert refused.exit_code == 2
     assert confirmed.output == "forgot 5 profiles\n"
     box = Sandbox(data)
     assert (box.log(), box.merchant_id) == ([], merchant)

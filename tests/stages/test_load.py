@@ -673,3 +673,52 @@ def test_every_write_is_in_the_journal_before_it_leaves(world: World) -> None:
     assert counts(report) == {"created": 120}
     assert seen == [("sent", sent.content) for sent in world.calls("bulk-create")]
     assert (folder_of(world, report) / "journal.sqlite").stat().st_mode & 0o777 == 0o600
+
+
+def test_duplicates_of_a_refused_row_are_failed_and_handed_back(world: World) -> None:
+    """Values that reached nobody because their carrier was refused stand in the rejects too."""
+    same = {"reference_id": "A", "given_name": "John"}
+    rows = [{**same, "note": "one"}, {**same, "note": "two"}, *people(1)]
+
+    def before(sent: Sent) -> httpx.Response | None:
+        refused = sent.endpoint == "bulk-create" and b"John" in sent.content
+        return errors(400, "INVALID_VALUE") if refused else None
+
+    world.before = before
+    report = run_import(world, rows)
+
+    assert outcomes(world, report) == ["failed", "failed", "created"]
+    assert (report["exit_code"], report["balanced"]) == (3, True)
+    assert report["reasons"] == {"INVALID_VALUE": {"": 2}}
+    rejects = table(world, report, "rejects.csv")
+    assert [(row["note"], row["_codes"]) for row in rejects] == [
+        ("one", "INVALID_VALUE"),
+        ("two", "INVALID_VALUE"),
+    ]
+    world.before = lambda sent: None
+    corrected = run_import(world, rejects, name="rejects.csv")
+    assert counts(corrected) == {"created": 1, "duplicate": 1}
+    assert sorted(p["given_name"] for p in world.alive().values()) == ["Given0", "John"]
+
+
+@pytest.mark.parametrize("lookup", ["auto", "search"])
+def test_a_search_that_is_refused_does_not_stop_the_run(world: World, lookup: str) -> None:
+    """When Square refuses to search for one value, the directory is read by a snapshot instead."""
+    known = world.create(**people(3)[2], note="old")
+    for number in range(500):
+        world.create(given_name=f"Else{number}")
+
+    def before(sent: Sent) -> httpx.Response | None:
+        refused = sent.endpoint == "search" and b"person1@" in sent.content
+        return errors(400, "INVALID_VALUE") if refused else None
+
+    world.before = before
+    rows = [{"email_address": row["email_address"], "note": "new"} for row in people(3)]
+    report = run_import(world, rows, {"dedupe": {"lookup": lookup}})
+
+    assert (counts(report), report["exit_code"]) == ({"created": 2, "updated": 1}, 0)
+    assert [entry["customer_id"] for entry in world.written("update")] == [known]
+    assert len(world.written()) == 3
+    assert "snapshot" in report["lookup"]
+    assert 0 < len(world.calls("search")) <= 3
+    assert len(world.calls("list")) > 5

@@ -123,3 +123,22 @@ def test_every_synonym_names_one_field() -> None:
         for synonym in filter(None, field.synonyms.split(", ")):
             assert normalise_header(synonym) == synonym
             assert seen.setdefault(synonym, field.name) == field.name
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"columns": {"Email": "email_address"}},
+        {"columns": {"jane@example.org": "email_address"}},
+        {"source": {"preset": "shopify"}},
+    ],
+    ids=str,
+)
+def test_what_stands_where_a_header_should_is_not_told(settings: dict[str, object]) -> None:
+    """The refusal of a file without a header line quotes neither its first email nor phone."""
+    with pytest.raises(ConfigError) as refused:
+        resolved(["Jane", "jane@example.com", "+1 (415) 555-0100"], **settings)
+    assert "jane@example.com" not in str(refused.value)
+    assert "555" not in str(refused.value)
+    assert "line" in str(refused.value) or "did you mean" in str(refused.value)
