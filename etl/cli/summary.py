@@ -40,7 +40,7 @@ def _lines(report: dict[str, Any], folder: Path, state_dir: Path) -> Iterator[st
         for note in source["notes"]:
             yield f"  {source['path']}: {note}"
         if unused := source["unused_columns"]:
-            shown = ", ".join(for_screen(column) for column in unused[:_UNUSED])
+            shown = for_screen(unused[:_UNUSED])
             more = f" and {len(unused) - _UNUSED} more" if len(unused) > _UNUSED else ""
             yield f"  {source['path']}: columns not used: {shown}{more}"
     yield ""

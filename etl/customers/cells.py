@@ -7,7 +7,7 @@ that may need it. Bad data is data: findings become rows of the problems table.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -141,10 +141,11 @@ def any_of(*masks: pa.Array) -> pa.Array:
     return together
 
 
-def for_screen(header: str) -> str:
-    """Return a column's name for the screen, masked where it looks like somebody's email or phone.
+def for_screen(headers: Sequence[str]) -> str:
+    """Return columns' names for the screen, unless they look like somebody's data.
 
     A file without a header line has its first customer there.
     """
-    digits = sum(letter.isdigit() for letter in header)
-    return f"{header[:2]}…" if "@" in header or digits >= 7 else header
+    if any("@" in header or sum(map(str.isdigit, header)) >= 7 for header in headers):
+        return f"{len(headers)} that look like data: has the file a line of column names?"
+    return ", ".join(headers)

@@ -281,7 +281,7 @@ def _refuse_columns(columns: Sequence[str], name: str, remedy: str) -> None:
     blank, repeated = _faults(columns)
     said = [f"column {at} has no name" for at in blank]
     said += [
-        f"columns {' and '.join(map(str, positions))} are all called {for_screen(column)!r}"
+        f"columns {' and '.join(map(str, positions))} are all called {for_screen([column])!r}"
         for column, positions in repeated.items()
     ]
     if said:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from etl.customers.problems import Problem
 from etl.errors import StateError
+from etl.journal.database import connect, transaction
 
 FORMAT = "1"
 
@@ -190,7 +191,7 @@ class Journal:
             raise FileExistsError(path)
         unnamed = path.with_suffix(".new")
         unnamed.touch(mode=0o600, exist_ok=False)
-        journal = cls(path, _connect(unnamed))
+        journal = cls(path, connect(unnamed))
         with journal.transaction():
             # executescript would commit by itself
             for statement in _SCHEMA.split(";\n"):
@@ -219,7 +220,7 @@ class Journal:
         if not path.is_file():
             raise StateError(f"there is no journal at {path}")
         try:
-            journal = cls(path, _connect(path))
+            journal = cls(path, connect(path))
             found = journal.facts().get("format")
         except sqlite3.DatabaseError as error:
             if "locked" in str(error) or "full" in str(error):
@@ -233,18 +234,9 @@ class Journal:
         """Close the file."""
         self._db.close()
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> AbstractContextManager[None]:
         """Make everything inside durable together, or none of it."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._db.execute("COMMIT")
-        except BaseException:
-            # A full disk makes SQLite roll back by itself.
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
+        return transaction(self._db)
 
     # -- what the run is ---------------------------------------------------------------------
 
@@ -480,15 +472,16 @@ class Journal:
         body: bytes,
         writes: Iterable[Write],
         *,
-        uncertain: bool,
+        sent_at: float | None = None,
     ) -> None:
         """Plan one bulk call; its bytes are fixed here and read back before each sending.
 
-        ``uncertain``: its writes may have been done already, so the call counts as sent.
+        ``sent_at``: its writes may have been done already, by a call of that Unix time, so this one
+        counts as sent.
         """
         cursor = self._db.execute(
-            "INSERT INTO requests (endpoint, body, state) VALUES (?, ?, ?)",
-            (endpoint, body, "sent" if uncertain else "planned"),
+            "INSERT INTO requests (endpoint, body, state, sent_at) VALUES (?, ?, ?, ?)",
+            (endpoint, body, "planned" if sent_at is None else "sent", sent_at),
         )
         self._db.executemany(
             "INSERT INTO writes (row, action, key, customer_id, version, generation, intent, "
@@ -624,13 +617,6 @@ def _write(*columns: Any) -> Write:
         number,
         request,
     )
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, timeout=30)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    return connection
 
 
 def _json(value: Any) -> str:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from etl.errors import StateError
+from etl.journal.database import connect, transaction
 
 # SQLite takes at least this many parameters in one statement, whatever it was built with.
 _PARAMETERS = 500
@@ -56,10 +57,8 @@ class Ledger:
         """Open or create the file; raises StateError when it is not a ledger of this version."""
         path.touch(mode=0o600)
         self._merchant = merchant
-        self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
         try:
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
+            self._db = connect(path)
             self._db.execute("PRAGMA cache_size = -65536")  # KiB: lookups are all over the file
             (version,) = self._db.execute("PRAGMA user_version").fetchone()
             if version not in (0, 1):
@@ -74,18 +73,9 @@ class Ledger:
         """Close the file."""
         self._db.close()
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> AbstractContextManager[None]:
         """Make everything inside durable together, or none of it."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._db.execute("COMMIT")
-        except BaseException:
-            # A full disk makes SQLite roll back by itself.
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
+        return transaction(self._db)
 
     def known(self, source_keys: Sequence[str]) -> dict[str, Known]:
         """Return where these source keys went in earlier runs."""

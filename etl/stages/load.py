@@ -99,8 +99,10 @@ class Loader:
                 self._look_up(request)
                 settled += 1
                 continue
+            now = self.now()
             with self.journal.transaction():
-                self.journal.sending(request, self.now())
+                self.journal.sending(request, now)
+            request = request._replace(sent_at=now if request.sent_at is None else request.sent_at)
             between(settled)
             try:
                 bulk = self._send(request)
@@ -155,7 +157,7 @@ class Loader:
             self._write_down(request, settlement)
             middle = len(writes) // 2
             for half in (writes[:middle], writes[middle:]) if len(writes) > 1 else ():
-                self._plan_again(half)
+                self._plan_again(half, request)
 
     def _refuse(
         self, write: Write, request: Request, refusal: Refused, settlement: _Settlement
@@ -183,7 +185,9 @@ class Loader:
             if item is None:
                 settlement.again.append(replace(write, tries=write.tries + 1, uncertain=True))
             elif any(fault.category in _LATER for fault in item.faults):
-                uncertain = write.uncertain or unanswered
+                # An internal error of Square's does not say whether the write was done.
+                broken = any(fault.category == "API_ERROR" for fault in item.faults)
+                uncertain = write.uncertain or unanswered or broken
                 settlement.again.append(replace(write, tries=write.tries + 1, uncertain=uncertain))
             elif item.customer is not None:
                 settlement.land(write, item.customer)
@@ -330,12 +334,12 @@ class Loader:
         self.journal.answered(request)
         self.journal.change_rows(settlement.rows)
         self.journal.add_problems(settlement.problems)
-        self._plan_again(settlement.again)
+        self._plan_again(settlement.again, request)
 
-    def _plan_again(self, writes: Sequence[Write]) -> None:
-        """Put writes into new calls; those that may have been done count as sent already."""
+    def _plan_again(self, writes: Sequence[Write], request: Request) -> None:
+        """Put writes into new calls; those that may have been done count as sent with the old."""
         for uncertain in (False, True):
-            packer = Packer(self.journal, uncertain=uncertain)
+            packer = Packer(self.journal, sent_at=request.sent_at if uncertain else None)
             for write in writes:
                 if write.uncertain == uncertain:
                     packer.add(write)

@@ -131,7 +131,7 @@ def _from_preset(
     if len(chosen) == len(explicit):
         raise ConfigError(
             f"{name} has none of the columns of preset {preset!r}: is it such an export? "
-            f"Its columns are {_shown(headers)}."
+            f"Its columns are {for_screen(headers)}."
         )
     return chosen
 
@@ -176,7 +176,7 @@ def _recognised(headers: Sequence[str], name: str) -> dict[str, tuple[str, ...]]
         chosen[found] = (header,)
     if not chosen:
         raise ConfigError(
-            f"{name}: none of its columns is known ({_shown(headers)}). Say what they are in "
+            f"{name}: none of its columns is known ({for_screen(headers)}). Say what they are in "
             '[columns], as in "E-mail" = "email_address".'
         )
     return chosen
@@ -187,17 +187,10 @@ def _as_fallbacks(field: str, headers: Sequence[str]) -> str:
     return f'[fallbacks]\n"{field}" = [{listed}]'
 
 
-def _shown(headers: Sequence[str]) -> str:
-    """List headers for the screen; in a file without a header line they are somebody's data."""
-    shown = [for_screen(header) for header in headers]
-    hint = "" if shown == list(headers) else "; is its first line data? It needs a line of names"
-    return ", ".join(shown) + hint
-
-
 def _nearest(header: str, headers: Sequence[str]) -> str:
     near = difflib.get_close_matches(header, headers, n=1, cutoff=0.6)
     return (
-        f"no such column; did you mean {for_screen(near[0])!r}?"
+        f"no such column; did you mean {for_screen(near)!r}?"
         if near
-        else f"only {_shown(headers)}"
+        else f"only {for_screen(headers)}"
     )

@@ -92,9 +92,9 @@ class RowValues:
 class Packer:
     """Collects writes and plans a bulk call for every hundred of a kind."""
 
-    def __init__(self, journal: Journal, *, uncertain: bool = False) -> None:
+    def __init__(self, journal: Journal, *, sent_at: float | None = None) -> None:
         self._journal = journal
-        self._uncertain = uncertain
+        self._sent_at = sent_at
         self._open: dict[Literal["create", "update"], dict[str, Write]] = {
             "create": {},
             "update": {},
@@ -117,9 +117,7 @@ class Packer:
         writes = self._open[action].values()
         if writes:
             endpoint: Endpoint = "bulk-create" if action == "create" else "bulk-update"
-            self._journal.add_request(
-                endpoint, bulk_body(writes), writes, uncertain=self._uncertain
-            )
+            self._journal.add_request(endpoint, bulk_body(writes), writes, sent_at=self._sent_at)
             self._open[action] = {}
 
 

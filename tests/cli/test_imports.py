@@ -237,7 +237,7 @@ def test_several_sources(folder: Path) -> None:
 
 
 def test_a_file_without_a_header_line_shows_nobody(folder: Path) -> None:
-    """A file whose first line is a customer is exit 2, and that customer is not on the screen."""
+    """A file whose first line is a customer is exit 2; neither email nor phone is on the screen."""
     (folder / "people.csv").write_text(
         "Jane,Doe,jane@example.com,+14155550100\nBob,Roe,bob@example.com,+14155550101\n"
     )

@@ -75,7 +75,7 @@ def test_everything_is_there_after_reopening(journal: Journal) -> None:
     checked(journal)
     body = b'{"exact": "bytes"}'
     with journal.transaction():
-        journal.add_request("bulk-create", body, [write(0), write(2)], uncertain=False)
+        journal.add_request("bulk-create", body, [write(0), write(2)])
         journal.note(stage="load", lookup="search: few")
     journal.called("POST /v2/customers/bulk-create", retry=True, rate_limited=False, error=True)
     journal.called("POST /v2/customers/bulk-create", retry=False, rate_limited=True, error=True)
@@ -114,7 +114,7 @@ def test_a_transaction_is_all_or_nothing(journal: Journal) -> None:
     def broken() -> None:
         with journal.transaction():
             journal.note(stage="done")
-            journal.add_request("bulk-create", b"{}", [write(0)], uncertain=False)
+            journal.add_request("bulk-create", b"{}", [write(0)])
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -204,7 +204,7 @@ def test_what_was_sent_comes_first(journal: Journal) -> None:
     """A call in flight is next before any planned one; settled calls are not."""
     checked(journal)
     for row in range(3):
-        journal.add_request("bulk-create", b"%d" % row, [write(row)], uncertain=False)
+        journal.add_request("bulk-create", b"%d" % row, [write(row)])
     first = journal.next_request()
     assert first is not None
     journal.sending(first, 1000.0)
@@ -224,7 +224,7 @@ def test_what_was_sent_comes_first(journal: Journal) -> None:
 def test_settled_writes_are_closed(journal: Journal) -> None:
     """An answered call has no open writes; those that took effect are landed, in order."""
     checked(journal)
-    journal.add_request("bulk-create", b"{}", [write(0), write(1), write(2)], uncertain=False)
+    journal.add_request("bulk-create", b"{}", [write(0), write(1), write(2)])
     request = journal.next_request()
     assert request is not None
     journal.sending(request, 1000.0)
@@ -244,8 +244,8 @@ def test_settled_writes_are_closed(journal: Journal) -> None:
 def test_unplanning_keeps_what_was_sent(journal: Journal) -> None:
     """Only plans that were never sent are undone; duplicates follow the row that carries them."""
     checked(journal)
-    journal.add_request("bulk-create", b"0", [write(0)], uncertain=False)
-    journal.add_request("bulk-create", b"1", [write(1)], uncertain=False)
+    journal.add_request("bulk-create", b"0", [write(0)])
+    journal.add_request("bulk-create", b"1", [write(1)])
     journal.change_rows(
         [
             RowChange(0, "pending", "", "email_address", "to be created"),
@@ -287,12 +287,12 @@ def test_unplanning_before_anything_was_sent_undoes_all(journal: Journal) -> Non
 def test_a_call_whose_rows_are_unknown_is_kept(journal: Journal) -> None:
     """A call planned again for rows whose first result never came keeps its keys and bytes."""
     checked(journal)
-    journal.add_request("bulk-create", b"first", [write(0)], uncertain=False)
+    journal.add_request("bulk-create", b"first", [write(0)])
     request = journal.next_request()
     assert request is not None
     journal.sending(request, 1000.0)
     journal.answered(request)
-    journal.add_request("bulk-create", b"again", [write(0, tries=2)], uncertain=True)
+    journal.add_request("bulk-create", b"again", [write(0, tries=2)], sent_at=1000.0)
 
     journal.unplan()
 

@@ -384,3 +384,23 @@ def test_a_dry_run_leaves_the_memory_of_decisions_alone(world: World) -> None:
 
     assert counts(report) == {"review": 1}
     assert remembered() == before
+
+
+def test_what_was_left_out_clears_nothing(world: World) -> None:
+    """An invalid cell that was left out says nothing: mirror clears what is empty, and only that."""
+    rows = {"reference_id": "R1", "given_name": "Ada", "birthday": "1986-04-05", "nickname": "A"}
+    run_import(world, [rows])
+
+    report = run_import(
+        world,
+        [{**rows, "birthday": "1986-99-99", "nickname": ""}],
+        {
+            "update": {"policy": "mirror", "allow_clear": True},
+            "on_invalid": {"birthday": "drop"},
+        },
+    )
+
+    assert counts(report) == {"updated": 1}
+    (profile,) = world.alive().values()
+    assert profile["birthday"] == "1986-04-05"
+    assert "nickname" not in profile

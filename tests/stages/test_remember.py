@@ -489,3 +489,13 @@ def test_rejects_that_were_not_corrected_come_out_again_alike(world: World) -> N
     again = (folder_of(world, report) / "rejects.csv").read_bytes()
     assert counts(report) == {"rejected": 1}
     assert again == path.read_bytes().replace(b",2,", b",2,")
+
+
+def test_a_phone_alone_does_not_rename_somebody(world: World) -> None:
+    """Who was imported under a phone alone is not overwritten by somebody of another name."""
+    run_import(world, [{"given_name": "John", "phone_number": "+14155550123"}])
+
+    report = run_import(world, [{"given_name": "Mary", "phone_number": "+14155550123"}])
+
+    assert counts(report) == {"review": 1}
+    assert [profile["given_name"] for profile in world.alive().values()] == ["John"]
