@@ -387,7 +387,7 @@ def test_a_dry_run_leaves_the_memory_of_decisions_alone(world: World) -> None:
 
 
 def test_what_was_left_out_clears_nothing(world: World) -> None:
-    """An invalid cell that was left out says nothing: mirror clears what is empty, and only that."""
+    """An invalid cell that was left out says nothing: mirror clears only what is empty."""
     rows = {"reference_id": "R1", "given_name": "Ada", "birthday": "1986-04-05", "nickname": "A"}
     run_import(world, [rows])
 
