@@ -19,7 +19,7 @@ def sources() -> list[str]:
     return [
         path.read_text(encoding="utf-8")
         for room in ("customers", "stages", "reports")
-        for path in (PACKAGE / room).glob("*.py")
+        for path in (PACKAGE / room).rglob("*.py")
         if path.name != "codes.py"
     ]
 
