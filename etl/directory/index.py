@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from etl.customers.normalize import email_key, phone_key
 
-_MEMORY = "256MB"
+_MEMORY = "128MB"
 _BUFFERED = 4096
 
 _STRANGER = (
