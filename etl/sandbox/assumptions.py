@@ -39,7 +39,7 @@ ASSUMPTIONS = (
         "idempotency key, an unusable one in bulk-create", "refuses the call, nothing is run"
     ),
     Assumption("idempotency key, lifetime", f"{KEY_LIFETIME // 3600} hours on the sandbox's clock"),
-    Assumption("idempotency key, space", "create and bulk-create share one"),
+    Assumption("idempotency key, space", "create, bulk-create and groups share one"),
     Assumption("idempotency key, sameness", "the same JSON members, whatever their order"),
     Assumption("idempotency key after a refused create", "not consumed"),
     Assumption("idempotency key after a delete", "stays consumed: IDEMPOTENCY_KEY_REUSED"),
@@ -84,6 +84,13 @@ ASSUMPTIONS = (
         "conflicting values in a merge", "the first profile named wins, the others fill its gaps"
     ),
     Assumption("created_at of a merge", "the moment of the merge; its version is 0"),
+    Assumption("groups of merged profiles", "the new one is in all of them"),
+    Assumption("groups of one name", "allowed; names have no limit but the body's"),
+    Assumption("order of groups in a list", "the oldest first; list and retrieve never lag"),
+    Assumption("joining a group twice, leaving one without being in it", "{}; the version stays"),
+    Assumption("deleting a group", "its members leave it, which raises their versions"),
+    Assumption("membership by a merged id", "404 NOT_FOUND, as update and delete"),
+    Assumption("body of a membership call", "not read"),
     Assumption("cost of a bulk call against the rate limit", "one call"),
     Assumption(
         "rate limit",

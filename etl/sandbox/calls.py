@@ -16,6 +16,7 @@ from etl.sandbox.store import Store, TokenRow, Write
 from etl.sandbox.times import timestamp
 
 Action = Literal["create", "update", "delete", "merge"]
+GroupAction = Literal["create-group", "update-group", "delete-group"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +87,30 @@ class Call:
             )
         )
 
+    def log_group(
+        self,
+        action: GroupAction,
+        group_id: str,
+        changes: Mapping[str, object],
+        key: str | None = None,
+    ) -> None:
+        """Note a write to a group; what it does to its members is noted with each of them."""
+        self.store.log(
+            Write(
+                timestamp(self.now),
+                self.request_id,
+                self.endpoint,
+                action,
+                "",
+                key,
+                0,
+                {"group_id": group_id, **changes},
+            )
+        )
+
     def new_id(self) -> str:
-        """Draw an id that no profile has: two processes may have been given the same chance."""
+        """Draw an id that nothing has: two processes may have been given the same chance."""
         while True:
             drawn = ids.customer_id(self.chance)
-            if not self.store.knows(drawn):
+            if not self.store.knows(drawn) and self.store.group(drawn) is None:
                 return drawn

@@ -6,19 +6,18 @@ Refusal. It reads and writes through the store, inside the one transaction of it
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
 
-from etl.sandbox import errors, rules, search
-from etl.sandbox.assumptions import BULK_BODY_LIMIT, BULK_LIMIT, KEY_LIFETIME, MAX_KEY_LENGTH
+from etl.sandbox import errors, keys, rules, search
+from etl.sandbox.assumptions import BULK_BODY_LIMIT, BULK_LIMIT, MAX_KEY_LENGTH
 from etl.sandbox.calls import Call, Merchant
 from etl.sandbox.errors import Problem, Refusal
 from etl.sandbox.store import Remembered
-from etl.sandbox.times import moment, timestamp
+from etl.sandbox.times import timestamp
 
 EMPTY = b"{}"
 
@@ -29,51 +28,17 @@ EMPTY = b"{}"
 def create(call: Call) -> bytes:
     """CreateCustomer."""
     data = call.json()
-    key = data.pop("idempotency_key", None)
-    if key is not None:
-        if not isinstance(key, str):
-            raise Refusal(errors.expected("string", "idempotency_key"))
-        # An empty key is as good as none: the same create twice makes two profiles.
-        if len(key) > MAX_KEY_LENGTH:
-            raise Refusal(
-                Problem(
-                    "VALUE_TOO_LONG",
-                    f"Expected idempotency_key to have at most {MAX_KEY_LENGTH} characters",
-                    "idempotency_key",
-                )
-            )
-        if not key:
-            raise Refusal(
-                Problem(
-                    "VALUE_EMPTY", "Expected idempotency_key not to be empty", "idempotency_key"
-                )
-            )
+    key = keys.take(data)
     return b'{"customer":%b}' % _created(call, data, key)
-
-
-def _check_key(key: str) -> None:
-    if not key:
-        raise Refusal(Problem("VALUE_EMPTY", "Expected a value", "idempotency_key"))
-    if len(key) > MAX_KEY_LENGTH:
-        raise Refusal(
-            Problem(
-                "VALUE_TOO_LONG",
-                f"Expected idempotency_key to have at most {MAX_KEY_LENGTH} characters",
-                "idempotency_key",
-            )
-        )
 
 
 def _created(call: Call, data: Mapping[str, Any], key: str | None) -> bytes:
     digest = b""
     if key is not None:
-        digest = hashlib.sha256(orjson.dumps(data, option=orjson.OPT_SORT_KEYS)).digest()
-        known = call.store.remembered(key, call.now - KEY_LIFETIME * 1000)
+        digest = keys.digest("customer", data)
+        known = keys.answered(call, key, digest, call.store.knows)
         if known is not None:
-            # A key outlives its profile: observed as a failure (a thread in the forum).
-            if known.digest != digest or not call.store.knows(known.customer_id):
-                raise Refusal(errors.key_reused())
-            return known.answer
+            return known
     judged = rules.judge_new(data, call.merchant.country)
     if judged.problems:
         raise Refusal(*judged.problems)
@@ -130,16 +95,10 @@ def _updated(call: Call, customer_id: str, data: Mapping[str, Any], *, strict: b
         return body
     if rules.is_public(before) and not rules.is_public(after):
         raise Refusal(errors.no_identity())
-    profile = rules.as_profile(after, _created_at(after), call.now, call.merchant.country)
+    profile = rules.as_profile(after, rules.created_at(after), call.now, call.merchant.country)
     call.store.replace(profile, call.now, call.keep)
     call.log("update", after, changes)
     return profile.body
-
-
-def _created_at(customer: Mapping[str, Any]) -> int:
-    created = moment(customer["created_at"])
-    assert created is not None, "the sandbox wrote this itself"
-    return int(created)
 
 
 def delete(call: Call, customer_id: str) -> bytes:

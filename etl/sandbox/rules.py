@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ import orjson
 
 from etl.sandbox.errors import Problem, expected, unknown_field
 from etl.sandbox.store import Profile
-from etl.sandbox.times import birthday, timestamp
+from etl.sandbox.times import birthday, moment, timestamp
 
 IDENTIFYING = ("given_name", "family_name", "company_name", "email_address", "phone_number")
 
@@ -254,17 +254,23 @@ def is_public(customer: Mapping[str, Any]) -> bool:
 
 
 def new_customer(
-    customer_id: str, values: Mapping[str, str | None], source: str, created: int
+    customer_id: str,
+    values: Mapping[str, str | None],
+    source: str,
+    created: int,
+    group_ids: Sequence[str] = (),
 ) -> Customer:
     """Build the profile Square would answer to a create."""
     customer: Customer = {
         "id": customer_id,
         "created_at": timestamp(created),
-        "updated_at": timestamp(_whole_second(created)),
+        "updated_at": timestamp(whole_second(created)),
         "preferences": {"email_unsubscribed": False},
         "creation_source": source,
         "version": 0,
     }
+    if group_ids:
+        customer["group_ids"] = list(group_ids)
     change(customer, values)
     return _arranged(customer)
 
@@ -278,9 +284,22 @@ def changed_customer(
     }
     changes = change(result, values)
     if changes:
-        result["version"] += 1
-        result["updated_at"] = timestamp(_whole_second(now))
+        _touch(result, now)
     return _arranged(result), changes
+
+
+def regrouped_customer(customer: Mapping[str, Any], group_ids: Sequence[str], now: int) -> Customer:
+    """Return the profile after it joined or left a group, which raises its version too."""
+    result = {name: value for name, value in customer.items() if name != "group_ids"}
+    if group_ids:
+        result["group_ids"] = list(group_ids)
+    _touch(result, now)
+    return _arranged(result)
+
+
+def _touch(customer: Customer, now: int) -> None:
+    customer["version"] += 1
+    customer["updated_at"] = timestamp(whole_second(now))
 
 
 def change(customer: Customer, values: Mapping[str, str | None]) -> Values:
@@ -321,6 +340,13 @@ def _arranged(customer: Customer) -> Customer:
     return {name: customer[name] for name in _MEMBERS if name in customer}
 
 
+def created_at(customer: Mapping[str, Any]) -> int:
+    """Return when a profile was created, in milliseconds since 1970."""
+    created = moment(customer["created_at"])
+    assert created is not None, "the sandbox wrote this itself"
+    return int(created)
+
+
 def as_profile(customer: Mapping[str, Any], created: int, now: int, country: str) -> Profile:
     """Return a profile as the store keeps it, with the keys that find and sort it."""
     email, phone = customer.get("email_address"), customer.get("phone_number")
@@ -330,13 +356,14 @@ def as_profile(customer: Mapping[str, Any], created: int, now: int, country: str
         body=orjson.dumps(customer),
         version=customer["version"],
         created=created,
-        updated=_whole_second(now),
+        updated=whole_second(now),
         source=customer["creation_source"],
         listed=is_public(customer),
         name_key=_sort_key(customer),
         email_key=email.lower() if email else None,
         phone_key=e164(phone, country) if phone else None,
         reference_key=reference.lower() if reference else None,
+        groups=tuple(customer.get("group_ids", ())),
     )
 
 
@@ -347,5 +374,6 @@ def _sort_key(customer: Mapping[str, Any]) -> str:
     return str(name).casefold()
 
 
-def _whole_second(moment: int) -> int:
-    return moment // 1000 * 1000
+def whole_second(at: int) -> int:
+    """Return a moment as ``updated_at`` shows it."""
+    return at // 1000 * 1000

@@ -17,7 +17,7 @@ import orjson
 
 from etl.sandbox.assumptions import CURSOR_LIFETIME
 from etl.sandbox.errors import Problem, Refusal, bad_cursor, expected, unknown_field
-from etl.sandbox.store import Place, Selection, Span
+from etl.sandbox.selection import Place, Selection, Span
 from etl.sandbox.times import moment
 
 CREATION_SOURCES = (
@@ -31,7 +31,7 @@ _ORDERS = ("ASC", "DESC")
 _MAX_PAGE = 100
 
 # Filters Square has and this sandbox does not.
-_NOT_YET = frozenset({"group_ids", "segment_ids", "custom_attribute"})
+_NOT_YET = frozenset({"segment_ids", "custom_attribute"})
 
 
 class Query(NamedTuple):
@@ -46,9 +46,6 @@ class Query(NamedTuple):
 
 def from_parameters(parameters: Mapping[str, str]) -> Query:
     """Read the query parameters of ListCustomers."""
-    limit = parameters.get("limit")
-    if limit is not None and not is_integer(limit):
-        raise Refusal(expected("integer", "limit"))
     count = parameters.get("count", "false")
     if count not in ("true", "false"):
         raise Refusal(expected("boolean", "count"))
@@ -56,11 +53,24 @@ def from_parameters(parameters: Mapping[str, str]) -> Query:
     order = _one_of(parameters.get("sort_order", "ASC"), _ORDERS, "sort_order")
     return Query(
         Selection(order="name" if field == "DEFAULT" else "created", descending=order == "DESC"),
-        _page_size(_MAX_PAGE if limit is None else int(limit)),
+        _limit(parameters, _MAX_PAGE),
         count == "true",
         parameters.get("cursor") or None,
         _digest("list", field, order),
     )
+
+
+def plain_list(parameters: Mapping[str, str], name: str, most: int) -> Query:
+    """Read the query parameters of a list that has nothing but pages, such as that of groups."""
+    cursor = parameters.get("cursor") or None
+    return Query(None, _limit(parameters, most), False, cursor, _digest(name))
+
+
+def _limit(parameters: Mapping[str, str], most: int) -> int:
+    limit = parameters.get("limit")
+    if limit is not None and not is_integer(limit):
+        raise Refusal(expected("integer", "limit"))
+    return _page_size(most if limit is None else int(limit), most)
 
 
 def from_body(body: Mapping[str, Any]) -> Query:
@@ -82,7 +92,7 @@ def from_body(body: Mapping[str, Any]) -> Query:
     filters = _object(query, "filter", "query.filter")
     return Query(
         _selection(filters, field, order),
-        _page_size(_MAX_PAGE if limit is None else limit),
+        _page_size(_MAX_PAGE if limit is None else limit, _MAX_PAGE),
         bool(count),
         cursor or None,
         _digest("search", field, order, filters),
@@ -95,10 +105,11 @@ def _selection(filters: Mapping[str, Any], field: str, order: str) -> Selection 
         if name in _NOT_YET:
             raise Refusal(_unserved(inside + name))
     known = ("email_address", "phone_number", "reference_id")
-    _only(filters, (*known, "created_at", "updated_at", "creation_source"), inside)
+    _only(filters, (*known, "created_at", "updated_at", "creation_source", "group_ids"), inside)
     email, phone, reference = (_exact(filters, name, inside) for name in known)
     number = _plus_form(phone) if phone is not None else None
     sources, without = _sources(filters, inside)
+    groups = _any_all_none(filters, "group_ids", inside)
     if phone is not None and number is None:
         return None
     return Selection(
@@ -109,6 +120,9 @@ def _selection(filters: Mapping[str, Any], field: str, order: str) -> Selection 
         updated=_span(filters, "updated_at", inside),
         sources=sources,
         without_sources=without,
+        any_groups=groups.get("any", ()),
+        all_groups=groups.get("all", ()),
+        no_groups=groups.get("none", ()),
         order="name" if field == "DEFAULT" else "created",
         descending=order == "DESC",
     )
@@ -170,27 +184,39 @@ def _sources(filters: Mapping[str, Any], inside: str) -> tuple[tuple[str, ...], 
     rule = _one_of(
         _text(asked, "rule", f"{path}.") or "INCLUDE", ("INCLUDE", "EXCLUDE"), f"{path}.rule"
     )
-    values = asked.get("values")
     if filters.get("creation_source") is None:
         return (), False
-    if values is not None and not isinstance(values, list):
-        raise Refusal(expected("array", f"{path}.values"))
-    if not values:
-        raise Refusal(Problem("ARRAY_EMPTY", "Expected at least one value", f"{path}.values"))
+    values = _texts(asked.get("values"), f"{path}.values")
     for value in values:
-        if not isinstance(value, str):
-            raise Refusal(expected("string", f"{path}.values"))
         _one_of(value, CREATION_SOURCES, f"{path}.values")
-    return tuple(values), rule == "EXCLUDE"
+    return values, rule == "EXCLUDE"
 
 
-def _page_size(limit: int) -> int:
+def _any_all_none(filters: Mapping[str, Any], name: str, inside: str) -> dict[str, tuple[str, ...]]:
+    path = inside + name
+    asked = _object(filters, name, path)
+    _only(asked, ("any", "all", "none"), f"{path}.")
+    found = {rule: _texts(ids, f"{path}.{rule}") for rule, ids in asked.items() if ids is not None}
+    if filters.get(name) is not None and not found:
+        raise Refusal(Problem("VALUE_EMPTY", f"Expected {path} to have any, all or none", path))
+    return found
+
+
+def _texts(values: object, path: str) -> tuple[str, ...]:
+    if values is not None and not isinstance(values, list):
+        raise Refusal(expected("array", path))
+    if not values:
+        raise Refusal(Problem("ARRAY_EMPTY", "Expected at least one value", path))
+    if not all(isinstance(value, str) for value in values):
+        raise Refusal(expected("string", path))
+    return tuple(values)
+
+
+def _page_size(limit: int, most: int) -> int:
     if limit < 1:
         raise Refusal(Problem("VALUE_TOO_LOW", "Expected limit to be at least 1", "limit"))
-    if limit > _MAX_PAGE:
-        raise Refusal(
-            Problem("VALUE_TOO_HIGH", f"Expected limit to be at most {_MAX_PAGE}", "limit")
-        )
+    if limit > most:
+        raise Refusal(Problem("VALUE_TOO_HIGH", f"Expected limit to be at most {most}", "limit"))
     return limit
 
 

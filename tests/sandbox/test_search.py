@@ -142,6 +142,12 @@ def test_list_parameters_are_checked(square: Square, parameters: dict[str, Any],
         ({"query": {"filter": {"created_at": {"start_at": "2025-09-01"}}}}, "INVALID_TIME"),
         ({"query": {"filter": {"creation_source": {"values": ["SELF"]}}}}, "INVALID_ENUM_VALUE"),
         ({"query": {"filter": {"creation_source": {"values": []}}}}, "ARRAY_EMPTY"),
+        ({"query": {"filter": {"group_ids": []}}}, "EXPECTED_OBJECT"),
+        ({"query": {"filter": {"group_ids": {}}}}, "VALUE_EMPTY"),
+        ({"query": {"filter": {"group_ids": {"any": "x"}}}}, "EXPECTED_ARRAY"),
+        ({"query": {"filter": {"group_ids": {"all": [1]}}}}, "EXPECTED_STRING"),
+        ({"query": {"filter": {"group_ids": {"none": []}}}}, "ARRAY_EMPTY"),
+        ({"query": {"filter": {"group_ids": {"some": ["x"]}}}}, "BAD_REQUEST"),
     ],
 )
 def test_search_bodies_are_checked(square: Square, body: dict[str, Any], code: str) -> None:
@@ -154,7 +160,6 @@ def test_search_bodies_are_checked(square: Square, body: dict[str, Any], code: s
 @pytest.mark.parametrize(
     "filters",
     [
-        {"group_ids": {"any": ["x"]}},
         {"segment_ids": {"all": ["x"]}},
         {"custom_attribute": {"filters": []}},
         {"reference_id": {"fuzzy": "NYC M"}},
