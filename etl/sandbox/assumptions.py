@@ -72,6 +72,11 @@ ASSUMPTIONS = (
     Assumption("DEFAULT sort", "case-insensitive, by code point, names joined without a blank"),
     Assumption("ties of both sorts", "by id, in the same direction"),
     Assumption("exact phone without +", "finds nothing"),
+    Assumption("punctuation in fuzzy emails", "only . _ @ are removed, on both sides"),
+    Assumption(
+        "fuzzy phones", "tokens less their punctuation, inside the digits of the E.164 form"
+    ),
+    Assumption("fuzzy references", "tokens of letters and digits, of any script"),
     Assumption("empty text or list in a filter", "VALUE_EMPTY, ARRAY_EMPTY"),
     Assumption(
         "cursor lifetime", f"{CURSOR_LIFETIME} s on the sandbox's clock, else INVALID_CURSOR"

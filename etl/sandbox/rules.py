@@ -361,10 +361,15 @@ def as_profile(customer: Mapping[str, Any], created: int, now: int, country: str
         listed=is_public(customer),
         name_key=_sort_key(customer),
         email_key=email.lower() if email else None,
-        phone_key=e164(phone, country) if phone else None,
+        phone_key=_phone_key(phone, country) if phone else None,
         reference_key=reference.lower() if reference else None,
         groups=tuple(customer.get("group_ids", ())),
     )
+
+
+def _phone_key(phone: str, country: str) -> str:
+    # Numbers that are not valid, which older versions let in, are found by their digits only.
+    return e164(phone, country) or "".join(sign for sign in phone if sign.isdecimal())
 
 
 def _sort_key(customer: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import math
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from fractions import Fraction
@@ -106,16 +107,19 @@ def _selection(filters: Mapping[str, Any], field: str, order: str) -> Selection 
             raise Refusal(_unserved(inside + name))
     known = ("email_address", "phone_number", "reference_id")
     _only(filters, (*known, "created_at", "updated_at", "creation_source", "group_ids"), inside)
-    email, phone, reference = (_exact(filters, name, inside) for name in known)
-    number = _plus_form(phone) if phone is not None else None
+    email, phone, reference = (_text_filter(filters, name, inside) for name in known)
+    number = _plus_form(phone.exact) if phone.exact is not None else None
     sources, without = _sources(filters, inside)
     groups = _any_all_none(filters, "group_ids", inside)
-    if phone is not None and number is None:
+    if phone.exact is not None and number is None:
         return None
     return Selection(
-        email=email.lower() if email is not None else None,
+        email=email.exact,
         phone=number,
-        reference=reference.lower() if reference is not None else None,
+        reference=reference.exact,
+        email_tokens=email.tokens,
+        phone_tokens=phone.tokens,
+        reference_tokens=reference.tokens,
         created=_span(filters, "created_at", inside),
         updated=_span(filters, "updated_at", inside),
         sources=sources,
@@ -128,19 +132,39 @@ def _selection(filters: Mapping[str, Any], field: str, order: str) -> Selection 
     )
 
 
-def _exact(filters: Mapping[str, Any], name: str, inside: str) -> str | None:
+class _Text(NamedTuple):
+    """A filter by text: the exact value, or the tokens that must all occur in it."""
+
+    exact: str | None = None
+    tokens: tuple[str, ...] = ()
+
+
+def _text_filter(filters: Mapping[str, Any], name: str, inside: str) -> _Text:
     path = inside + name
-    text_filter = _object(filters, name, path)
-    _only(text_filter, ("exact", "fuzzy"), f"{path}.")
-    exact = _text(text_filter, "exact", f"{path}.")
-    fuzzy = _text(text_filter, "fuzzy", f"{path}.")
+    asked = _object(filters, name, path)
+    _only(asked, ("exact", "fuzzy"), f"{path}.")
+    exact = _text(asked, "exact", f"{path}.")
+    fuzzy = _text(asked, "fuzzy", f"{path}.")
+    if filters.get(name) is None:
+        return _Text()
     if exact is not None and fuzzy is not None:
         raise Refusal(Problem("BAD_REQUEST", "Give either exact or fuzzy, not both.", path))
-    if fuzzy is not None:
-        raise Refusal(_unserved(f"{path}.fuzzy"))
-    if filters.get(name) is not None and not exact:
-        raise Refusal(Problem("VALUE_EMPTY", f"Expected {path}.exact to have a value", path))
-    return exact
+    if fuzzy is None:
+        if not exact:
+            raise Refusal(Problem("VALUE_EMPTY", f"Expected {path}.exact to have a value", path))
+        return _Text(exact.lower() if name != "phone_number" else exact)
+    tokens = _tokens(name, fuzzy.lower())
+    if not tokens:
+        raise Refusal(Problem("VALUE_EMPTY", f"Expected {path}.fuzzy to have a value", path))
+    return _Text(tokens=tuple(tokens))
+
+
+def _tokens(name: str, fuzzy: str) -> list[str]:
+    # In emails and phones punctuation is nothing, in references it separates.
+    if name == "reference_id":
+        return re.findall(r"[^\W_]+", fuzzy)
+    punctuation = r"[._@]" if name == "email_address" else r"[^\w\s]"
+    return re.sub(punctuation, "", fuzzy).split()
 
 
 def _plus_form(phone: str) -> str | None:

@@ -14,6 +14,10 @@ OPEN = 1 << 62
 CURRENT = f"until = {OPEN}"
 
 
+# An address without the punctuation that a fuzzy search does not see.
+_BARE_EMAIL = "replace(replace(replace(email_key, '.', ''), '_', ''), '@', '')"
+
+
 class Span(NamedTuple):
     """Whole milliseconds from and to, both inclusive; None is open."""
 
@@ -31,6 +35,9 @@ class Selection:
     email: str | None = None
     phone: str | None = None
     reference: str | None = None
+    email_tokens: tuple[str, ...] = ()
+    phone_tokens: tuple[str, ...] = ()
+    reference_tokens: tuple[str, ...] = ()
     created: Span = ALWAYS
     updated: Span = ALWAYS
     sources: tuple[str, ...] = ()
@@ -70,6 +77,14 @@ def conditions(selection: Selection, shown: int | None) -> tuple[list[str], list
         if value is not None:
             where.append(f"{column} = ?")
             values.append(value)
+    for column, tokens in (
+        (_BARE_EMAIL, selection.email_tokens),
+        ("phone_key", selection.phone_tokens),
+        ("reference_key", selection.reference_tokens),
+    ):
+        # Every token has to occur, in any order.
+        where += [f"instr({column}, ?) > 0"] * len(tokens)
+        values += tokens
     within("created", selection.created, where, values)
     within("updated", selection.updated, where, values)
     if selection.sources:
