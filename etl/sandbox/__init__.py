@@ -1,9 +1,9 @@
 """A local Square: the Customers API, stateful, on SQLite, to rehearse against.
 
-**What it does not do**: segments, custom attributes, cards, orders, payments, webhooks,
-OAuth but for the status of a token, the behaviour of old Square-Versions. Asked for
-one of these it says so; it never pretends. What Square leaves open and the sandbox had to decide is
-listed in ``etl.sandbox.assumptions``.
+**What it does not do**: segments, custom attributes, cards, orders, payments, webhooks, OAuth but
+for the status of a token. Asked for one of these it says so; it never pretends. What older
+Square-Versions do differently is one table in ``etl.sandbox.versions``; what Square leaves open and
+the sandbox had to decide is listed in ``etl.sandbox.assumptions``.
 
 ::
 

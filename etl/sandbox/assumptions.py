@@ -26,6 +26,11 @@ class Assumption(NamedTuple):
 
 ASSUMPTIONS = (
     Assumption("default Square-Version", "no header: the newest version known"),
+    Assumption("count, and bulk calls, whose first version is not told", "always there"),
+    Assumption("cards before 2024-12-18", "absent, as of a customer without cards"),
+    Assumption("a group's key before 2022-03-16", "makes a new group each time"),
+    Assumption("a long email before 2022-03-16", "INVALID_VALUE, once"),
+    Assumption("null inside an address before 2022-11-16", "as if absent, so cleared"),
     Assumption("version beyond the newest known", "served as the newest, which is logged"),
     Assumption("order of checks", "path, token, pace, size, version, scopes, JSON, types, values"),
     Assumption("answer without a valid version", "has no Square-Version header"),

@@ -14,6 +14,7 @@ from etl.sandbox.faults import Script
 from etl.sandbox.messages import Request
 from etl.sandbox.store import Store, TokenRow, Write
 from etl.sandbox.times import timestamp
+from etl.sandbox.versions import NEWEST
 
 Action = Literal["create", "update", "delete", "merge"]
 GroupAction = Literal["create-group", "update-group", "delete-group"]
@@ -36,6 +37,7 @@ class Call:
 
     ``lag`` is how far list and search are behind, in milliseconds, ``keep`` how long the file has
     to remember for the sake of any lag. ``half`` asks bulk calls to stop half-way.
+    ``version`` is the Square-Version of the answer.
     """
 
     request: Request
@@ -51,6 +53,7 @@ class Call:
     lag: int
     keep: int
     half: bool = False
+    version: str = NEWEST
 
     @property
     def parameters(self) -> dict[str, str]:

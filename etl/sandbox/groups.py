@@ -17,6 +17,7 @@ from etl.sandbox.errors import Problem, Refusal
 from etl.sandbox.handlers import EMPTY
 from etl.sandbox.store import Group, Remembered
 from etl.sandbox.times import timestamp
+from etl.sandbox.versions import GROUP_KEYS, UNKNOWN_FIELDS_REFUSED
 
 _MAX_PAGE = 50
 
@@ -36,15 +37,16 @@ def list_groups(call: Call) -> bytes:
 def create_group(call: Call) -> bytes:
     """CreateCustomerGroup; two groups may have one name."""
     body = call.json()
-    key = keys.take(body)
+    given = keys.take(body)
+    key = given if GROUP_KEYS.holds(call.version) else None
     digest = keys.digest("group", body)
     if key is not None:
         known = keys.answered(call, key, digest, lambda made: call.store.group(made) is not None)
         if known is not None:
             return known
-    group = Group(call.new_id(), _name(body), call.now, call.now)
+    group = Group(call.new_id(), _name(call, body), call.now, call.now)
     call.store.put_group(group)
-    call.log_group("create-group", group.id, {"name": group.name}, key)
+    call.log_group("create-group", group.id, {"name": group.name}, given)
     answer = orjson.dumps({"group": _as_json(group)})
     if key is not None:
         call.store.remember(key, Remembered(digest, group.id, answer), call.now)
@@ -59,7 +61,7 @@ def retrieve_group(call: Call, group_id: str) -> bytes:
 def update_group(call: Call, group_id: str) -> bytes:
     """UpdateCustomerGroup: its name."""
     group = _found(call, group_id)
-    name = _name(call.json())
+    name = _name(call, call.json())
     if name != group.name:
         group = group._replace(name=name, updated=call.now)
         call.store.put_group(group)
@@ -117,7 +119,7 @@ def _found(call: Call, group_id: str) -> Group:
     return group
 
 
-def _name(body: Mapping[str, Any]) -> str:
+def _name(call: Call, body: Mapping[str, Any]) -> str:
     group = body.get("group")
     if group is None:
         raise Refusal(Problem("MISSING_REQUIRED_PARAMETER", "group is required.", "group"))
@@ -125,7 +127,7 @@ def _name(body: Mapping[str, Any]) -> str:
         raise Refusal(errors.expected("object", "group"))
     unknown = [name for name in body if name != "group"]
     unknown += [f"group.{name}" for name in group if name != "name"]
-    if unknown:
+    if unknown and UNKNOWN_FIELDS_REFUSED.holds(call.version):
         raise Refusal(*(errors.unknown_field(name) for name in unknown))
     name = group.get("name")
     if name is None:

@@ -18,6 +18,7 @@ from etl.sandbox.calls import Call, Merchant
 from etl.sandbox.errors import Problem, Refusal
 from etl.sandbox.store import Remembered
 from etl.sandbox.times import timestamp
+from etl.sandbox.versions import EMPTY_UPDATES_REFUSED, UNKNOWN_FIELDS_REFUSED
 
 EMPTY = b"{}"
 
@@ -29,17 +30,19 @@ def create(call: Call) -> bytes:
     """CreateCustomer."""
     data = call.json()
     key = keys.take(data)
-    return b'{"customer":%b}' % _created(call, data, key)
+    return b'{"customer":%b}' % _created(
+        call, data, key, strict=UNKNOWN_FIELDS_REFUSED.holds(call.version)
+    )
 
 
-def _created(call: Call, data: Mapping[str, Any], key: str | None) -> bytes:
+def _created(call: Call, data: Mapping[str, Any], key: str | None, *, strict: bool) -> bytes:
     digest = b""
     if key is not None:
         digest = keys.digest("customer", data)
         known = keys.answered(call, key, digest, call.store.knows)
         if known is not None:
             return known
-    judged = rules.judge_new(data, call.merchant.country)
+    judged = rules.judge_new(data, call.merchant.country, call.version, strict=strict)
     if judged.problems:
         raise Refusal(*judged.problems)
     if not rules.is_public(judged.values):
@@ -77,6 +80,7 @@ def _updated(call: Call, customer_id: str, data: Mapping[str, Any], *, strict: b
     judged = rules.judge_change(
         data,
         call.merchant.country,
+        call.version,
         clear_null=call.request.headers.get("x-clear-null", "").lower() == "true",
         strict=strict,
     )
@@ -85,7 +89,7 @@ def _updated(call: Call, customer_id: str, data: Mapping[str, Any], *, strict: b
         judged.problems.append(errors.expected("integer", "version"))
     if judged.problems:
         raise Refusal(*judged.problems)
-    if not judged.mentioned:
+    if not judged.mentioned and EMPTY_UPDATES_REFUSED.holds(call.version):
         raise Refusal(errors.nothing_to_update())
     before = orjson.loads(body)
     if version is not None and version != before["version"]:
@@ -134,7 +138,7 @@ def search_customers(call: Call) -> bytes:
     """SearchCustomers."""
     # Without a body everything is asked for, as with an empty one.
     body = call.json() if call.request.body.strip() else {}
-    return _page(call, search.from_body(body))
+    return _page(call, search.from_body(body, strict=UNKNOWN_FIELDS_REFUSED.holds(call.version)))
 
 
 def _page(call: Call, query: search.Query) -> bytes:
@@ -170,7 +174,7 @@ def bulk_create(call: Call) -> bytes:
                     "customers",
                 )
             )
-    return _each(call, entries, lambda key, data: _created(call, _entry(data), key))
+    return _each(call, entries, lambda key, data: _created(call, _entry(data), key, strict=True))
 
 
 def bulk_update(call: Call) -> bytes:

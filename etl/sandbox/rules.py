@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -17,6 +17,15 @@ import orjson
 from etl.sandbox.errors import Problem, expected, unknown_field
 from etl.sandbox.store import Profile
 from etl.sandbox.times import birthday, moment, timestamp
+from etl.sandbox.versions import (
+    ADDRESSES_SPARSE,
+    BIRTHDAYS_ARE_DAYS,
+    CODES_OF_THEIR_OWN,
+    LENGTHS_LIMITED,
+    NULL_CLEARS,
+    PHONES_VALIDATED,
+    TAX_IDS_REFUSED,
+)
 
 IDENTIFYING = ("given_name", "family_name", "company_name", "email_address", "phone_number")
 
@@ -50,15 +59,15 @@ class Judged:
     mentioned: bool = False
 
 
-def judge_new(data: Mapping[str, Any], country: str) -> Judged:
+def judge_new(data: Mapping[str, Any], country: str, version: str, *, strict: bool) -> Judged:
     """Judge the data of a new profile; null and empty values count as absent."""
-    flat, problems = _flatten(data, strict=True)
+    flat, problems = _flatten(data, strict=strict)
     values = {path: value for path, value in flat.items() if value not in (None, "")}
-    return _judge(values, problems, country, bool(flat))
+    return _judge(values, problems, country, version, bool(flat))
 
 
 def judge_change(
-    data: Mapping[str, Any], country: str, *, clear_null: bool, strict: bool
+    data: Mapping[str, Any], country: str, version: str, *, clear_null: bool, strict: bool
 ) -> Judged:
     """Judge the data of an update: an empty text clears, null only when ``clear_null``.
 
@@ -67,12 +76,15 @@ def judge_change(
     flat, problems = _flatten(
         {name: value for name, value in data.items() if name != "version"}, strict=strict
     )
+    clear_null = clear_null and NULL_CLEARS.holds(version)
     values = {
         path: None if value == "" else value
         for path, value in flat.items()
         if value is not None or clear_null
     }
-    return _judge(values, problems, country, bool(flat))
+    if isinstance(data.get("address"), dict) and not ADDRESSES_SPARSE.holds(version):
+        values = {path: None for path in _limits() if path.startswith("address.")} | values
+    return _judge(values, problems, country, version, bool(flat))
 
 
 def _flatten(data: Mapping[str, Any], *, strict: bool) -> tuple[dict[str, Any], list[Problem]]:
@@ -104,7 +116,9 @@ def _flatten(data: Mapping[str, Any], *, strict: bool) -> tuple[dict[str, Any], 
     return flat, problems
 
 
-def _judge(values: Values, problems: list[Problem], country: str, mentioned: bool) -> Judged:
+def _judge(
+    values: Values, problems: list[Problem], country: str, version: str, mentioned: bool
+) -> Judged:
     values = {path: value for path, value in values.items() if not path.endswith(".")}
     if problems:
         return Judged(values, problems, mentioned)
@@ -116,17 +130,33 @@ def _judge(values: Values, problems: list[Problem], country: str, mentioned: boo
             continue
         limit = limits[path]
         check = _CHECKS.get(path)
-        if limit is not None and len(value) > limit:
-            problems.append(_too_long(path, limit))
+        if path == "tax_ids.eu_vat" and _ignores_tax_ids(country, version):
+            pass
+        elif limit is not None and len(value) > limit and _limited(path, version):
+            problems += _too_long(path, limit, version)
         elif check is not None:
-            outcome = check(value, country)
+            outcome = check(value, country, version)
             if isinstance(outcome, Problem):
                 problems.append(outcome)
             else:
                 kept[path] = outcome
         elif path not in _DROPPED:
             kept[path] = value
-    return Judged(kept, problems, mentioned)
+    return Judged(kept, _as_told_by(version, problems), mentioned)
+
+
+def _as_told_by(version: str, problems: list[Problem]) -> list[Problem]:
+    others = [problem for problem in problems if problem.field != "phone_number"]
+    if others and not PHONES_VALIDATED.holds(version):
+        problems = others
+    if CODES_OF_THEIR_OWN.holds(version):
+        return problems
+    own = ("INVALID_PHONE_NUMBER", "INVALID_EMAIL_ADDRESS")
+    told = [
+        replace(problem, code="INVALID_VALUE") if problem.code in own else problem
+        for problem in problems
+    ]
+    return list(dict.fromkeys(told))
 
 
 @functools.cache
@@ -138,16 +168,28 @@ def _limits() -> dict[str, int | None]:
     return limits | {name: fields.BY_NAME[name].max_length for name in _DROPPED}
 
 
-def _too_long(path: str, limit: int) -> Problem:
-    return Problem("VALUE_TOO_LONG", f"Expected {path} to have at most {limit} characters", path)
+def _limited(path: str, version: str) -> bool:
+    always = ("email_address", "tax_ids.eu_vat")
+    return path in always or LENGTHS_LIMITED.holds(version)
 
 
-# One check per field that has a form: the value to keep, or the problem.
-Check = Callable[[str, str], "str | Problem"]
+def _too_long(path: str, limit: int, version: str) -> list[Problem]:
+    if path == "email_address" and not LENGTHS_LIMITED.holds(version):
+        codes: tuple[str, ...] = ("INVALID_EMAIL_ADDRESS", "INVALID_VALUE")
+    else:
+        codes = ("VALUE_TOO_LONG",)
+    detail = f"Expected {path} to have at most {limit} characters"
+    return [Problem(code, detail, path) for code in codes]
 
 
-def _phone(value: str, country: str) -> str | Problem:
-    if e164(value, country) is None:
+# One check per field that has a form, for a value, the seller's country and the version: the
+# value to keep, or the problem.
+Check = Callable[[str, str, str], "str | Problem"]
+
+
+def _phone(value: str, country: str, version: str) -> str | Problem:
+    validated = PHONES_VALIDATED.holds(version)
+    if not (e164(value, country) if validated else _is_like_a_phone(value)):
         return Problem(
             "INVALID_PHONE_NUMBER",
             "Expected phone_number to be a valid phone number",
@@ -156,7 +198,7 @@ def _phone(value: str, country: str) -> str | Problem:
     return value
 
 
-def _email(value: str, country: str) -> str | Problem:
+def _email(value: str, country: str, version: str) -> str | Problem:
     plain = _PLAIN_EMAIL.fullmatch(value)
     # Where the part before the @ is beyond doubt, only the domain is left to judge, and a
     # directory has few of those.
@@ -180,8 +222,11 @@ def _is_email(value: str) -> bool:
     return True
 
 
-def _birthday(value: str, country: str) -> str | Problem:
-    day = birthday(value)
+def _birthday(value: str, country: str, version: str) -> str | Problem:
+    if BIRTHDAYS_ARE_DAYS.holds(version):
+        day = birthday(value)
+    else:
+        day = birthday(value.removesuffix("T00:00:00-00:00")) if value[4:5] == "-" else None
     if day is None:
         return Problem(
             "INVALID_TIME", "Expected birthday to be a day: YYYY-MM-DD or MM-DD", "birthday"
@@ -189,7 +234,13 @@ def _birthday(value: str, country: str) -> str | Problem:
     return day
 
 
-def _country(value: str, country: str) -> str | Problem:
+def _ignores_tax_ids(country: str, version: str) -> bool:
+    from etl.customers.fields import TAX_ID_COUNTRIES
+
+    return country not in TAX_ID_COUNTRIES and not TAX_IDS_REFUSED.holds(version)
+
+
+def _country(value: str, country: str, version: str) -> str | Problem:
     if value not in _countries():
         return Problem(
             "INVALID_ENUM_VALUE",
@@ -199,7 +250,7 @@ def _country(value: str, country: str) -> str | Problem:
     return value
 
 
-def _vat(value: str, country: str) -> str | Problem:
+def _vat(value: str, country: str, version: str) -> str | Problem:
     from etl.customers.fields import TAX_ID_COUNTRIES
 
     if country not in TAX_ID_COUNTRIES:
@@ -229,14 +280,18 @@ def _countries() -> frozenset[str]:
     return frozenset({country.alpha_2 for country in pycountry.countries} | {"ZZ"})
 
 
+def _is_like_a_phone(value: str) -> bool:
+    from etl.customers.fields import PHONE_DIGITS
+
+    return not _LETTER.search(value) and sum(map(str.isdecimal, value)) in PHONE_DIGITS
+
+
 @functools.lru_cache(maxsize=1024)
 def e164(value: str, country: str) -> str | None:
     """Return a phone number in E.164 as read in ``country``, None if it is not a valid one."""
     import phonenumbers
 
-    from etl.customers.fields import PHONE_DIGITS
-
-    if _LETTER.search(value) or sum(map(str.isdecimal, value)) not in PHONE_DIGITS:
+    if not _is_like_a_phone(value):
         return None
     try:
         number = phonenumbers.parse(value, country)

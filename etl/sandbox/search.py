@@ -35,6 +35,25 @@ _MAX_PAGE = 100
 _NOT_YET = frozenset({"segment_ids", "custom_attribute"})
 
 
+# The members a search may have, and those of each that has some.
+_Shape = dict[str, Any]
+_TEXT: _Shape = {"exact": None, "fuzzy": None}
+_RANGE: _Shape = {"start_at": None, "end_at": None}
+_IDS: _Shape = {"any": None, "all": None, "none": None}
+_FILTERS: _Shape = {
+    "email_address": _TEXT,
+    "phone_number": _TEXT,
+    "reference_id": _TEXT,
+    "created_at": _RANGE,
+    "updated_at": _RANGE,
+    "creation_source": {"values": None, "rule": None},
+    "group_ids": _IDS,
+    **dict.fromkeys(_NOT_YET),
+}
+_QUERY: _Shape = {"filter": _FILTERS, "sort": {"field": None, "order": None}}
+_BODY: _Shape = {"cursor": None, "limit": None, "count": None, "query": _QUERY}
+
+
 class Query(NamedTuple):
     """A list or search call. ``selection`` is None when nothing can match it."""
 
@@ -74,9 +93,15 @@ def _limit(parameters: Mapping[str, str], most: int) -> int:
     return _page_size(most if limit is None else int(limit), most)
 
 
-def from_body(body: Mapping[str, Any]) -> Query:
-    """Read the body of SearchCustomers. Raises Refusal for what it does not understand."""
-    _only(body, ("cursor", "limit", "query", "count"), "")
+def from_body(body: Mapping[str, Any], *, strict: bool) -> Query:
+    """Read the body of SearchCustomers. Raises Refusal for what it does not understand.
+
+    Unknown members are refused if ``strict``, else ignored.
+    """
+    unknown: list[str] = []
+    body = _recognised(body, _BODY, "", unknown)
+    if unknown and strict:
+        raise Refusal(*map(unknown_field, unknown))
     limit, count, cursor = body.get("limit"), body.get("count"), body.get("cursor")
     if limit is not None and type(limit) is not int:
         raise Refusal(expected("integer", "limit"))
@@ -85,9 +110,7 @@ def from_body(body: Mapping[str, Any]) -> Query:
     if cursor is not None and not isinstance(cursor, str):
         raise Refusal(expected("string", "cursor"))
     query = _object(body, "query", "query")
-    _only(query, ("filter", "sort"), "query.")
     sort = _object(query, "sort", "query.sort")
-    _only(sort, ("field", "order"), "query.sort.")
     field = _one_of(_text(sort, "field", "query.sort.") or "DEFAULT", _SORTS, "query.sort.field")
     order = _one_of(_text(sort, "order", "query.sort.") or "ASC", _ORDERS, "query.sort.order")
     filters = _object(query, "filter", "query.filter")
@@ -106,7 +129,6 @@ def _selection(filters: Mapping[str, Any], field: str, order: str) -> Selection 
         if name in _NOT_YET:
             raise Refusal(_unserved(inside + name))
     known = ("email_address", "phone_number", "reference_id")
-    _only(filters, (*known, "created_at", "updated_at", "creation_source", "group_ids"), inside)
     email, phone, reference = (_text_filter(filters, name, inside) for name in known)
     number = _plus_form(phone.exact) if phone.exact is not None else None
     sources, without = _sources(filters, inside)
@@ -142,7 +164,6 @@ class _Text(NamedTuple):
 def _text_filter(filters: Mapping[str, Any], name: str, inside: str) -> _Text:
     path = inside + name
     asked = _object(filters, name, path)
-    _only(asked, ("exact", "fuzzy"), f"{path}.")
     exact = _text(asked, "exact", f"{path}.")
     fuzzy = _text(asked, "fuzzy", f"{path}.")
     if filters.get(name) is None:
@@ -177,7 +198,6 @@ def _plus_form(phone: str) -> str | None:
 def _span(filters: Mapping[str, Any], name: str, inside: str) -> Span:
     path = inside + name
     bounds = _object(filters, name, path)
-    _only(bounds, ("start_at", "end_at"), f"{path}.")
     start = _moment(bounds, "start_at", f"{path}.")
     end = _moment(bounds, "end_at", f"{path}.")
     if start is not None and end is not None and start > end:
@@ -204,7 +224,6 @@ def _moment(bounds: Mapping[str, Any], name: str, inside: str) -> Fraction | Non
 def _sources(filters: Mapping[str, Any], inside: str) -> tuple[tuple[str, ...], bool]:
     path = f"{inside}creation_source"
     asked = _object(filters, "creation_source", path)
-    _only(asked, ("values", "rule"), f"{path}.")
     rule = _one_of(
         _text(asked, "rule", f"{path}.") or "INCLUDE", ("INCLUDE", "EXCLUDE"), f"{path}.rule"
     )
@@ -219,7 +238,6 @@ def _sources(filters: Mapping[str, Any], inside: str) -> tuple[tuple[str, ...], 
 def _any_all_none(filters: Mapping[str, Any], name: str, inside: str) -> dict[str, tuple[str, ...]]:
     path = inside + name
     asked = _object(filters, name, path)
-    _only(asked, ("any", "all", "none"), f"{path}.")
     found = {rule: _texts(ids, f"{path}.{rule}") for rule, ids in asked.items() if ids is not None}
     if filters.get(name) is not None and not found:
         raise Refusal(Problem("VALUE_EMPTY", f"Expected {path} to have any, all or none", path))
@@ -260,10 +278,16 @@ def _text(holder: Mapping[str, Any], name: str, inside: str) -> str | None:
     return value
 
 
-def _only(holder: Mapping[str, Any], known: tuple[str, ...], inside: str) -> None:
-    unknown = [unknown_field(inside + name) for name in holder if name not in known]
-    if unknown:
-        raise Refusal(*unknown)
+def _recognised(value: Any, shape: _Shape | None, inside: str, unknown: list[str]) -> Any:
+    """Return what of a value its shape knows; the paths of the rest are added to ``unknown``."""
+    if shape is None or not isinstance(value, dict):
+        return value
+    unknown += [inside + name for name in value if name not in shape]
+    return {
+        name: _recognised(inner, shape[name], f"{inside}{name}.", unknown)
+        for name, inner in value.items()
+        if name in shape
+    }
 
 
 def _one_of(value: str, choices: tuple[str, ...], path: str) -> str:
