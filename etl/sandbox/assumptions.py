@@ -101,6 +101,11 @@ ASSUMPTIONS = (
     Assumption("deleting a group", "its members leave it, which raises their versions"),
     Assumption("membership by a merged id", "404 NOT_FOUND, as update and delete"),
     Assumption("body of a membership call", "not read"),
+    Assumption(
+        "segments", "only REACHABLE: whoever has an email or a phone; never LOYAL or others"
+    ),
+    Assumption("segment_ids", "told by reads at once, not by the answers to writes"),
+    Assumption("more than three segments in a filter", "ARRAY_LENGTH_TOO_LONG"),
     Assumption("cost of a bulk call against the rate limit", "one call"),
     Assumption(
         "rate limit",

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from etl.sandbox import errors, rules, seed, tokens
+from etl.sandbox import errors, rules, seed, segments, tokens
 from etl.sandbox.calls import Call
 from etl.sandbox.errors import Problem, Refusal
 from etl.sandbox.store import TokenRow
@@ -64,7 +64,7 @@ def merge(call: Call) -> bytes:
     call.store.merge(old_ids, profile.id)
     carried = {"group_ids": group_ids} if group_ids else {}
     call.log("merge", customer, {"from": old_ids, **values, **carried})
-    return b'{"customer":%b}' % profile.body
+    return b'{"customer":%b}' % segments.shown(call, profile.body)
 
 
 def set_faults(call: Call) -> bytes:

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from etl.sandbox import errors, keys, rules, search
+from etl.sandbox import errors, keys, rules, search, segments
 from etl.sandbox.assumptions import BULK_BODY_LIMIT, BULK_LIMIT, MAX_KEY_LENGTH
 from etl.sandbox.calls import Call, Merchant
 from etl.sandbox.errors import Problem, Refusal
@@ -65,7 +65,7 @@ def _found(call: Call, customer_id: str) -> bytes:
     body = call.store.body(call.store.survivor(customer_id))
     if body is None:
         raise Refusal(errors.customer_not_found(customer_id))
-    return body
+    return segments.shown(call, body)
 
 
 def update(call: Call, customer_id: str) -> bytes:
@@ -138,7 +138,8 @@ def search_customers(call: Call) -> bytes:
     """SearchCustomers."""
     # Without a body everything is asked for, as with an empty one.
     body = call.json() if call.request.body.strip() else {}
-    return _page(call, search.from_body(body, strict=UNKNOWN_FIELDS_REFUSED.holds(call.version)))
+    strict = UNKNOWN_FIELDS_REFUSED.holds(call.version)
+    return _page(call, search.from_body(body, segments.reachable(call.merchant), strict=strict))
 
 
 def _page(call: Call, query: search.Query) -> bytes:
@@ -147,7 +148,9 @@ def _page(call: Call, query: search.Query) -> bytes:
     if query.selection is not None:
         page = call.store.page(query.selection, call.shown, after, query.limit)
         if page.bodies:
-            members.append(b'"customers":[%b]' % b",".join(page.bodies))
+            members.append(
+                b'"customers":[%b]' % b",".join(segments.shown(call, body) for body in page.bodies)
+            )
         if page.end is not None:
             cursor = search.make_cursor(call.secret, query, page.end, call.now)
             members.append(b'"cursor":"%b"' % cursor.encode())

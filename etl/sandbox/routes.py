@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from etl.sandbox import control, groups, handlers
+from etl.sandbox import control, groups, handlers, segments
 from etl.sandbox.errors import unknown_path, wrong_method
 
 READ = ("CUSTOMERS_READ",)
@@ -72,6 +72,11 @@ ROUTES = (
         groups.remove_member,
         writes=True,
     ),
+    Route("GET", "/v2/customers/segments", "list-segments", READ, segments.list_segments),
+    Route(
+        *("GET", "/v2/customers/segments/{id}", "retrieve-segment", READ),
+        segments.retrieve_segment,
+    ),
     Route("GET", "/v2/merchants", "list-merchants", PROFILE, handlers.list_merchants),
     Route("GET", "/v2/merchants/{id}", "retrieve-merchant", PROFILE, handlers.retrieve_merchant),
     Route("POST", "/oauth2/token/status", "token-status", (), handlers.token_status),
@@ -93,7 +98,7 @@ ROUTES = (
 ENDPOINTS = tuple(route.name for route in ROUTES if not route.owner)
 
 # Square has these below /v2/customers; the sandbox does not, and none of them is a customer's id.
-_NOT_YET = ("segments", "custom-attribute-definitions", "custom-attributes")
+_NOT_YET = ("custom-attribute-definitions", "custom-attributes")
 
 
 def find(method: str, path: str) -> tuple[Route, list[str]]:

@@ -30,9 +30,10 @@ CREATION_SOURCES = (
 _SORTS = ("DEFAULT", "CREATED_AT")
 _ORDERS = ("ASC", "DESC")
 _MAX_PAGE = 100
+_MAX_SEGMENTS = 3
 
 # Filters Square has and this sandbox does not.
-_NOT_YET = frozenset({"segment_ids", "custom_attribute"})
+_NOT_YET = frozenset({"custom_attribute"})
 
 
 # The members a search may have, and those of each that has some.
@@ -48,6 +49,7 @@ _FILTERS: _Shape = {
     "updated_at": _RANGE,
     "creation_source": {"values": None, "rule": None},
     "group_ids": _IDS,
+    "segment_ids": _IDS,
     **dict.fromkeys(_NOT_YET),
 }
 _QUERY: _Shape = {"filter": _FILTERS, "sort": {"field": None, "order": None}}
@@ -93,10 +95,11 @@ def _limit(parameters: Mapping[str, str], most: int) -> int:
     return _page_size(most if limit is None else int(limit), most)
 
 
-def from_body(body: Mapping[str, Any], *, strict: bool) -> Query:
+def from_body(body: Mapping[str, Any], reachable: str, *, strict: bool) -> Query:
     """Read the body of SearchCustomers. Raises Refusal for what it does not understand.
 
-    Unknown members are refused if ``strict``, else ignored.
+    ``reachable`` is the id of the one segment there is. Unknown members are refused if ``strict``,
+    else ignored.
     """
     unknown: list[str] = []
     body = _recognised(body, _BODY, "", unknown)
@@ -115,7 +118,7 @@ def from_body(body: Mapping[str, Any], *, strict: bool) -> Query:
     order = _one_of(_text(sort, "order", "query.sort.") or "ASC", _ORDERS, "query.sort.order")
     filters = _object(query, "filter", "query.filter")
     return Query(
-        _selection(filters, field, order),
+        _selection(filters, reachable, field, order),
         _page_size(_MAX_PAGE if limit is None else limit, _MAX_PAGE),
         bool(count),
         cursor or None,
@@ -123,7 +126,9 @@ def from_body(body: Mapping[str, Any], *, strict: bool) -> Query:
     )
 
 
-def _selection(filters: Mapping[str, Any], field: str, order: str) -> Selection | None:
+def _selection(
+    filters: Mapping[str, Any], reachable: str, field: str, order: str
+) -> Selection | None:
     inside = "query.filter."
     for name in filters:
         if name in _NOT_YET:
@@ -133,7 +138,8 @@ def _selection(filters: Mapping[str, Any], field: str, order: str) -> Selection 
     number = _plus_form(phone.exact) if phone.exact is not None else None
     sources, without = _sources(filters, inside)
     groups = _any_all_none(filters, "group_ids", inside)
-    if phone.exact is not None and number is None:
+    wanted, unwanted = _segments(filters, reachable, inside)
+    if (phone.exact is not None and number is None) or (wanted and unwanted):
         return None
     return Selection(
         email=email.exact,
@@ -149,6 +155,7 @@ def _selection(filters: Mapping[str, Any], field: str, order: str) -> Selection 
         any_groups=groups.get("any", ()),
         all_groups=groups.get("all", ()),
         no_groups=groups.get("none", ()),
+        reachable=True if wanted else False if unwanted else None,
         order="name" if field == "DEFAULT" else "created",
         descending=order == "DESC",
     )
@@ -233,6 +240,23 @@ def _sources(filters: Mapping[str, Any], inside: str) -> tuple[tuple[str, ...], 
     for value in values:
         _one_of(value, CREATION_SOURCES, f"{path}.values")
     return values, rule == "EXCLUDE"
+
+
+def _segments(filters: Mapping[str, Any], reachable: str, inside: str) -> tuple[bool, bool]:
+    """Tell whether the segment is asked for, and whether it is ruled out."""
+    path = f"{inside}segment_ids"
+    rules = _any_all_none(filters, "segment_ids", inside)
+    asked = [segment_id for ids in rules.values() for segment_id in ids]
+    if len(asked) > _MAX_SEGMENTS:
+        raise Refusal(
+            Problem("ARRAY_LENGTH_TOO_LONG", f"Expected at most {_MAX_SEGMENTS} segments", path)
+        )
+    unknown = [segment_id for segment_id in asked if segment_id != reachable]
+    if unknown:
+        raise Refusal(
+            Problem("BAD_REQUEST", f"Customer segment `{unknown[0]}` does not exist.", path)
+        )
+    return "any" in rules or "all" in rules, "none" in rules
 
 
 def _any_all_none(filters: Mapping[str, Any], name: str, inside: str) -> dict[str, tuple[str, ...]]:

@@ -18,6 +18,10 @@ CURRENT = f"until = {OPEN}"
 _BARE_EMAIL = "replace(replace(replace(email_key, '.', ''), '_', ''), '@', '')"
 
 
+# What puts a profile into the segment of that name.
+_REACHABLE = "(email_key IS NOT NULL OR phone_key IS NOT NULL)"
+
+
 class Span(NamedTuple):
     """Whole milliseconds from and to, both inclusive; None is open."""
 
@@ -45,6 +49,7 @@ class Selection:
     all_groups: tuple[str, ...] = ()
     no_groups: tuple[str, ...] = ()
     without_sources: bool = False
+    reachable: bool | None = None
     order: Literal["name", "created"] = "name"
     descending: bool = False
 
@@ -91,6 +96,8 @@ def conditions(selection: Selection, shown: int | None) -> tuple[list[str], list
         marks = ", ".join("?" * len(selection.sources))
         where.append(f"source {'NOT ' if selection.without_sources else ''}IN ({marks})")
         values += selection.sources
+    if selection.reachable is not None:
+        where.append(_REACHABLE if selection.reachable else f"NOT {_REACHABLE}")
     # An empty tuple sets no condition; each group of ``all`` is a condition of its own.
     for group_ids, rule in (
         (selection.any_groups, "IN"),
