@@ -152,9 +152,9 @@ def _selection(
         updated=_span(filters, "updated_at", inside),
         sources=sources,
         without_sources=without,
-        any_groups=groups.get("any", ()),
-        all_groups=groups.get("all", ()),
-        no_groups=groups.get("none", ()),
+        any_groups=tuple(dict.fromkeys(groups.get("any", ()))),
+        all_groups=tuple(dict.fromkeys(groups.get("all", ()))),
+        no_groups=tuple(dict.fromkeys(groups.get("none", ()))),
         reachable=True if wanted else False if unwanted else None,
         order="name" if field == "DEFAULT" else "created",
         descending=order == "DESC",
@@ -239,7 +239,7 @@ def _sources(filters: Mapping[str, Any], inside: str) -> tuple[tuple[str, ...], 
     values = _texts(asked.get("values"), f"{path}.values")
     for value in values:
         _one_of(value, CREATION_SOURCES, f"{path}.values")
-    return values, rule == "EXCLUDE"
+    return tuple(dict.fromkeys(values)), rule == "EXCLUDE"
 
 
 def _segments(filters: Mapping[str, Any], reachable: str, inside: str) -> tuple[bool, bool]:

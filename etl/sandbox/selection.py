@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+import orjson
+
 # The end of a revision that is still the current one.
 OPEN = 1 << 62
 CURRENT = f"until = {OPEN}"
@@ -87,9 +89,13 @@ def conditions(selection: Selection, shown: int | None) -> tuple[list[str], list
         ("phone_key", selection.phone_tokens),
         ("reference_key", selection.reference_tokens),
     ):
-        # Every token has to occur, in any order.
-        where += [f"instr({column}, ?) > 0"] * len(tokens)
-        values += tokens
+        # Every token has to occur, in any order. One condition, for SQLite's are not many.
+        if tokens:
+            where.append(
+                f"{column} IS NOT NULL AND NOT EXISTS "
+                f"(SELECT 1 FROM json_each(?) WHERE instr({column}, value) = 0)"
+            )
+            values.append(_json(tokens))
     within("created", selection.created, where, values)
     within("updated", selection.updated, where, values)
     if selection.sources:
@@ -98,16 +104,17 @@ def conditions(selection: Selection, shown: int | None) -> tuple[list[str], list
         values += selection.sources
     if selection.reachable is not None:
         where.append(_REACHABLE if selection.reachable else f"NOT {_REACHABLE}")
-    # An empty tuple sets no condition; each group of ``all`` is a condition of its own.
-    for group_ids, rule in (
-        (selection.any_groups, "IN"),
-        (selection.no_groups, "NOT IN"),
-        *(((group_id,), "IN") for group_id in selection.all_groups),
+    for group_ids, rule, having in (
+        (selection.any_groups, "IN", ""),
+        (selection.all_groups, "IN", f"HAVING count(*) = {len(selection.all_groups)}"),
+        (selection.no_groups, "NOT IN", ""),
     ):
         if group_ids:
-            marks = ", ".join("?" * len(group_ids))
-            where.append(f"rowid {rule} (SELECT profile FROM members WHERE group_id IN ({marks}))")
-            values += group_ids
+            where.append(
+                f"rowid {rule} (SELECT profile FROM members WHERE group_id IN "
+                f"(SELECT value FROM json_each(?)) GROUP BY profile {having})"
+            )
+            values.append(_json(group_ids))
     return where, values
 
 
@@ -141,3 +148,7 @@ def index(selection: Selection, few_updated: bool, counting: bool) -> str:
     if counting:
         return "INDEXED BY profiles_by_created"
     return f"INDEXED BY profiles_by_{selection.order}"
+
+
+def _json(texts: tuple[str, ...]) -> str:
+    return orjson.dumps(texts).decode()

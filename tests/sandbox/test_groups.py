@@ -274,6 +274,7 @@ def test_search_by_groups(square: Square) -> None:
         ({"none": [one, two]}, ["none"]),
         ({"any": [one], "none": [two]}, ["A"]),
         ({"any": [one], "all": [two], "none": None}, ["AB"]),
+        ({"all": [one, one]}, ["A", "AB"]),
         ({"any": [MISSING, two]}, ["AB", "B"]),
         ({"none": [MISSING], "any": [one]}, ["A", "AB"]),
     ):
