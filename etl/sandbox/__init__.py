@@ -1,19 +1,20 @@
 """A local Square: the Customers API, stateful, on SQLite, to rehearse against.
 
-**What it does not do**: groups, segments, custom attributes, cards, orders, payments, webhooks,
-OAuth but for the status of a token, fuzzy search, the behaviour of old Square-Versions. Asked for
-one of these it says so; it never pretends. What Square leaves open and the sandbox had to decide is
-listed in ``etl.sandbox.assumptions``.
+**What it does not do**: custom attributes, cards, orders, payments, webhooks, segments but for who
+can be reached, OAuth but for the status of a token. Asked for one of these it says so; it never
+pretends. What older Square-Versions do differently is one table in ``etl.sandbox.versions``; what
+Square leaves open and the sandbox had to decide is listed in ``etl.sandbox.assumptions``.
 
 ::
 
     with httpx.Client(transport=Sandbox().transport(), base_url="http://square.invalid") as client:
         ...
 
-A duty per module: ``routes`` which path, ``handlers`` HTTP in and out, ``rules`` what a customer
-must be, ``search`` which profiles are asked for, ``store`` state, ``errors`` Square's words,
-``faults`` what goes wrong on purpose, ``edge``, ``tokens`` and ``versions`` what is checked first,
-``control`` what Square has no call for, ``server`` and ``transport`` the two ways in.
+A duty per module: ``routes`` which path, ``handlers``, ``groups`` and ``segments`` HTTP in and out,
+``rules`` what a customer must be, ``search`` which profiles are asked for, ``selection`` that in
+SQL, ``store`` state, ``keys`` idempotency, ``errors`` Square's words, ``faults`` what goes wrong on
+purpose, ``edge``, ``tokens`` and ``versions`` what is checked first, ``control`` what Square has no
+call for, ``server`` and ``transport`` the two ways in.
 """
 
 from etl.sandbox.application import Sandbox

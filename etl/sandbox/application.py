@@ -136,12 +136,12 @@ class Sandbox:
             with self._lock, self._store.transaction(write=route.writes):
                 call = self._admit(route, request, request_id)
                 if not route.owner:
-                    headers["square-version"] = versions.served(
-                        request.headers.get("square-version")
-                    )
+                    call.version = versions.served(request.headers.get("square-version"))
+                    headers["square-version"] = call.version
                     tokens.require(call.token, route.scopes)
                 call.half = half
-                return Response(200, route.handler(call, *path_ids), headers)
+                answer = route.handler(call, *path_ids)
+                return Response(200, versions.worded(answer, call.version), headers)
         except Refusal as refusal:
             return _refused(refusal, headers)
         except sqlite3.OperationalError as error:

@@ -26,6 +26,11 @@ class Assumption(NamedTuple):
 
 ASSUMPTIONS = (
     Assumption("default Square-Version", "no header: the newest version known"),
+    Assumption("count, and bulk calls, whose first version is not told", "always there"),
+    Assumption("cards before 2024-12-18", "absent, as of a customer without cards"),
+    Assumption("a group's key before 2022-03-16", "makes a new group each time"),
+    Assumption("a long email before 2022-03-16", "INVALID_VALUE, once"),
+    Assumption("null inside an address before 2022-11-16", "as if absent, so cleared"),
     Assumption("version beyond the newest known", "served as the newest, which is logged"),
     Assumption("order of checks", "path, token, pace, size, version, scopes, JSON, types, values"),
     Assumption("answer without a valid version", "has no Square-Version header"),
@@ -39,7 +44,7 @@ ASSUMPTIONS = (
         "idempotency key, an unusable one in bulk-create", "refuses the call, nothing is run"
     ),
     Assumption("idempotency key, lifetime", f"{KEY_LIFETIME // 3600} hours on the sandbox's clock"),
-    Assumption("idempotency key, space", "create and bulk-create share one"),
+    Assumption("idempotency key, space", "create, bulk-create and groups share one"),
     Assumption("idempotency key, sameness", "the same JSON members, whatever their order"),
     Assumption("idempotency key after a refused create", "not consumed"),
     Assumption("idempotency key after a delete", "stays consumed: IDEMPOTENCY_KEY_REUSED"),
@@ -72,6 +77,11 @@ ASSUMPTIONS = (
     Assumption("DEFAULT sort", "case-insensitive, by code point, names joined without a blank"),
     Assumption("ties of both sorts", "by id, in the same direction"),
     Assumption("exact phone without +", "finds nothing"),
+    Assumption("punctuation in fuzzy emails", "only . _ @ are removed, on both sides"),
+    Assumption(
+        "fuzzy phones", "tokens less their punctuation, inside the digits of the E.164 form"
+    ),
+    Assumption("fuzzy references", "tokens of letters and digits, of any script"),
     Assumption("empty text or list in a filter", "VALUE_EMPTY, ARRAY_EMPTY"),
     Assumption(
         "cursor lifetime", f"{CURSOR_LIFETIME} s on the sandbox's clock, else INVALID_CURSOR"
@@ -84,6 +94,18 @@ ASSUMPTIONS = (
         "conflicting values in a merge", "the first profile named wins, the others fill its gaps"
     ),
     Assumption("created_at of a merge", "the moment of the merge; its version is 0"),
+    Assumption("groups of merged profiles", "the new one is in all of them"),
+    Assumption("groups of one name", "allowed; names have no limit but the body's"),
+    Assumption("order of groups in a list", "the oldest first; list and retrieve never lag"),
+    Assumption("joining a group twice, leaving one without being in it", "{}; the version stays"),
+    Assumption("deleting a group", "its members leave it, which raises their versions"),
+    Assumption("membership by a merged id", "404 NOT_FOUND, as update and delete"),
+    Assumption("body of a membership call", "not read"),
+    Assumption(
+        "segments", "only REACHABLE: whoever has an email or a phone; never LOYAL or others"
+    ),
+    Assumption("segment_ids", "told by reads at once, not by the answers to writes"),
+    Assumption("more than three segments in a filter", "ARRAY_LENGTH_TOO_LONG"),
     Assumption("cost of a bulk call against the rate limit", "one call"),
     Assumption(
         "rate limit",

@@ -14,8 +14,10 @@ from etl.sandbox.faults import Script
 from etl.sandbox.messages import Request
 from etl.sandbox.store import Store, TokenRow, Write
 from etl.sandbox.times import timestamp
+from etl.sandbox.versions import NEWEST
 
 Action = Literal["create", "update", "delete", "merge"]
+GroupAction = Literal["create-group", "update-group", "delete-group"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class Call:
 
     ``lag`` is how far list and search are behind, in milliseconds, ``keep`` how long the file has
     to remember for the sake of any lag. ``half`` asks bulk calls to stop half-way.
+    ``version`` is the Square-Version of the answer.
     """
 
     request: Request
@@ -50,6 +53,7 @@ class Call:
     lag: int
     keep: int
     half: bool = False
+    version: str = NEWEST
 
     @property
     def parameters(self) -> dict[str, str]:
@@ -86,9 +90,30 @@ class Call:
             )
         )
 
+    def log_group(
+        self,
+        action: GroupAction,
+        group_id: str,
+        changes: Mapping[str, object],
+        key: str | None = None,
+    ) -> None:
+        """Note a write to a group; what it does to its members is noted with each of them."""
+        self.store.log(
+            Write(
+                timestamp(self.now),
+                self.request_id,
+                self.endpoint,
+                action,
+                "",
+                key,
+                0,
+                {"group_id": group_id, **changes},
+            )
+        )
+
     def new_id(self) -> str:
-        """Draw an id that no profile has: two processes may have been given the same chance."""
+        """Draw an id that nothing has: two processes may have been given the same chance."""
         while True:
             drawn = ids.customer_id(self.chance)
-            if not self.store.knows(drawn):
+            if not self.store.knows(drawn) and self.store.group(drawn) is None:
                 return drawn

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from etl.sandbox import errors, rules, seed, tokens
+from etl.sandbox import errors, rules, seed, segments, tokens
 from etl.sandbox.calls import Call
 from etl.sandbox.errors import Problem, Refusal
 from etl.sandbox.store import TokenRow
@@ -48,18 +48,23 @@ def merge(call: Call) -> bytes:
     if len(old_ids) < 2:
         raise Refusal(Problem("BAD_REQUEST", "from: at least two ids of profiles", "from"))
     values: rules.Values = {}
+    group_ids: list[str] = []
     for old_id in old_ids:
         body = call.store.body(old_id)
         if body is None:
             raise Refusal(errors.customer_not_found(old_id))
-        values = rules.flat_values(orjson.loads(body)) | values
+        customer = orjson.loads(body)
+        values = rules.flat_values(customer) | values
+        group_ids += customer.get("group_ids", [])
         call.store.remove(old_id, call.now, call.keep)
-    customer = rules.new_customer(call.new_id(), values, "MERGE", call.now)
+    group_ids = list(dict.fromkeys(group_ids))
+    customer = rules.new_customer(call.new_id(), values, "MERGE", call.now, group_ids)
     profile = rules.as_profile(customer, call.now, call.now, call.merchant.country)
     call.store.insert(profile, call.now)
     call.store.merge(old_ids, profile.id)
-    call.log("merge", customer, {"from": old_ids, **values})
-    return b'{"customer":%b}' % profile.body
+    carried = {"group_ids": group_ids} if group_ids else {}
+    call.log("merge", customer, {"from": old_ids, **values, **carried})
+    return b'{"customer":%b}' % segments.shown(call, profile.body)
 
 
 def set_faults(call: Call) -> bytes:

@@ -137,6 +137,11 @@ def customer_not_found(customer_id: str) -> Problem:
     return Problem("NOT_FOUND", f"Customer with ID `{customer_id}` not found.", status=404)
 
 
+def group_not_found(group_id: str) -> Problem:
+    """No such group; worded like that of a customer."""
+    return Problem("NOT_FOUND", f"Customer group with ID `{group_id}` not found.", status=404)
+
+
 def conflict() -> Problem:
     """The version given is not the stored one."""
     return Problem("CONFLICT", "The customer was changed by someone else.", status=409)

@@ -6,19 +6,19 @@ Refusal. It reads and writes through the store, inside the one transaction of it
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
 
-from etl.sandbox import errors, rules, search
-from etl.sandbox.assumptions import BULK_BODY_LIMIT, BULK_LIMIT, KEY_LIFETIME, MAX_KEY_LENGTH
+from etl.sandbox import errors, keys, rules, search, segments
+from etl.sandbox.assumptions import BULK_BODY_LIMIT, BULK_LIMIT, MAX_KEY_LENGTH
 from etl.sandbox.calls import Call, Merchant
 from etl.sandbox.errors import Problem, Refusal
 from etl.sandbox.store import Remembered
-from etl.sandbox.times import moment, timestamp
+from etl.sandbox.times import timestamp
+from etl.sandbox.versions import EMPTY_UPDATES_REFUSED, UNKNOWN_FIELDS_REFUSED
 
 EMPTY = b"{}"
 
@@ -29,52 +29,20 @@ EMPTY = b"{}"
 def create(call: Call) -> bytes:
     """CreateCustomer."""
     data = call.json()
-    key = data.pop("idempotency_key", None)
-    if key is not None:
-        if not isinstance(key, str):
-            raise Refusal(errors.expected("string", "idempotency_key"))
-        # An empty key is as good as none: the same create twice makes two profiles.
-        if len(key) > MAX_KEY_LENGTH:
-            raise Refusal(
-                Problem(
-                    "VALUE_TOO_LONG",
-                    f"Expected idempotency_key to have at most {MAX_KEY_LENGTH} characters",
-                    "idempotency_key",
-                )
-            )
-        if not key:
-            raise Refusal(
-                Problem(
-                    "VALUE_EMPTY", "Expected idempotency_key not to be empty", "idempotency_key"
-                )
-            )
-    return b'{"customer":%b}' % _created(call, data, key)
+    key = keys.take(data)
+    return b'{"customer":%b}' % _created(
+        call, data, key, strict=UNKNOWN_FIELDS_REFUSED.holds(call.version)
+    )
 
 
-def _check_key(key: str) -> None:
-    if not key:
-        raise Refusal(Problem("VALUE_EMPTY", "Expected a value", "idempotency_key"))
-    if len(key) > MAX_KEY_LENGTH:
-        raise Refusal(
-            Problem(
-                "VALUE_TOO_LONG",
-                f"Expected idempotency_key to have at most {MAX_KEY_LENGTH} characters",
-                "idempotency_key",
-            )
-        )
-
-
-def _created(call: Call, data: Mapping[str, Any], key: str | None) -> bytes:
+def _created(call: Call, data: Mapping[str, Any], key: str | None, *, strict: bool) -> bytes:
     digest = b""
     if key is not None:
-        digest = hashlib.sha256(orjson.dumps(data, option=orjson.OPT_SORT_KEYS)).digest()
-        known = call.store.remembered(key, call.now - KEY_LIFETIME * 1000)
+        digest = keys.digest("customer", data)
+        known = keys.answered(call, key, digest, call.store.knows)
         if known is not None:
-            # A key outlives its profile: observed as a failure (a thread in the forum).
-            if known.digest != digest or not call.store.knows(known.customer_id):
-                raise Refusal(errors.key_reused())
-            return known.answer
-    judged = rules.judge_new(data, call.merchant.country)
+            return known
+    judged = rules.judge_new(data, call.merchant.country, call.version, strict=strict)
     if judged.problems:
         raise Refusal(*judged.problems)
     if not rules.is_public(judged.values):
@@ -97,7 +65,7 @@ def _found(call: Call, customer_id: str) -> bytes:
     body = call.store.body(call.store.survivor(customer_id))
     if body is None:
         raise Refusal(errors.customer_not_found(customer_id))
-    return body
+    return segments.shown(call, body)
 
 
 def update(call: Call, customer_id: str) -> bytes:
@@ -112,6 +80,7 @@ def _updated(call: Call, customer_id: str, data: Mapping[str, Any], *, strict: b
     judged = rules.judge_change(
         data,
         call.merchant.country,
+        call.version,
         clear_null=call.request.headers.get("x-clear-null", "").lower() == "true",
         strict=strict,
     )
@@ -120,7 +89,7 @@ def _updated(call: Call, customer_id: str, data: Mapping[str, Any], *, strict: b
         judged.problems.append(errors.expected("integer", "version"))
     if judged.problems:
         raise Refusal(*judged.problems)
-    if not judged.mentioned:
+    if not judged.mentioned and EMPTY_UPDATES_REFUSED.holds(call.version):
         raise Refusal(errors.nothing_to_update())
     before = orjson.loads(body)
     if version is not None and version != before["version"]:
@@ -130,16 +99,10 @@ def _updated(call: Call, customer_id: str, data: Mapping[str, Any], *, strict: b
         return body
     if rules.is_public(before) and not rules.is_public(after):
         raise Refusal(errors.no_identity())
-    profile = rules.as_profile(after, _created_at(after), call.now, call.merchant.country)
+    profile = rules.as_profile(after, rules.created_at(after), call.now, call.merchant.country)
     call.store.replace(profile, call.now, call.keep)
     call.log("update", after, changes)
     return profile.body
-
-
-def _created_at(customer: Mapping[str, Any]) -> int:
-    created = moment(customer["created_at"])
-    assert created is not None, "the sandbox wrote this itself"
-    return int(created)
 
 
 def delete(call: Call, customer_id: str) -> bytes:
@@ -175,7 +138,8 @@ def search_customers(call: Call) -> bytes:
     """SearchCustomers."""
     # Without a body everything is asked for, as with an empty one.
     body = call.json() if call.request.body.strip() else {}
-    return _page(call, search.from_body(body))
+    strict = UNKNOWN_FIELDS_REFUSED.holds(call.version)
+    return _page(call, search.from_body(body, segments.reachable(call.merchant), strict=strict))
 
 
 def _page(call: Call, query: search.Query) -> bytes:
@@ -184,7 +148,9 @@ def _page(call: Call, query: search.Query) -> bytes:
     if query.selection is not None:
         page = call.store.page(query.selection, call.shown, after, query.limit)
         if page.bodies:
-            members.append(b'"customers":[%b]' % b",".join(page.bodies))
+            members.append(
+                b'"customers":[%b]' % b",".join(segments.shown(call, body) for body in page.bodies)
+            )
         if page.end is not None:
             cursor = search.make_cursor(call.secret, query, page.end, call.now)
             members.append(b'"cursor":"%b"' % cursor.encode())
@@ -211,7 +177,7 @@ def bulk_create(call: Call) -> bytes:
                     "customers",
                 )
             )
-    return _each(call, entries, lambda key, data: _created(call, _entry(data), key))
+    return _each(call, entries, lambda key, data: _created(call, _entry(data), key, strict=True))
 
 
 def bulk_update(call: Call) -> bytes:

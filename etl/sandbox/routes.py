@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from etl.sandbox import control, handlers
+from etl.sandbox import control, groups, handlers, segments
 from etl.sandbox.errors import unknown_path, wrong_method
 
 READ = ("CUSTOMERS_READ",)
@@ -50,6 +50,33 @@ ROUTES = (
     Route("GET", "/v2/customers/{id}", "retrieve", READ, handlers.retrieve),
     Route("PUT", "/v2/customers/{id}", "update", WRITE, handlers.update, writes=True),
     Route("DELETE", "/v2/customers/{id}", "delete", WRITE, handlers.delete, writes=True),
+    Route("GET", "/v2/customers/groups", "list-groups", READ, groups.list_groups),
+    Route(
+        *("POST", "/v2/customers/groups", "create-group", WRITE, groups.create_group), writes=True
+    ),
+    Route("GET", "/v2/customers/groups/{id}", "retrieve-group", READ, groups.retrieve_group),
+    Route(
+        *("PUT", "/v2/customers/groups/{id}", "update-group", WRITE, groups.update_group),
+        writes=True,
+    ),
+    Route(
+        *("DELETE", "/v2/customers/groups/{id}", "delete-group", WRITE, groups.delete_group),
+        writes=True,
+    ),
+    Route(
+        *("PUT", "/v2/customers/{id}/groups/{group_id}", "add-group", WRITE, groups.add_member),
+        writes=True,
+    ),
+    Route(
+        *("DELETE", "/v2/customers/{id}/groups/{group_id}", "remove-group", WRITE),
+        groups.remove_member,
+        writes=True,
+    ),
+    Route("GET", "/v2/customers/segments", "list-segments", READ, segments.list_segments),
+    Route(
+        *("GET", "/v2/customers/segments/{id}", "retrieve-segment", READ),
+        segments.retrieve_segment,
+    ),
     Route("GET", "/v2/merchants", "list-merchants", PROFILE, handlers.list_merchants),
     Route("GET", "/v2/merchants/{id}", "retrieve-merchant", PROFILE, handlers.retrieve_merchant),
     Route("POST", "/oauth2/token/status", "token-status", (), handlers.token_status),
@@ -71,7 +98,7 @@ ROUTES = (
 ENDPOINTS = tuple(route.name for route in ROUTES if not route.owner)
 
 # Square has these below /v2/customers; the sandbox does not, and none of them is a customer's id.
-_NOT_YET = ("groups", "segments", "custom-attribute-definitions", "custom-attributes")
+_NOT_YET = ("custom-attribute-definitions", "custom-attributes")
 
 
 def find(method: str, path: str) -> tuple[Route, list[str]]:
@@ -82,9 +109,7 @@ def find(method: str, path: str) -> tuple[Route, list[str]]:
     steps = path.split("/")
     if steps[:3] == ["", "v2", "customers"] and steps[3:4] and steps[3] in _NOT_YET:
         raise unknown_path(f"This sandbox does not serve {steps[3]} yet.")
-    found = [
-        (route, ids) for route in ROUTES if (ids := _match(route.path, path, steps)) is not None
-    ]
+    found = [(route, ids) for route in ROUTES if (ids := _match(route.path, steps)) is not None]
     # A path written out, such as bulk-create, is not the id of a customer.
     found = [entry for entry in found if not entry[1]] or found
     for route, ids in found:
@@ -95,10 +120,14 @@ def find(method: str, path: str) -> tuple[Route, list[str]]:
     raise unknown_path()
 
 
-def _match(template: str, path: str, steps: list[str]) -> list[str] | None:
-    if template == path:
-        return []
+def _match(template: str, steps: list[str]) -> list[str] | None:
     wanted = template.split("/")
-    if len(wanted) != len(steps) or not template.endswith("}") or wanted[:-1] != steps[:-1]:
+    if len(wanted) != len(steps):
         return None
-    return [unquote(steps[-1])] if steps[-1] else None
+    ids = []
+    for want, step in zip(wanted, steps, strict=True):
+        if want.startswith("{") and step:
+            ids.append(unquote(step))
+        elif want != step:
+            return None
+    return ids

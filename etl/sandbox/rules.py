@@ -8,15 +8,24 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
 
 from etl.sandbox.errors import Problem, expected, unknown_field
 from etl.sandbox.store import Profile
-from etl.sandbox.times import birthday, timestamp
+from etl.sandbox.times import birthday, moment, timestamp
+from etl.sandbox.versions import (
+    ADDRESSES_SPARSE,
+    BIRTHDAYS_ARE_DAYS,
+    CODES_OF_THEIR_OWN,
+    LENGTHS_LIMITED,
+    NULL_CLEARS,
+    PHONES_VALIDATED,
+    TAX_IDS_REFUSED,
+)
 
 IDENTIFYING = ("given_name", "family_name", "company_name", "email_address", "phone_number")
 
@@ -50,15 +59,15 @@ class Judged:
     mentioned: bool = False
 
 
-def judge_new(data: Mapping[str, Any], country: str) -> Judged:
+def judge_new(data: Mapping[str, Any], country: str, version: str, *, strict: bool) -> Judged:
     """Judge the data of a new profile; null and empty values count as absent."""
-    flat, problems = _flatten(data, strict=True)
+    flat, problems = _flatten(data, strict=strict)
     values = {path: value for path, value in flat.items() if value not in (None, "")}
-    return _judge(values, problems, country, bool(flat))
+    return _judge(values, problems, country, version, bool(flat))
 
 
 def judge_change(
-    data: Mapping[str, Any], country: str, *, clear_null: bool, strict: bool
+    data: Mapping[str, Any], country: str, version: str, *, clear_null: bool, strict: bool
 ) -> Judged:
     """Judge the data of an update: an empty text clears, null only when ``clear_null``.
 
@@ -67,12 +76,15 @@ def judge_change(
     flat, problems = _flatten(
         {name: value for name, value in data.items() if name != "version"}, strict=strict
     )
+    clear_null = clear_null and NULL_CLEARS.holds(version)
     values = {
         path: None if value == "" else value
         for path, value in flat.items()
         if value is not None or clear_null
     }
-    return _judge(values, problems, country, bool(flat))
+    if isinstance(data.get("address"), dict) and not ADDRESSES_SPARSE.holds(version):
+        values = {path: None for path in _limits() if path.startswith("address.")} | values
+    return _judge(values, problems, country, version, bool(flat))
 
 
 def _flatten(data: Mapping[str, Any], *, strict: bool) -> tuple[dict[str, Any], list[Problem]]:
@@ -104,7 +116,9 @@ def _flatten(data: Mapping[str, Any], *, strict: bool) -> tuple[dict[str, Any], 
     return flat, problems
 
 
-def _judge(values: Values, problems: list[Problem], country: str, mentioned: bool) -> Judged:
+def _judge(
+    values: Values, problems: list[Problem], country: str, version: str, mentioned: bool
+) -> Judged:
     values = {path: value for path, value in values.items() if not path.endswith(".")}
     if problems:
         return Judged(values, problems, mentioned)
@@ -116,17 +130,33 @@ def _judge(values: Values, problems: list[Problem], country: str, mentioned: boo
             continue
         limit = limits[path]
         check = _CHECKS.get(path)
-        if limit is not None and len(value) > limit:
-            problems.append(_too_long(path, limit))
+        if path == "tax_ids.eu_vat" and _ignores_tax_ids(country, version):
+            pass
+        elif limit is not None and len(value) > limit and _limited(path, version):
+            problems += _too_long(path, limit, version)
         elif check is not None:
-            outcome = check(value, country)
+            outcome = check(value, country, version)
             if isinstance(outcome, Problem):
                 problems.append(outcome)
             else:
                 kept[path] = outcome
         elif path not in _DROPPED:
             kept[path] = value
-    return Judged(kept, problems, mentioned)
+    return Judged(kept, _as_told_by(version, problems), mentioned)
+
+
+def _as_told_by(version: str, problems: list[Problem]) -> list[Problem]:
+    others = [problem for problem in problems if problem.field != "phone_number"]
+    if others and not PHONES_VALIDATED.holds(version):
+        problems = others
+    if CODES_OF_THEIR_OWN.holds(version):
+        return problems
+    own = ("INVALID_PHONE_NUMBER", "INVALID_EMAIL_ADDRESS")
+    told = [
+        replace(problem, code="INVALID_VALUE") if problem.code in own else problem
+        for problem in problems
+    ]
+    return list(dict.fromkeys(told))
 
 
 @functools.cache
@@ -138,16 +168,28 @@ def _limits() -> dict[str, int | None]:
     return limits | {name: fields.BY_NAME[name].max_length for name in _DROPPED}
 
 
-def _too_long(path: str, limit: int) -> Problem:
-    return Problem("VALUE_TOO_LONG", f"Expected {path} to have at most {limit} characters", path)
+def _limited(path: str, version: str) -> bool:
+    always = ("email_address", "tax_ids.eu_vat")
+    return path in always or LENGTHS_LIMITED.holds(version)
 
 
-# One check per field that has a form: the value to keep, or the problem.
-Check = Callable[[str, str], "str | Problem"]
+def _too_long(path: str, limit: int, version: str) -> list[Problem]:
+    if path == "email_address" and not LENGTHS_LIMITED.holds(version):
+        codes: tuple[str, ...] = ("INVALID_EMAIL_ADDRESS", "INVALID_VALUE")
+    else:
+        codes = ("VALUE_TOO_LONG",)
+    detail = f"Expected {path} to have at most {limit} characters"
+    return [Problem(code, detail, path) for code in codes]
 
 
-def _phone(value: str, country: str) -> str | Problem:
-    if e164(value, country) is None:
+# One check per field that has a form, for a value, the seller's country and the version: the
+# value to keep, or the problem.
+Check = Callable[[str, str, str], "str | Problem"]
+
+
+def _phone(value: str, country: str, version: str) -> str | Problem:
+    validated = PHONES_VALIDATED.holds(version)
+    if not (e164(value, country) if validated else _is_like_a_phone(value)):
         return Problem(
             "INVALID_PHONE_NUMBER",
             "Expected phone_number to be a valid phone number",
@@ -156,7 +198,7 @@ def _phone(value: str, country: str) -> str | Problem:
     return value
 
 
-def _email(value: str, country: str) -> str | Problem:
+def _email(value: str, country: str, version: str) -> str | Problem:
     plain = _PLAIN_EMAIL.fullmatch(value)
     # Where the part before the @ is beyond doubt, only the domain is left to judge, and a
     # directory has few of those.
@@ -180,8 +222,11 @@ def _is_email(value: str) -> bool:
     return True
 
 
-def _birthday(value: str, country: str) -> str | Problem:
-    day = birthday(value)
+def _birthday(value: str, country: str, version: str) -> str | Problem:
+    if BIRTHDAYS_ARE_DAYS.holds(version):
+        day = birthday(value)
+    else:
+        day = birthday(value.removesuffix("T00:00:00-00:00")) if value[4:5] == "-" else None
     if day is None:
         return Problem(
             "INVALID_TIME", "Expected birthday to be a day: YYYY-MM-DD or MM-DD", "birthday"
@@ -189,7 +234,13 @@ def _birthday(value: str, country: str) -> str | Problem:
     return day
 
 
-def _country(value: str, country: str) -> str | Problem:
+def _ignores_tax_ids(country: str, version: str) -> bool:
+    from etl.customers.fields import TAX_ID_COUNTRIES
+
+    return country not in TAX_ID_COUNTRIES and not TAX_IDS_REFUSED.holds(version)
+
+
+def _country(value: str, country: str, version: str) -> str | Problem:
     if value not in _countries():
         return Problem(
             "INVALID_ENUM_VALUE",
@@ -199,7 +250,7 @@ def _country(value: str, country: str) -> str | Problem:
     return value
 
 
-def _vat(value: str, country: str) -> str | Problem:
+def _vat(value: str, country: str, version: str) -> str | Problem:
     from etl.customers.fields import TAX_ID_COUNTRIES
 
     if country not in TAX_ID_COUNTRIES:
@@ -229,14 +280,18 @@ def _countries() -> frozenset[str]:
     return frozenset({country.alpha_2 for country in pycountry.countries} | {"ZZ"})
 
 
+def _is_like_a_phone(value: str) -> bool:
+    from etl.customers.fields import PHONE_DIGITS
+
+    return not _LETTER.search(value) and sum(map(str.isdecimal, value)) in PHONE_DIGITS
+
+
 @functools.lru_cache(maxsize=1024)
 def e164(value: str, country: str) -> str | None:
     """Return a phone number in E.164 as read in ``country``, None if it is not a valid one."""
     import phonenumbers
 
-    from etl.customers.fields import PHONE_DIGITS
-
-    if _LETTER.search(value) or sum(map(str.isdecimal, value)) not in PHONE_DIGITS:
+    if not _is_like_a_phone(value):
         return None
     try:
         number = phonenumbers.parse(value, country)
@@ -254,17 +309,23 @@ def is_public(customer: Mapping[str, Any]) -> bool:
 
 
 def new_customer(
-    customer_id: str, values: Mapping[str, str | None], source: str, created: int
+    customer_id: str,
+    values: Mapping[str, str | None],
+    source: str,
+    created: int,
+    group_ids: Sequence[str] = (),
 ) -> Customer:
     """Build the profile Square would answer to a create."""
     customer: Customer = {
         "id": customer_id,
         "created_at": timestamp(created),
-        "updated_at": timestamp(_whole_second(created)),
+        "updated_at": timestamp(whole_second(created)),
         "preferences": {"email_unsubscribed": False},
         "creation_source": source,
         "version": 0,
     }
+    if group_ids:
+        customer["group_ids"] = list(group_ids)
     change(customer, values)
     return _arranged(customer)
 
@@ -278,9 +339,22 @@ def changed_customer(
     }
     changes = change(result, values)
     if changes:
-        result["version"] += 1
-        result["updated_at"] = timestamp(_whole_second(now))
+        _touch(result, now)
     return _arranged(result), changes
+
+
+def regrouped_customer(customer: Mapping[str, Any], group_ids: Sequence[str], now: int) -> Customer:
+    """Return the profile after it joined or left a group, which raises its version too."""
+    result = {name: value for name, value in customer.items() if name != "group_ids"}
+    if group_ids:
+        result["group_ids"] = list(group_ids)
+    _touch(result, now)
+    return _arranged(result)
+
+
+def _touch(customer: Customer, now: int) -> None:
+    customer["version"] += 1
+    customer["updated_at"] = timestamp(whole_second(now))
 
 
 def change(customer: Customer, values: Mapping[str, str | None]) -> Values:
@@ -321,6 +395,13 @@ def _arranged(customer: Customer) -> Customer:
     return {name: customer[name] for name in _MEMBERS if name in customer}
 
 
+def created_at(customer: Mapping[str, Any]) -> int:
+    """Return when a profile was created, in milliseconds since 1970."""
+    created = moment(customer["created_at"])
+    assert created is not None, "the sandbox wrote this itself"
+    return int(created)
+
+
 def as_profile(customer: Mapping[str, Any], created: int, now: int, country: str) -> Profile:
     """Return a profile as the store keeps it, with the keys that find and sort it."""
     email, phone = customer.get("email_address"), customer.get("phone_number")
@@ -330,14 +411,20 @@ def as_profile(customer: Mapping[str, Any], created: int, now: int, country: str
         body=orjson.dumps(customer),
         version=customer["version"],
         created=created,
-        updated=_whole_second(now),
+        updated=whole_second(now),
         source=customer["creation_source"],
         listed=is_public(customer),
         name_key=_sort_key(customer),
         email_key=email.lower() if email else None,
-        phone_key=e164(phone, country) if phone else None,
+        phone_key=_phone_key(phone, country) if phone else None,
         reference_key=reference.lower() if reference else None,
+        groups=tuple(customer.get("group_ids", ())),
     )
+
+
+def _phone_key(phone: str, country: str) -> str:
+    # Numbers that are not valid, which older versions let in, are found by their digits only.
+    return e164(phone, country) or "".join(sign for sign in phone if sign.isdecimal())
 
 
 def _sort_key(customer: Mapping[str, Any]) -> str:
@@ -347,5 +434,6 @@ def _sort_key(customer: Mapping[str, Any]) -> str:
     return str(name).casefold()
 
 
-def _whole_second(moment: int) -> int:
-    return moment // 1000 * 1000
+def whole_second(at: int) -> int:
+    """Return a moment as ``updated_at`` shows it."""
+    return at // 1000 * 1000

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import math
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from fractions import Fraction
@@ -17,7 +18,7 @@ import orjson
 
 from etl.sandbox.assumptions import CURSOR_LIFETIME
 from etl.sandbox.errors import Problem, Refusal, bad_cursor, expected, unknown_field
-from etl.sandbox.store import Place, Selection, Span
+from etl.sandbox.selection import Place, Selection, Span
 from etl.sandbox.times import moment
 
 CREATION_SOURCES = (
@@ -29,9 +30,30 @@ CREATION_SOURCES = (
 _SORTS = ("DEFAULT", "CREATED_AT")
 _ORDERS = ("ASC", "DESC")
 _MAX_PAGE = 100
+_MAX_SEGMENTS = 3
 
 # Filters Square has and this sandbox does not.
-_NOT_YET = frozenset({"group_ids", "segment_ids", "custom_attribute"})
+_NOT_YET = frozenset({"custom_attribute"})
+
+
+# The members a search may have, and those of each that has some.
+_Shape = dict[str, Any]
+_TEXT: _Shape = {"exact": None, "fuzzy": None}
+_RANGE: _Shape = {"start_at": None, "end_at": None}
+_IDS: _Shape = {"any": None, "all": None, "none": None}
+_FILTERS: _Shape = {
+    "email_address": _TEXT,
+    "phone_number": _TEXT,
+    "reference_id": _TEXT,
+    "created_at": _RANGE,
+    "updated_at": _RANGE,
+    "creation_source": {"values": None, "rule": None},
+    "group_ids": _IDS,
+    "segment_ids": _IDS,
+    **dict.fromkeys(_NOT_YET),
+}
+_QUERY: _Shape = {"filter": _FILTERS, "sort": {"field": None, "order": None}}
+_BODY: _Shape = {"cursor": None, "limit": None, "count": None, "query": _QUERY}
 
 
 class Query(NamedTuple):
@@ -46,9 +68,6 @@ class Query(NamedTuple):
 
 def from_parameters(parameters: Mapping[str, str]) -> Query:
     """Read the query parameters of ListCustomers."""
-    limit = parameters.get("limit")
-    if limit is not None and not is_integer(limit):
-        raise Refusal(expected("integer", "limit"))
     count = parameters.get("count", "false")
     if count not in ("true", "false"):
         raise Refusal(expected("boolean", "count"))
@@ -56,16 +75,36 @@ def from_parameters(parameters: Mapping[str, str]) -> Query:
     order = _one_of(parameters.get("sort_order", "ASC"), _ORDERS, "sort_order")
     return Query(
         Selection(order="name" if field == "DEFAULT" else "created", descending=order == "DESC"),
-        _page_size(_MAX_PAGE if limit is None else int(limit)),
+        _limit(parameters, _MAX_PAGE),
         count == "true",
         parameters.get("cursor") or None,
         _digest("list", field, order),
     )
 
 
-def from_body(body: Mapping[str, Any]) -> Query:
-    """Read the body of SearchCustomers. Raises Refusal for what it does not understand."""
-    _only(body, ("cursor", "limit", "query", "count"), "")
+def plain_list(parameters: Mapping[str, str], name: str, most: int) -> Query:
+    """Read the query parameters of a list that has nothing but pages, such as that of groups."""
+    cursor = parameters.get("cursor") or None
+    return Query(None, _limit(parameters, most), False, cursor, _digest(name))
+
+
+def _limit(parameters: Mapping[str, str], most: int) -> int:
+    limit = parameters.get("limit")
+    if limit is not None and not is_integer(limit):
+        raise Refusal(expected("integer", "limit"))
+    return _page_size(most if limit is None else int(limit), most)
+
+
+def from_body(body: Mapping[str, Any], reachable: str, *, strict: bool) -> Query:
+    """Read the body of SearchCustomers. Raises Refusal for what it does not understand.
+
+    ``reachable`` is the id of the one segment there is. Unknown members are refused if ``strict``,
+    else ignored.
+    """
+    unknown: list[str] = []
+    body = _recognised(body, _BODY, "", unknown)
+    if unknown and strict:
+        raise Refusal(*map(unknown_field, unknown))
     limit, count, cursor = body.get("limit"), body.get("count"), body.get("cursor")
     if limit is not None and type(limit) is not int:
         raise Refusal(expected("integer", "limit"))
@@ -74,59 +113,86 @@ def from_body(body: Mapping[str, Any]) -> Query:
     if cursor is not None and not isinstance(cursor, str):
         raise Refusal(expected("string", "cursor"))
     query = _object(body, "query", "query")
-    _only(query, ("filter", "sort"), "query.")
     sort = _object(query, "sort", "query.sort")
-    _only(sort, ("field", "order"), "query.sort.")
     field = _one_of(_text(sort, "field", "query.sort.") or "DEFAULT", _SORTS, "query.sort.field")
     order = _one_of(_text(sort, "order", "query.sort.") or "ASC", _ORDERS, "query.sort.order")
     filters = _object(query, "filter", "query.filter")
     return Query(
-        _selection(filters, field, order),
-        _page_size(_MAX_PAGE if limit is None else limit),
+        _selection(filters, reachable, field, order),
+        _page_size(_MAX_PAGE if limit is None else limit, _MAX_PAGE),
         bool(count),
         cursor or None,
         _digest("search", field, order, filters),
     )
 
 
-def _selection(filters: Mapping[str, Any], field: str, order: str) -> Selection | None:
+def _selection(
+    filters: Mapping[str, Any], reachable: str, field: str, order: str
+) -> Selection | None:
     inside = "query.filter."
     for name in filters:
         if name in _NOT_YET:
             raise Refusal(_unserved(inside + name))
     known = ("email_address", "phone_number", "reference_id")
-    _only(filters, (*known, "created_at", "updated_at", "creation_source"), inside)
-    email, phone, reference = (_exact(filters, name, inside) for name in known)
-    number = _plus_form(phone) if phone is not None else None
+    email, phone, reference = (_text_filter(filters, name, inside) for name in known)
+    number = _plus_form(phone.exact) if phone.exact is not None else None
     sources, without = _sources(filters, inside)
-    if phone is not None and number is None:
+    groups = _any_all_none(filters, "group_ids", inside)
+    wanted, unwanted = _segments(filters, reachable, inside)
+    if (phone.exact is not None and number is None) or (wanted and unwanted):
         return None
     return Selection(
-        email=email.lower() if email is not None else None,
+        email=email.exact,
         phone=number,
-        reference=reference.lower() if reference is not None else None,
+        reference=reference.exact,
+        email_tokens=email.tokens,
+        phone_tokens=phone.tokens,
+        reference_tokens=reference.tokens,
         created=_span(filters, "created_at", inside),
         updated=_span(filters, "updated_at", inside),
         sources=sources,
         without_sources=without,
+        any_groups=tuple(dict.fromkeys(groups.get("any", ()))),
+        all_groups=tuple(dict.fromkeys(groups.get("all", ()))),
+        no_groups=tuple(dict.fromkeys(groups.get("none", ()))),
+        reachable=True if wanted else False if unwanted else None,
         order="name" if field == "DEFAULT" else "created",
         descending=order == "DESC",
     )
 
 
-def _exact(filters: Mapping[str, Any], name: str, inside: str) -> str | None:
+class _Text(NamedTuple):
+    """A filter by text: the exact value, or the tokens that must all occur in it."""
+
+    exact: str | None = None
+    tokens: tuple[str, ...] = ()
+
+
+def _text_filter(filters: Mapping[str, Any], name: str, inside: str) -> _Text:
     path = inside + name
-    text_filter = _object(filters, name, path)
-    _only(text_filter, ("exact", "fuzzy"), f"{path}.")
-    exact = _text(text_filter, "exact", f"{path}.")
-    fuzzy = _text(text_filter, "fuzzy", f"{path}.")
+    asked = _object(filters, name, path)
+    exact = _text(asked, "exact", f"{path}.")
+    fuzzy = _text(asked, "fuzzy", f"{path}.")
+    if filters.get(name) is None:
+        return _Text()
     if exact is not None and fuzzy is not None:
         raise Refusal(Problem("BAD_REQUEST", "Give either exact or fuzzy, not both.", path))
-    if fuzzy is not None:
-        raise Refusal(_unserved(f"{path}.fuzzy"))
-    if filters.get(name) is not None and not exact:
-        raise Refusal(Problem("VALUE_EMPTY", f"Expected {path}.exact to have a value", path))
-    return exact
+    if fuzzy is None:
+        if not exact:
+            raise Refusal(Problem("VALUE_EMPTY", f"Expected {path}.exact to have a value", path))
+        return _Text(exact.lower() if name != "phone_number" else exact)
+    tokens = _tokens(name, fuzzy.lower())
+    if not tokens:
+        raise Refusal(Problem("VALUE_EMPTY", f"Expected {path}.fuzzy to have a value", path))
+    return _Text(tokens=tuple(tokens))
+
+
+def _tokens(name: str, fuzzy: str) -> list[str]:
+    # In emails and phones punctuation is nothing, in references it separates.
+    if name == "reference_id":
+        return re.findall(r"[^\W_]+", fuzzy)
+    punctuation = r"[._@]" if name == "email_address" else r"[^\w\s]"
+    return re.sub(punctuation, "", fuzzy).split()
 
 
 def _plus_form(phone: str) -> str | None:
@@ -139,7 +205,6 @@ def _plus_form(phone: str) -> str | None:
 def _span(filters: Mapping[str, Any], name: str, inside: str) -> Span:
     path = inside + name
     bounds = _object(filters, name, path)
-    _only(bounds, ("start_at", "end_at"), f"{path}.")
     start = _moment(bounds, "start_at", f"{path}.")
     end = _moment(bounds, "end_at", f"{path}.")
     if start is not None and end is not None and start > end:
@@ -166,31 +231,58 @@ def _moment(bounds: Mapping[str, Any], name: str, inside: str) -> Fraction | Non
 def _sources(filters: Mapping[str, Any], inside: str) -> tuple[tuple[str, ...], bool]:
     path = f"{inside}creation_source"
     asked = _object(filters, "creation_source", path)
-    _only(asked, ("values", "rule"), f"{path}.")
     rule = _one_of(
         _text(asked, "rule", f"{path}.") or "INCLUDE", ("INCLUDE", "EXCLUDE"), f"{path}.rule"
     )
-    values = asked.get("values")
     if filters.get("creation_source") is None:
         return (), False
-    if values is not None and not isinstance(values, list):
-        raise Refusal(expected("array", f"{path}.values"))
-    if not values:
-        raise Refusal(Problem("ARRAY_EMPTY", "Expected at least one value", f"{path}.values"))
+    values = _texts(asked.get("values"), f"{path}.values")
     for value in values:
-        if not isinstance(value, str):
-            raise Refusal(expected("string", f"{path}.values"))
         _one_of(value, CREATION_SOURCES, f"{path}.values")
-    return tuple(values), rule == "EXCLUDE"
+    return tuple(dict.fromkeys(values)), rule == "EXCLUDE"
 
 
-def _page_size(limit: int) -> int:
+def _segments(filters: Mapping[str, Any], reachable: str, inside: str) -> tuple[bool, bool]:
+    """Tell whether the segment is asked for, and whether it is ruled out."""
+    path = f"{inside}segment_ids"
+    rules = _any_all_none(filters, "segment_ids", inside)
+    asked = [segment_id for ids in rules.values() for segment_id in ids]
+    if len(asked) > _MAX_SEGMENTS:
+        raise Refusal(
+            Problem("ARRAY_LENGTH_TOO_LONG", f"Expected at most {_MAX_SEGMENTS} segments", path)
+        )
+    unknown = [segment_id for segment_id in asked if segment_id != reachable]
+    if unknown:
+        raise Refusal(
+            Problem("BAD_REQUEST", f"Customer segment `{unknown[0]}` does not exist.", path)
+        )
+    return "any" in rules or "all" in rules, "none" in rules
+
+
+def _any_all_none(filters: Mapping[str, Any], name: str, inside: str) -> dict[str, tuple[str, ...]]:
+    path = inside + name
+    asked = _object(filters, name, path)
+    found = {rule: _texts(ids, f"{path}.{rule}") for rule, ids in asked.items() if ids is not None}
+    if filters.get(name) is not None and not found:
+        raise Refusal(Problem("VALUE_EMPTY", f"Expected {path} to have any, all or none", path))
+    return found
+
+
+def _texts(values: object, path: str) -> tuple[str, ...]:
+    if values is not None and not isinstance(values, list):
+        raise Refusal(expected("array", path))
+    if not values:
+        raise Refusal(Problem("ARRAY_EMPTY", "Expected at least one value", path))
+    if not all(isinstance(value, str) for value in values):
+        raise Refusal(expected("string", path))
+    return tuple(values)
+
+
+def _page_size(limit: int, most: int) -> int:
     if limit < 1:
         raise Refusal(Problem("VALUE_TOO_LOW", "Expected limit to be at least 1", "limit"))
-    if limit > _MAX_PAGE:
-        raise Refusal(
-            Problem("VALUE_TOO_HIGH", f"Expected limit to be at most {_MAX_PAGE}", "limit")
-        )
+    if limit > most:
+        raise Refusal(Problem("VALUE_TOO_HIGH", f"Expected limit to be at most {most}", "limit"))
     return limit
 
 
@@ -210,10 +302,16 @@ def _text(holder: Mapping[str, Any], name: str, inside: str) -> str | None:
     return value
 
 
-def _only(holder: Mapping[str, Any], known: tuple[str, ...], inside: str) -> None:
-    unknown = [unknown_field(inside + name) for name in holder if name not in known]
-    if unknown:
-        raise Refusal(*unknown)
+def _recognised(value: Any, shape: _Shape | None, inside: str, unknown: list[str]) -> Any:
+    """Return what of a value its shape knows; the paths of the rest are added to ``unknown``."""
+    if shape is None or not isinstance(value, dict):
+        return value
+    unknown += [inside + name for name in value if name not in shape]
+    return {
+        name: _recognised(inner, shape[name], f"{inside}{name}.", unknown)
+        for name, inner in value.items()
+        if name in shape
+    }
 
 
 def _one_of(value: str, choices: tuple[str, ...], path: str) -> str:

@@ -18,17 +18,27 @@ from typing import Any, Literal, NamedTuple
 
 import orjson
 
+from etl.sandbox.selection import (
+    ALWAYS,
+    CURRENT,
+    OPEN,
+    Page,
+    Place,
+    Selection,
+    Span,
+    conditions,
+    index,
+    within,
+)
+
 # Marks the file as ours, and its layout.
 _APPLICATION_ID = 0x53714C6F
-_LAYOUT = 1
+_LAYOUT = 2
 
 # Waiting for another process's transaction, in milliseconds.
 _PATIENCE = 30_000
 
-# The end of a revision that is still the current one.
-_OPEN = 1 << 62
-_CURRENT = f"until = {_OPEN}"
-_CLOSED = f"until < {_OPEN}"
+_CLOSED = f"until < {OPEN}"
 
 _TABLES = f"""
 CREATE TABLE settings (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
@@ -50,7 +60,7 @@ CREATE TABLE profiles (
     reference_key TEXT,
     body BLOB NOT NULL
 );
-CREATE UNIQUE INDEX profiles_by_id ON profiles (id) WHERE {_CURRENT};
+CREATE UNIQUE INDEX profiles_by_id ON profiles (id) WHERE {CURRENT};
 CREATE INDEX profiles_closed ON profiles (until) WHERE {_CLOSED};
 -- These two carry what counting and visibility ask for, so that they answer without the table.
 CREATE INDEX profiles_by_created ON profiles (created, id, since, until) WHERE listed = 1;
@@ -61,10 +71,24 @@ CREATE INDEX profiles_by_phone ON profiles (phone_key) WHERE phone_key IS NOT NU
 CREATE INDEX profiles_by_reference ON profiles (reference_key) WHERE reference_key IS NOT NULL;
 CREATE TABLE merges (old_id TEXT PRIMARY KEY, new_id TEXT NOT NULL) WITHOUT ROWID;
 CREATE INDEX merges_by_new_id ON merges (new_id);
+-- Which revisions of profiles are in which groups.
+CREATE TABLE members (
+    group_id TEXT NOT NULL,
+    profile INTEGER NOT NULL REFERENCES profiles ON DELETE CASCADE,
+    PRIMARY KEY (group_id, profile)
+) WITHOUT ROWID;
+CREATE INDEX members_by_profile ON members (profile);
+CREATE TABLE customer_groups (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    created INTEGER NOT NULL,
+    updated INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX groups_by_created ON customer_groups (created, id);
 CREATE TABLE keys (
     key TEXT PRIMARY KEY,
     digest BLOB NOT NULL,
-    customer_id TEXT NOT NULL,
+    made TEXT NOT NULL,
     answer BLOB NOT NULL,
     at INTEGER NOT NULL
 );
@@ -111,13 +135,28 @@ class Profile:
     email_key: str | None
     phone_key: str | None
     reference_key: str | None
+    groups: tuple[str, ...] = ()
+
+
+class Group(NamedTuple):
+    """A customer group; its members are the profiles that name it."""
+
+    id: str
+    name: str
+    created: int
+    updated: int
+
+    @property
+    def place(self) -> Place:
+        """Where a list that ends here goes on."""
+        return Place(self.created, self.id)
 
 
 class Remembered(NamedTuple):
-    """What an idempotency key stands for."""
+    """What an idempotency key stands for; ``made`` is the id of the customer or group."""
 
     digest: bytes
-    customer_id: str
+    made: str
     answer: bytes
 
 
@@ -131,55 +170,21 @@ class TokenRow(NamedTuple):
 
 
 class Write(NamedTuple):
-    """One effective write, for the log; ``changes`` maps a field's path to its new value."""
+    """One effective write, for the log; ``changes`` maps a field's path to its new value.
+
+    A write to a group has no customer, and names the group among its changes.
+    """
 
     at: str
     request_id: str
     endpoint: str
-    action: Literal["create", "update", "delete", "merge"]
+    action: Literal[
+        "create", "update", "delete", "merge", "create-group", "update-group", "delete-group"
+    ]
     customer_id: str
     idempotency_key: str | None
     version: int
     changes: Mapping[str, object]
-
-
-class Span(NamedTuple):
-    """Whole milliseconds from and to, both inclusive; None is open."""
-
-    start: int | None = None
-    end: int | None = None
-
-
-ALWAYS = Span()
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which profiles a list or search asks for, and in which order. All conditions are ANDed."""
-
-    email: str | None = None
-    phone: str | None = None
-    reference: str | None = None
-    created: Span = ALWAYS
-    updated: Span = ALWAYS
-    sources: tuple[str, ...] = ()
-    without_sources: bool = False
-    order: Literal["name", "created"] = "name"
-    descending: bool = False
-
-
-class Place(NamedTuple):
-    """Where a page ended: the sort key and the id of its last profile."""
-
-    key: str | int
-    id: str
-
-
-class Page(NamedTuple):
-    """The bodies of a page, and where it ended if more follow."""
-
-    bodies: list[bytes]
-    end: Place | None
 
 
 class Store:
@@ -211,6 +216,7 @@ class Store:
         # can bear.
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.execute("PRAGMA cache_size = -32000")
+        self._db.execute("PRAGMA foreign_keys = ON")
         with self.transaction(write=True):
             (marked,) = self._db.execute("PRAGMA application_id").fetchone()
             (layout,) = self._db.execute("PRAGMA user_version").fetchone()
@@ -272,7 +278,7 @@ class Store:
     def knows(self, customer_id: str) -> bool:
         """Tell whether an id is or was in use."""
         found = self._db.execute(
-            f"SELECT 1 FROM profiles WHERE id = ?1 AND {_CURRENT} "
+            f"SELECT 1 FROM profiles WHERE id = ?1 AND {CURRENT} "
             "UNION ALL SELECT 1 FROM merges WHERE old_id = ?1",
             (customer_id,),
         ).fetchone()
@@ -281,7 +287,7 @@ class Store:
     def body(self, customer_id: str) -> bytes | None:
         """Return the current JSON text of a profile, None if there is none."""
         row = self._db.execute(
-            f"SELECT body FROM profiles WHERE id = ? AND {_CURRENT}", (customer_id,)
+            f"SELECT body FROM profiles WHERE id = ? AND {CURRENT}", (customer_id,)
         ).fetchone()
         return None if row is None else bytes(row[0])
 
@@ -294,12 +300,12 @@ class Store:
 
     def insert(self, profile: Profile, since: int) -> None:
         """Add a revision that search shows from ``since`` on."""
-        self._db.execute(
+        inserted = self._db.execute(
             "INSERT INTO profiles VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 profile.id,
                 since,
-                _OPEN,
+                OPEN,
                 profile.listed,
                 profile.version,
                 profile.created,
@@ -312,6 +318,11 @@ class Store:
                 profile.body,
             ),
         )
+        if profile.groups:
+            self._db.executemany(
+                "INSERT INTO members VALUES (?, ?)",
+                [(group_id, inserted.lastrowid) for group_id in profile.groups],
+            )
 
     def replace(self, profile: Profile, now: int, keep: int) -> None:
         """Write a new revision of a profile; search shows the old one for ``keep`` more."""
@@ -322,12 +333,12 @@ class Store:
         """Take a profile away; search shows it for ``keep`` more milliseconds."""
         if keep:
             self._db.execute(
-                f"UPDATE profiles SET until = ? WHERE id = ? AND {_CURRENT}",
+                f"UPDATE profiles SET until = ? WHERE id = ? AND {CURRENT}",
                 (now, customer_id),
             )
             self._db.execute(f"DELETE FROM profiles WHERE until < ? AND {_CLOSED}", (now - keep,))
         else:
-            self._db.execute(f"DELETE FROM profiles WHERE id = ? AND {_CURRENT}", (customer_id,))
+            self._db.execute(f"DELETE FROM profiles WHERE id = ? AND {CURRENT}", (customer_id,))
 
     def merge(self, old_ids: Sequence[str], new_id: str) -> None:
         """Let the old ids, and all that led to them, lead to the new one."""
@@ -339,7 +350,7 @@ class Store:
         """Return a page of what was visible at ``shown`` (None: of what is there now)."""
         key = {"name": "name_key", "created": "created"}[selection.order]
         direction, beyond = ("DESC", "<") if selection.descending else ("ASC", ">")
-        where, values = _conditions(selection, shown)
+        where, values = conditions(selection, shown)
         if after is not None:
             where.append(f"({key}, id) {beyond} (?, ?)")
             values += [after.key, after.id]
@@ -356,7 +367,7 @@ class Store:
 
     def count(self, selection: Selection, shown: int | None) -> int:
         """Count what was visible at ``shown`` (None: what is there now)."""
-        where, values = _conditions(selection, shown)
+        where, values = conditions(selection, shown)
         (number,) = self._db.execute(
             f"SELECT count(*) FROM profiles {self._index(selection, counting=True)} "
             f"WHERE {' AND '.join(where)}",
@@ -365,24 +376,14 @@ class Store:
         return int(number)
 
     def _index(self, selection: Selection, counting: bool = False) -> str:
-        # Chosen here, since SQLite has no statistics of a file that grows from nothing.
-        for value, name in (
-            (selection.reference, "reference"),
-            (selection.email, "email"),
-            (selection.phone, "phone"),
-        ):
-            if value is not None:
-                return f"INDEXED BY profiles_by_{name}"
-        if selection.updated != ALWAYS and self._few(selection.updated):
-            return "INDEXED BY profiles_by_updated"
-        if counting:
-            return "INDEXED BY profiles_by_created"
-        return f"INDEXED BY profiles_by_{selection.order}"
+        return index(selection, self._few(selection.updated), counting)
 
     def _few(self, updated: Span, limit: int = 2000) -> bool:
+        if updated == ALWAYS:
+            return False
         # Sorting this many rows costs less than walking a large directory in order.
         where, values = ["listed = 1"], list[object]()
-        _within("updated", updated, where, values)
+        within("updated", updated, where, values)
         (number,) = self._db.execute(
             "SELECT count(*) FROM (SELECT 1 FROM profiles INDEXED BY profiles_by_updated "
             f"WHERE {' AND '.join(where)} LIMIT ?)",
@@ -390,18 +391,51 @@ class Store:
         ).fetchone()
         return int(number) <= limit
 
+    # Groups
+
+    def group(self, group_id: str) -> Group | None:
+        """Return a group, None if there is none."""
+        row = self._db.execute("SELECT * FROM customer_groups WHERE id = ?", (group_id,)).fetchone()
+        return None if row is None else Group(*row)
+
+    def groups(self, after: Place | None, size: int) -> list[Group]:
+        """Return the groups that follow a place, the oldest first."""
+        rows = self._db.execute(
+            "SELECT * FROM customer_groups WHERE (created, id) > (?, ?) "
+            "ORDER BY created, id LIMIT ?",
+            (*(after or Place(-1, "")), size),
+        )
+        return [Group(*row) for row in rows]
+
+    def put_group(self, group: Group) -> None:
+        """Add a group, or change it."""
+        self._db.execute("INSERT OR REPLACE INTO customer_groups VALUES (?, ?, ?, ?)", group)
+
+    def remove_group(self, group_id: str) -> None:
+        """Take a group away."""
+        self._db.execute("DELETE FROM customer_groups WHERE id = ?", (group_id,))
+
+    def members(self, group_id: str) -> list[bytes]:
+        """Return the current JSON texts of the profiles in a group."""
+        rows = self._db.execute(
+            "SELECT body FROM profiles NOT INDEXED WHERE rowid IN "
+            f"(SELECT profile FROM members WHERE group_id = ?) AND {CURRENT} ORDER BY id",
+            (group_id,),
+        )
+        return [row[0] for row in rows]
+
     # Idempotency keys
 
     def remembered(self, key: str, not_before: int) -> Remembered | None:
         """Return what a key stands for, None if it is new or was used before ``not_before``."""
         row = self._db.execute(
-            "SELECT digest, customer_id, answer FROM keys WHERE key = ? AND at >= ?",
+            "SELECT digest, made, answer FROM keys WHERE key = ? AND at >= ?",
             (key, not_before),
         ).fetchone()
         return None if row is None else Remembered(*row)
 
     def remember(self, key: str, remembered: Remembered, now: int) -> None:
-        """Let a key stand for the profile it created."""
+        """Let a key stand for what it created."""
         self._db.execute(
             "INSERT OR REPLACE INTO keys VALUES (?, ?, ?, ?, ?)", (key, *remembered, now)
         )
@@ -448,42 +482,11 @@ class Store:
         ]
 
     def clear(self) -> int:
-        """Forget all profiles, keys, merges and the log; return how many profiles there were."""
-        (number,) = self._db.execute(f"SELECT count(*) FROM profiles WHERE {_CURRENT}").fetchone()
-        for table in ("profiles", "merges", "keys", "log"):
+        """Forget all but merchant, tokens and settings; return how many profiles there were."""
+        (number,) = self._db.execute(f"SELECT count(*) FROM profiles WHERE {CURRENT}").fetchone()
+        for table in ("members", "profiles", "customer_groups", "merges", "keys", "log"):
             self._db.execute(f"DELETE FROM {table}")
         return int(number)
-
-
-def _conditions(selection: Selection, shown: int | None) -> tuple[list[str], list[object]]:
-    if shown is None:
-        where, values = ["listed = 1", _CURRENT], list[object]()
-    else:
-        where, values = ["listed = 1", "since <= ?", "until > ?"], [shown, shown]
-    for column, value in (
-        ("email_key", selection.email),
-        ("phone_key", selection.phone),
-        ("reference_key", selection.reference),
-    ):
-        if value is not None:
-            where.append(f"{column} = ?")
-            values.append(value)
-    _within("created", selection.created, where, values)
-    _within("updated", selection.updated, where, values)
-    if selection.sources:
-        marks = ", ".join("?" * len(selection.sources))
-        where.append(f"source {'NOT ' if selection.without_sources else ''}IN ({marks})")
-        values += selection.sources
-    return where, values
-
-
-def _within(column: str, span: Span, where: list[str], values: list[object]) -> None:
-    if span.start is not None:
-        where.append(f"{column} >= ?")
-        values.append(span.start)
-    if span.end is not None:
-        where.append(f"{column} <= ?")
-        values.append(span.end)
 
 
 def _json(value: object) -> bytes:

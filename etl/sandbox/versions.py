@@ -1,14 +1,14 @@
-"""Which Square-Versions are served?
+"""Which Square-Versions are served, and what does an older one do differently?
 
 The dates are those of the releases of Square's Python SDK, each of which names the API version
-it was made for. Today every one of them is answered with the behaviour of the newest; what an
-older version did differently belongs into this module when it is added.
+it was made for. What changed at which of them is told by the overview's migration notes.
 """
 
 from __future__ import annotations
 
 import logging
 import re
+from typing import NamedTuple
 
 from etl.sandbox.errors import Problem, Refusal
 
@@ -26,6 +26,64 @@ PUBLISHED = (
 )
 NEWEST = PUBLISHED[-1]
 
+
+class Change(NamedTuple):
+    """What a version brought, and what the versions before it do."""
+
+    since: str
+    now: str
+    before: str
+
+    def holds(self, version: str) -> bool:
+        """Tell whether a version has the change."""
+        return version >= self.since
+
+
+EMPTY_UPDATES_REFUSED = Change(
+    "2021-10-20", "an update without a field is BAD_REQUEST", "200, the profile unchanged"
+)
+TAX_IDS_REFUSED = Change(
+    "2021-10-20", "tax_ids of sellers in other countries are BAD_REQUEST", "ignored"
+)
+UNKNOWN_FIELDS_REFUSED = Change(
+    "2022-03-16", "unknown fields of customers, searches, groups are BAD_REQUEST", "ignored"
+)
+CODES_OF_THEIR_OWN = Change(
+    "2022-03-16", "INVALID_PHONE_NUMBER and INVALID_EMAIL_ADDRESS", "INVALID_VALUE"
+)
+GROUP_KEYS = Change(
+    "2022-03-16", "a repeated key answers the group it made", "a repeated key makes a new group"
+)
+NULL_CLEARS = Change(
+    "2022-09-21", "null clears with X-Clear-Null: true", "null has no effect; empty texts clear"
+)
+PHONES_VALIDATED = Change(
+    "2022-10-19",
+    "phones must be valid, which the first answer tells",
+    "any 9 to 16 digits, judged when nothing else is wrong",
+)
+BIRTHDAYS_ARE_DAYS = Change(
+    "2022-10-19",
+    "YYYY-MM-DD or MM-DD in, YYYY-MM-DD out",
+    "YYYY-MM-DD in, alone or with T00:00:00-00:00, and YYYY-MM-DDT00:00:00-00:00 out",
+)
+LENGTHS_LIMITED = Change(
+    "2022-10-19",
+    "all texts but note have a limit: VALUE_TOO_LONG",
+    "only emails (INVALID_EMAIL_ADDRESS and INVALID_VALUE), phones and tax ids",
+)
+ADDRESSES_SPARSE = Change(
+    "2022-11-16",
+    "an update changes the address parts it names, {} none",
+    "an update replaces the whole address, {} clears it",
+)
+CHANGES = (
+    *(EMPTY_UPDATES_REFUSED, TAX_IDS_REFUSED, UNKNOWN_FIELDS_REFUSED, CODES_OF_THEIR_OWN),
+    *(GROUP_KEYS, NULL_CLEARS, PHONES_VALIDATED, BIRTHDAYS_ARE_DAYS, LENGTHS_LIMITED),
+    ADDRESSES_SPARSE,
+)
+
+_BIRTHDAY = re.compile(rb'"birthday":"(\d{4}-\d\d-\d\d)"')
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _log = logging.getLogger(__name__)
 
@@ -54,3 +112,10 @@ def served(asked: str | None) -> str:
             f"{asked} is no published Square-Version from {PUBLISHED[0]} on.",
         )
     )
+
+
+def worded(answer: bytes, version: str) -> bytes:
+    """Return an answer as a version words it; a text inside it cannot look like a member."""
+    if BIRTHDAYS_ARE_DAYS.holds(version):
+        return answer
+    return _BIRTHDAY.sub(rb'"birthday":"\1T00:00:00-00:00"', answer)

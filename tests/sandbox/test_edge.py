@@ -242,7 +242,10 @@ def test_bodies_must_be_json_objects(square: Square, body: str, code: str, detai
         ("PATCH", "/v2/customers/X", 405, "METHOD_NOT_ALLOWED"),
         ("GET", "/v2/customers/bulk-create", 405, "METHOD_NOT_ALLOWED"),
         ("DELETE", "/v2/customers", 405, "METHOD_NOT_ALLOWED"),
-        ("GET", "/v2/customers/groups", 404, "NOT_FOUND"),
+        ("GET", "/v2/customers/custom-attributes", 404, "NOT_FOUND"),
+        ("GET", "/v2/customers/X/groups", 404, "NOT_FOUND"),
+        ("GET", "/v2/customers/X/groups/Y", 405, "METHOD_NOT_ALLOWED"),
+        ("POST", "/v2/customers/groups/X", 405, "METHOD_NOT_ALLOWED"),
         ("GET", "/v2/customers/segments/X", 404, "NOT_FOUND"),
     ],
 )
@@ -255,9 +258,9 @@ def test_unknown_paths_and_methods(
 
 def test_what_is_not_served_says_so(square: Square) -> None:
     """Endpoints that Square has and the sandbox lacks are named in the refusal."""
-    detail = square.send("GET", "/v2/customers/groups").json()["errors"][0]["detail"]
+    detail = square.send("GET", "/v2/customers/custom-attributes").json()["errors"][0]["detail"]
 
-    assert detail == "This sandbox does not serve groups yet."
+    assert detail == "This sandbox does not serve custom-attributes yet."
 
 
 def test_ids_are_percent_decoded(square: Square) -> None:

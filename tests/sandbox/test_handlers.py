@@ -56,7 +56,8 @@ def test_create_answers_the_whole_profile(square: Square) -> None:
         "creation_source": "THIRD_PARTY",
         "version": 0,
     }
-    assert square.get(customer["id"]) == customer
+    segment_ids = [f"{square.sandbox.merchant_id}.REACHABLE"]
+    assert square.get(customer["id"]) == customer | {"segment_ids": segment_ids}
 
 
 def test_create_leaves_absent_values_out(square: Square) -> None:

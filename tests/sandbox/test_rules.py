@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from etl.customers import fields
 from etl.sandbox import rules
+from etl.sandbox.versions import NEWEST
 from tests.sandbox.conftest import Opened, Square
 
 LIMITED = [
@@ -27,7 +28,7 @@ def nested(path: str, value: object) -> dict[str, Any]:
 
 def codes(data: dict[str, Any], country: str = "US") -> list[tuple[str, str]]:
     """Return (code, field) of each problem of a create."""
-    judged = rules.judge_new(data, country)
+    judged = rules.judge_new(data, country, NEWEST, strict=True)
     return [(problem.code, problem.field) for problem in judged.problems]
 
 

@@ -25,7 +25,7 @@ LAG = 30
 
 steps = st.lists(
     st.tuples(
-        st.sampled_from(["create", "update", "delete", "merge", "wait"]),
+        st.sampled_from(["create", "update", "delete", "merge", "join", "leave", "wait"]),
         st.integers(0, 5),
         st.sampled_from(["a", "b", "c"]),
     ),
@@ -46,6 +46,8 @@ def test_search_shows_the_directory_as_it_was(steps: list[tuple[str, int, str]])
         base_url="http://square.invalid",
         headers={"Authorization": f"Bearer {sandbox.token}"},
     ) as client:
+        group = client.post("/v2/customers/groups", json={"group": {"name": "G"}}).json()
+        group_id = group["group"]["id"]
         for action, which, name in steps:
             clock.now += 7
             ids = sorted(now)
@@ -59,6 +61,11 @@ def test_search_shows_the_directory_as_it_was(steps: list[tuple[str, int, str]])
             elif action == "delete" and target:
                 client.delete(f"/v2/customers/{target}")
                 del now[target]
+            elif action in ("join", "leave") and target:
+                path = f"/v2/customers/{target}"
+                method = "PUT" if action == "join" else "DELETE"
+                client.request(method, f"{path}/groups/{group_id}")
+                now[target] = client.get(path).json()["customer"]
             elif action == "merge" and len(ids) > 1:
                 answer = sandbox.control("merge", {"from": ids[:2]})
                 now = {key: value for key, value in now.items() if key not in ids[:2]}
@@ -72,6 +79,11 @@ def test_search_shows_the_directory_as_it_was(steps: list[tuple[str, int, str]])
             listed = client.get("/v2/customers", params={"count": "true"}).json()
             assert {c["id"]: c for c in listed.get("customers", [])} == then
             assert listed["count"] == len(then)
+            members = {"query": {"filter": {"group_ids": {"any": [group_id]}}}}
+            found = client.post("/v2/customers/search", json=members).json().get("customers", [])
+            assert {c["id"] for c in found} == {
+                key for key, customer in then.items() if "group_ids" in customer
+            }
             for customer_id, customer in now.items():
                 assert client.get(f"/v2/customers/{customer_id}").json()["customer"] == customer
     sandbox.close()

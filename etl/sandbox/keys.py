@@ -1,0 +1,60 @@
+"""What does an idempotency key stand for?
+
+The first answer to a create, of a customer or of a group, for as long as it is remembered.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from etl.sandbox import errors
+from etl.sandbox.assumptions import KEY_LIFETIME, MAX_KEY_LENGTH
+from etl.sandbox.calls import Call
+from etl.sandbox.errors import Problem, Refusal
+
+
+def take(body: dict[str, Any]) -> str | None:
+    """Take the key out of a request's body. Raises Refusal for an unusable one."""
+    key = body.pop("idempotency_key", None)
+    if key is None:
+        return None
+    if not isinstance(key, str):
+        raise Refusal(errors.expected("string", "idempotency_key"))
+    # An empty key is as good as none: the same create twice makes two profiles.
+    if not key:
+        raise Refusal(
+            Problem("VALUE_EMPTY", "Expected idempotency_key not to be empty", "idempotency_key")
+        )
+    if len(key) > MAX_KEY_LENGTH:
+        raise Refusal(
+            Problem(
+                "VALUE_TOO_LONG",
+                f"Expected idempotency_key to have at most {MAX_KEY_LENGTH} characters",
+                "idempotency_key",
+            )
+        )
+    return key
+
+
+def digest(kind: str, data: object) -> bytes:
+    """Return what two creates of the same kind with the same data have in common."""
+    text = orjson.dumps([kind, data], option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(text).digest()
+
+
+def answered(call: Call, key: str, digested: bytes, exists: Callable[[str], bool]) -> bytes | None:
+    """Return the answer a key stands for, None for a new key.
+
+    Raises Refusal for a key with other data, and for one whose customer or group is gone.
+    """
+    known = call.store.remembered(key, call.now - KEY_LIFETIME * 1000)
+    if known is None:
+        return None
+    # A key outlives its profile: observed as a failure (a thread in the forum).
+    if known.digest != digested or not exists(known.made):
+        raise Refusal(errors.key_reused())
+    return known.answer
