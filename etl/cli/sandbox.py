@@ -28,8 +28,7 @@ _data = click.option(
 def sandbox() -> None:
     """The local Square: a stateful stand-in for the Customers API to rehearse against.
 
-    It has no groups, segments, custom attributes, cards, orders or webhooks yet, and answers every
-    Square-Version like the newest.
+    It has no custom attributes, cards, orders, payments or webhooks yet.
     """
 
 
