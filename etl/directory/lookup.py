@@ -36,7 +36,8 @@ def choose(lookup: Literal["auto", "search", "snapshot"], searches: int, profile
     """Choose the way with fewer calls: ``searches`` distinct keys, or ``profiles`` in pages."""
     pages = profiles // _PAGE + 1
     way = lookup if lookup != "auto" else "search" if searches < pages else "snapshot"
-    costs = [f"{searches:,} searches", f"a snapshot of {profiles:,} profiles, {pages:,} calls"]
+    calls = "1 call" if pages == 1 else f"{pages:,} calls"
+    costs = [f"{searches:,} searches", f"a snapshot of {profiles:,} profiles, {calls}"]
     if way == "snapshot":
         costs.reverse()
     return Choice(way, f"by {costs[0]} (the other way: {costs[1]})")

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 
 import orjson
 
+from etl.customers import codes
 from etl.customers.problems import Problem
 from etl.files.escape import escape
 from etl.journal.journal import Batch, Journal
@@ -138,10 +139,15 @@ def _originals(
             "_codes": ";".join(dict.fromkeys(problem.code for problem in found)),
             "_fields": ";".join(dict.fromkeys(p.field for p in found if p.field)),
             "_messages": "; ".join(dict.fromkeys(problem.message for problem in found)),
-            "_suggestion": "; ".join(dict.fromkeys(p.suggestion for p in found if p.suggestion)),
+            "_suggestion": "; ".join(dict.fromkeys(filter(None, map(_helps, found)))),
             **(_evidence(journal, row) if "decision" in extra else {}),
         }
         yield [*cells, *(told[name] for name in extra)]
+
+
+def _helps(problem: Problem) -> str:
+    known = codes.BY_NAME.get(problem.code)
+    return problem.suggestion or (known.remedy if known else "")
 
 
 def _evidence(journal: Journal, row: int) -> dict[str, str]:
