@@ -204,7 +204,6 @@ FIELDS: tuple[Field, ...] = (
 BY_NAME = {field.name: field for field in FIELDS}
 WRITABLE = tuple(field for field in FIELDS if field.writable)
 IDENTIFYING = tuple(field for field in FIELDS if field.identifying)
-MATCH_KEYS = tuple(field for field in FIELDS if field.match_key)
 
 # What a source row may carry: the id of an exported profile, and everything Square lets us write.
 IMPORTABLE = (BY_NAME["id"], *WRITABLE)

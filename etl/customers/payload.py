@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -19,18 +18,6 @@ from etl.customers import fields
 from etl.customers.normalize import email_key, phone_key
 
 Values = dict[str, str | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """What an update would change: field → new value, None where the field is cleared."""
-
-    changes: Values
-
-    @property
-    def cleared(self) -> list[str]:
-        """The fields that would be emptied."""
-        return [field for field, value in self.changes.items() if value is None]
 
 
 def body(values: Mapping[str, str | None]) -> dict[str, Any]:
@@ -60,8 +47,8 @@ def difference(
     profile: Mapping[str, Any],
     policy: Callable[[str], str],
     region: str,
-) -> Difference:
-    """Return what importing ``values`` changes on ``profile``.
+) -> Values:
+    """Return what importing ``values`` changes on ``profile``: None where a field is cleared.
 
     ``values`` holds the mapped fields of the row; None is an empty cell. ``policy`` says of a
     field whether to overwrite, fill, mirror or skip it. ``region`` is where national phone
@@ -79,7 +66,7 @@ def difference(
                 changes[name] = None
         elif held is None or (rule != "fill" and not same(field, wanted, held, region)):
             changes[name] = wanted
-    return Difference(changes)
+    return changes
 
 
 def mismatches(

@@ -228,14 +228,14 @@ class Loader:
                 gone = f"Customer with ID `{write.customer_id}` not found."
                 settlement.fail(write, [Fault("INVALID_REQUEST_ERROR", "NOT_FOUND", gone)])
                 continue
-            difference = payload.difference(
+            changes = payload.difference(
                 write.intent, profile, self.config.update.policy_for, self.run.country
             )
-            if difference.changes and write.tries >= _CONFLICTS:
+            if changes and write.tries >= _CONFLICTS:
                 kept = "The profile kept changing while it was updated."
                 settlement.fail(write, [Fault("INVALID_REQUEST_ERROR", "CONFLICT", kept)])
-            elif difference.changes:
-                settlement.again.append(_updating(write, profile, difference.changes))
+            elif changes:
+                settlement.again.append(_updating(write, profile, changes))
             elif write.uncertain:
                 # The very change was made by an attempt whose answer was lost.
                 settlement.land(write, profile)
@@ -256,11 +256,11 @@ class Loader:
             settlement.fail(write, item.faults)
         else:
             profile = alive[verdict.customer_id]
-            difference = payload.difference(
+            changes = payload.difference(
                 write.intent, profile, self.config.update.policy_for, self.run.country
             )
-            if difference.changes:
-                settlement.again.append(_updating(write, profile, difference.changes))
+            if changes:
+                settlement.again.append(_updating(write, profile, changes))
             else:
                 settlement.rows.append(RowChange(write.row, "unchanged", profile["id"]))
 

@@ -224,11 +224,11 @@ def _match(
     row, customer_id = verdict["row"], verdict["customer_id"]
     profile = orjson.loads(verdict["profile"])
     intent = _intent(verdict, values, config)
-    difference = payload.difference(intent, profile, config.update.policy_for, run.country)
+    changes = payload.difference(intent, profile, config.update.policy_for, run.country)
     evidence = verdict["matched_by"]
     if config.update.policy == "skip" and not config.update.fields:
         page.rows.append(RowChange(row, "skipped", customer_id, evidence, "[update] policy = skip"))
-    elif not difference.changes:
+    elif not changes:
         page.rows.append(RowChange(row, "unchanged", customer_id, evidence))
     else:
         packer.add(
@@ -240,10 +240,10 @@ def _match(
                 profile.get("version", 0),
                 0,
                 intent,
-                difference.changes,
+                changes,
             )
         )
-        named = ", ".join(sorted(difference.changes))
+        named = ", ".join(sorted(changes))
         page.rows.append(
             RowChange(row, "pending", customer_id, evidence, f"to be updated: {named}")
         )

@@ -22,7 +22,7 @@ def difference(
     values: payload.Values, profile: dict[str, Any], policy: str = "overwrite"
 ) -> payload.Values:
     """Return what importing the values changes under one policy for all fields."""
-    return payload.difference(values, profile, lambda field: policy, REGION).changes
+    return payload.difference(values, profile, lambda field: policy, REGION)
 
 
 # -- bodies --------------------------------------------------------------------------------------
@@ -127,8 +127,7 @@ def test_fields_may_have_policies_of_their_own() -> None:
         REGION,
     )
 
-    assert found.changes == {"company_name": None, "given_name": "new"}
-    assert found.cleared == ["company_name"]
+    assert found == {"company_name": None, "given_name": "new"}
 
 
 SAME = [
