@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from etl.customers.normalize import email_key, phone_key
 
-_MEMORY = "128MB"
+_MEMORY = "256MB"
 _BUFFERED = 4096
 
 _STRANGER = (
@@ -95,9 +95,7 @@ class Index:
         path.unlink(missing_ok=True)
         path.with_name(path.name + ".wal").unlink(missing_ok=True)
         self._region = region
-        self._db = duckdb.connect(
-            str(path), config={"memory_limit": _MEMORY, "preserve_insertion_order": False}
-        )
+        self._db = duckdb.connect(str(path), config={"memory_limit": _MEMORY})
         path.chmod(0o600)
         tables = {"profiles": PROFILES, "rows": ROWS, "written": WRITTEN, "verdicts": VERDICTS}
         for name, schema in tables.items():
@@ -237,10 +235,12 @@ class Index:
     def components(self) -> Iterator[Component]:
         """Yield the other rows and their profiles, whole components, several at a time."""
         rows = self._stream(
+            "rows_in_order",
             "SELECT coalesce(label, row * 2) AS label, rows.* FROM rows "
             f"LEFT JOIN labels ON element = row * 2 WHERE NOT ({_STRANGER}) ORDER BY 1, row",
         )
         profiles = self._stream(
+            "profiles_in_order",
             "SELECT label, profiles.* EXCLUDE (profile) FROM profiles "
             "JOIN labels ON element = profiles.rowid * 2 + 1 ORDER BY 1, id",
         )
@@ -306,14 +306,24 @@ class Index:
     def decided(self) -> Iterator[dict[str, Any]]:
         """Yield the verdicts in row order, with source key and matched profile (JSON)."""
         return self._stream(
+            "verdicts_in_order",
             "SELECT verdicts.*, source_key, profile FROM verdicts LEFT JOIN rows USING (row) "
-            "LEFT JOIN profiles ON id = verdicts.customer_id AND action = 'match' ORDER BY row"
+            "LEFT JOIN profiles ON id = verdicts.customer_id AND action = 'match' ORDER BY row",
         )
 
-    def _stream(self, sql: str) -> Iterator[dict[str, Any]]:
-        # A cursor of its own: a connection does one thing until its result is read to the end.
-        for batch in self._db.cursor().sql(sql).to_arrow_reader(8192):
-            yield from batch.to_pylist()
+    def _stream(self, table: str, sql: str) -> Iterator[dict[str, Any]]:
+        """Yield the rows of an ordered query, which is put into ``table`` first.
+
+        A table goes to disk and is read in pages; the result of a query stays in memory as a whole.
+        """
+        self._db.execute(f"CREATE OR REPLACE TABLE {table} AS {sql}")
+        ((count,),) = self._db.execute(f"SELECT count(*) FROM {table}").fetchall()
+        for start in range(0, count, _BUFFERED):
+            page = self._db.cursor().sql(
+                f"SELECT * FROM {table} WHERE rowid >= {start} AND rowid < {start + _BUFFERED} "
+                "ORDER BY rowid"
+            )
+            yield from page.to_arrow_table().to_pylist()
 
 
 def _up_to(
