@@ -7,14 +7,14 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 # How temporary files begin.
 PARTIAL = ".partial-"
 
 
 @contextmanager
-def replacing(path: Path, mode: str = "wb") -> Iterator[BinaryIO]:
+def replacing(path: Path) -> Iterator[BinaryIO]:
     """Open a temporary file that takes the name ``path`` when the block ends without an error.
 
     The file is readable by its owner only. An error inside the block, or in making the file
@@ -22,8 +22,8 @@ def replacing(path: Path, mode: str = "wb") -> Iterator[BinaryIO]:
     """
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=PARTIAL)
     try:
-        with os.fdopen(descriptor, mode) as file:
-            yield cast(BinaryIO, file)
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
         # A second descriptor: text and Parquet writers close the file they were given.
         _sync(Path(temporary))
         os.replace(temporary, path)
