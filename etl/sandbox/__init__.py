@@ -10,11 +10,11 @@ Square leaves open and the sandbox had to decide is listed in ``etl.sandbox.assu
     with httpx.Client(transport=Sandbox().transport(), base_url="http://square.invalid") as client:
         ...
 
-A duty per module: ``routes`` which path, ``handlers``, ``groups`` and ``segments`` HTTP in and out,
-``rules`` what a customer must be, ``search`` which profiles are asked for, ``selection`` that in
-SQL, ``store`` state, ``keys`` idempotency, ``errors`` Square's words, ``faults`` what goes wrong on
-purpose, ``edge``, ``tokens`` and ``versions`` what is checked first, ``control`` what Square has no
-call for, ``server`` and ``transport`` the two ways in.
+A duty per room: ``routes`` which path, ``apis`` what each endpoint does, ``rules`` what a thing
+must be, ``search`` which profiles are asked for, ``store`` state, ``reading`` how a JSON body is
+taken apart, ``keys`` idempotency, ``errors`` Square's words, ``faults`` what goes wrong on purpose,
+``edge``, ``tokens`` and ``versions`` what is checked first, ``control`` what Square has no call
+for, ``server`` and ``transport`` the two ways in.
 """
 
 from etl.sandbox.application import Sandbox

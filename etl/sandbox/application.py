@@ -23,7 +23,8 @@ from etl.sandbox.calls import Call, Merchant
 from etl.sandbox.errors import Refusal, as_errors, insufficient_scopes, unavailable
 from etl.sandbox.messages import Request, Response
 from etl.sandbox.routes import Route
-from etl.sandbox.store import Store, TokenRow
+from etl.sandbox.store import Store
+from etl.sandbox.store.tokens import TokenRow
 from etl.sandbox.times import timestamp
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Sandbox:
             self.token = tokens.owners_token(self._secret) if token is None else token
             # Whoever can open the file owns it, even after its token was revoked.
             owner = TokenRow(tokens.ALL_SCOPES, owner=True, expires=None, revoked=False)
-            self._store.put_token(tokens.digest(self.token), owner)
+            self._store.tokens.put(tokens.digest(self.token), owner)
 
     @property
     def merchant_id(self) -> str:
@@ -199,7 +200,7 @@ class Sandbox:
     def log(self) -> list[dict[str, Any]]:
         """Return the effective writes so far, oldest first."""
         with self._lock, self._store.transaction(write=False):
-            return self._store.entries()
+            return self._store.log.entries()
 
     def clear(self) -> int:
         """Forget all profiles, keys and the log, keep the merchant; return how many there were."""

@@ -5,19 +5,18 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import parse_qsl
 
 from etl.sandbox import edge, ids
 from etl.sandbox.assumptions import SINGLE_BODY_LIMIT
 from etl.sandbox.faults import Script
 from etl.sandbox.messages import Request
-from etl.sandbox.store import Store, TokenRow, Write
+from etl.sandbox.store import Store
+from etl.sandbox.store.log import OtherAction, ProfileAction, Write
+from etl.sandbox.store.tokens import TokenRow
 from etl.sandbox.times import timestamp
 from etl.sandbox.versions import NEWEST
-
-Action = Literal["create", "update", "delete", "merge"]
-GroupAction = Literal["create-group", "update-group", "delete-group"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +70,13 @@ class Call:
 
     def log(
         self,
-        action: Action,
+        action: ProfileAction,
         customer: Mapping[str, Any],
         changes: Mapping[str, object],
         key: str | None = None,
     ) -> None:
         """Note an effective write."""
-        self.store.log(
+        self.store.log.add(
             Write(
                 timestamp(self.now),
                 self.request_id,
@@ -90,24 +89,28 @@ class Call:
             )
         )
 
-    def log_group(
+    def log_other(
         self,
-        action: GroupAction,
-        group_id: str,
+        action: OtherAction,
         changes: Mapping[str, object],
+        *,
+        customer_id: str = "",
         key: str | None = None,
     ) -> None:
-        """Note a write to a group; what it does to its members is noted with each of them."""
-        self.store.log(
+        """Note a write to something else than a profile; ``changes`` name what it is.
+
+        What such a write does to profiles, as of those in a group, is noted with each of them.
+        """
+        self.store.log.add(
             Write(
                 timestamp(self.now),
                 self.request_id,
                 self.endpoint,
                 action,
-                "",
+                customer_id,
                 key,
                 0,
-                {"group_id": group_id, **changes},
+                changes,
             )
         )
 
@@ -115,5 +118,5 @@ class Call:
         """Draw an id that nothing has: two processes may have been given the same chance."""
         while True:
             drawn = ids.customer_id(self.chance)
-            if not self.store.knows(drawn) and self.store.group(drawn) is None:
+            if not self.store.profiles.knows(drawn) and self.store.groups.find(drawn) is None:
                 return drawn

@@ -10,10 +10,12 @@ from typing import Any
 
 import orjson
 
-from etl.sandbox import errors, rules, seed, segments, tokens
+from etl.sandbox import errors, seed, tokens
+from etl.sandbox.apis import segments
 from etl.sandbox.calls import Call
 from etl.sandbox.errors import Problem, Refusal
-from etl.sandbox.store import TokenRow
+from etl.sandbox.rules import customers as rules
+from etl.sandbox.store.tokens import TokenRow
 
 EMPTY = b"{}"
 
@@ -27,7 +29,7 @@ def issue_token(call: Call) -> bytes:
     lasting = body.get("expires_in") is None
     expires = None if lasting else call.now + int(_number(body, "expires_in") * 1000)
     token = tokens.issue(call.chance)
-    call.store.put_token(
+    call.store.tokens.put(
         tokens.digest(token),
         TokenRow(frozenset(scopes), owner=False, expires=expires, revoked=False),
     )
@@ -36,7 +38,7 @@ def issue_token(call: Call) -> bytes:
 
 def revoke_token(call: Call, token: str) -> bytes:
     """Take a token back."""
-    if not call.store.revoke(tokens.digest(token)):
+    if not call.store.tokens.revoke(tokens.digest(token)):
         raise errors.unknown_path("Nobody was issued this token.")
     return EMPTY
 
@@ -50,18 +52,18 @@ def merge(call: Call) -> bytes:
     values: rules.Values = {}
     group_ids: list[str] = []
     for old_id in old_ids:
-        body = call.store.body(old_id)
+        body = call.store.profiles.body(old_id)
         if body is None:
             raise Refusal(errors.customer_not_found(old_id))
         customer = orjson.loads(body)
         values = rules.flat_values(customer) | values
         group_ids += customer.get("group_ids", [])
-        call.store.remove(old_id, call.now, call.keep)
+        call.store.profiles.remove(old_id, call.now, call.keep)
     group_ids = list(dict.fromkeys(group_ids))
     customer = rules.new_customer(call.new_id(), values, "MERGE", call.now, group_ids)
     profile = rules.as_profile(customer, call.now, call.now, call.merchant.country)
-    call.store.insert(profile, call.now)
-    call.store.merge(old_ids, profile.id)
+    call.store.profiles.insert(profile, call.now)
+    call.store.profiles.merge(old_ids, profile.id)
     carried = {"group_ids": group_ids} if group_ids else {}
     call.log("merge", customer, {"from": old_ids, **values, **carried})
     return b'{"customer":%b}' % segments.shown(call, profile.body)
@@ -75,7 +77,7 @@ def set_faults(call: Call) -> bytes:
 
 def read_log(call: Call) -> bytes:
     """Return the log of effective writes."""
-    return orjson.dumps({"log": call.store.entries()})
+    return orjson.dumps({"log": call.store.log.entries()})
 
 
 def advance_clock(call: Call) -> bytes:

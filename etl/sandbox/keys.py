@@ -51,7 +51,7 @@ def answered(call: Call, key: str, digested: bytes, exists: Callable[[str], bool
 
     Raises Refusal for a key with other data, and for one whose customer or group is gone.
     """
-    known = call.store.remembered(key, call.now - KEY_LIFETIME * 1000)
+    known = call.store.keys.find(key, call.now - KEY_LIFETIME * 1000)
     if known is None:
         return None
     # A key outlives its profile: observed as a failure (a thread in the forum).

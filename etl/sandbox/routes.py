@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from etl.sandbox import control, groups, handlers, segments
+from etl.sandbox import control
+from etl.sandbox.apis import customers, groups, merchants, oauth, segments
 from etl.sandbox.errors import unknown_path, wrong_method
 
 READ = ("CUSTOMERS_READ",)
@@ -17,71 +18,105 @@ PROFILE = ("MERCHANT_PROFILE_READ",)
 class Route(NamedTuple):
     """One endpoint: its name in fault plans and the log, what it needs, what it does.
 
-    ``owner`` marks control calls: the sandbox's own token opens them, whatever its scopes; they
-    have neither pace nor faults.
+    ``source`` names what its behaviour is known from. ``owner`` marks control calls: the sandbox's
+    own token opens them, whatever its scopes; they have neither pace nor faults.
     """
 
     method: str
     path: str
     name: str
     scopes: tuple[str, ...]
+    source: str
     handler: Callable[..., bytes]
-    writes: bool = False
+    writes: bool
     owner: bool = False
 
 
+# Method, path, name, scopes, source, handler.
+_Members = tuple[str, str, str, tuple[str, ...], str, Callable[..., bytes]]
+
+
+def _reads(*members: *_Members) -> Route:
+    return Route(*members, False)
+
+
+def _writes(*members: *_Members) -> Route:
+    return Route(*members, True)
+
+
+# What Square publishes.
+REFERENCE = "API reference"
+OVERVIEW = "API reference, Customers API overview"
+_ID = "/v2/customers/{id}"
+_GROUPS = "/v2/customers/groups"
+_SEGMENTS = "/v2/customers/segments"
+
 ROUTES = (
-    Route("GET", "/v2/customers", "list", READ, handlers.list_customers),
-    Route("POST", "/v2/customers", "create", WRITE, handlers.create, writes=True),
-    Route("POST", "/v2/customers/search", "search", READ, handlers.search_customers),
-    Route(
-        *("POST", "/v2/customers/bulk-create", "bulk-create", WRITE, handlers.bulk_create),
-        writes=True,
+    # Customers
+    _reads("GET", "/v2/customers", "list", READ, OVERVIEW, customers.list_customers),
+    _writes("POST", "/v2/customers", "create", WRITE, OVERVIEW, customers.create),
+    _reads("POST", "/v2/customers/search", "search", READ, OVERVIEW, customers.search_customers),
+    _writes(
+        *("POST", "/v2/customers/bulk-create", "bulk-create", WRITE, REFERENCE),
+        customers.bulk_create,
     ),
-    Route("POST", "/v2/customers/bulk-retrieve", "bulk-retrieve", READ, handlers.bulk_retrieve),
-    Route(
-        *("POST", "/v2/customers/bulk-update", "bulk-update", WRITE, handlers.bulk_update),
-        writes=True,
+    _reads(
+        *("POST", "/v2/customers/bulk-retrieve", "bulk-retrieve", READ, REFERENCE),
+        customers.bulk_retrieve,
     ),
-    Route(
-        *("POST", "/v2/customers/bulk-delete", "bulk-delete", WRITE, handlers.bulk_delete),
-        writes=True,
+    _writes(
+        *("POST", "/v2/customers/bulk-update", "bulk-update", WRITE, REFERENCE),
+        customers.bulk_update,
     ),
-    Route("GET", "/v2/customers/{id}", "retrieve", READ, handlers.retrieve),
-    Route("PUT", "/v2/customers/{id}", "update", WRITE, handlers.update, writes=True),
-    Route("DELETE", "/v2/customers/{id}", "delete", WRITE, handlers.delete, writes=True),
-    Route("GET", "/v2/customers/groups", "list-groups", READ, groups.list_groups),
-    Route(
-        *("POST", "/v2/customers/groups", "create-group", WRITE, groups.create_group), writes=True
+    _writes(
+        *("POST", "/v2/customers/bulk-delete", "bulk-delete", WRITE, REFERENCE),
+        customers.bulk_delete,
     ),
-    Route("GET", "/v2/customers/groups/{id}", "retrieve-group", READ, groups.retrieve_group),
-    Route(
-        *("PUT", "/v2/customers/groups/{id}", "update-group", WRITE, groups.update_group),
-        writes=True,
+    _reads("GET", _ID, "retrieve", READ, OVERVIEW, customers.retrieve),
+    _writes("PUT", _ID, "update", WRITE, OVERVIEW, customers.update),
+    _writes("DELETE", _ID, "delete", WRITE, OVERVIEW, customers.delete),
+    # Customer groups
+    _reads("GET", _GROUPS, "list-groups", READ, REFERENCE, groups.list_groups),
+    _writes("POST", _GROUPS, "create-group", WRITE, REFERENCE, groups.create_group),
+    _reads("GET", f"{_GROUPS}/{{id}}", "retrieve-group", READ, REFERENCE, groups.retrieve_group),
+    _writes("PUT", f"{_GROUPS}/{{id}}", "update-group", WRITE, REFERENCE, groups.update_group),
+    _writes("DELETE", f"{_GROUPS}/{{id}}", "delete-group", WRITE, REFERENCE, groups.delete_group),
+    _writes(
+        *("PUT", f"{_ID}/groups/{{group_id}}", "add-group", WRITE, REFERENCE),
+        groups.add_member,
     ),
-    Route(
-        *("DELETE", "/v2/customers/groups/{id}", "delete-group", WRITE, groups.delete_group),
-        writes=True,
-    ),
-    Route(
-        *("PUT", "/v2/customers/{id}/groups/{group_id}", "add-group", WRITE, groups.add_member),
-        writes=True,
-    ),
-    Route(
-        *("DELETE", "/v2/customers/{id}/groups/{group_id}", "remove-group", WRITE),
+    _writes(
+        *("DELETE", f"{_ID}/groups/{{group_id}}", "remove-group", WRITE, REFERENCE),
         groups.remove_member,
-        writes=True,
     ),
-    Route("GET", "/v2/customers/segments", "list-segments", READ, segments.list_segments),
-    Route(
-        *("GET", "/v2/customers/segments/{id}", "retrieve-segment", READ),
+    # Customer segments
+    _reads("GET", _SEGMENTS, "list-segments", READ, REFERENCE, segments.list_segments),
+    _reads(
+        *("GET", f"{_SEGMENTS}/{{id}}", "retrieve-segment", READ, REFERENCE),
         segments.retrieve_segment,
     ),
-    Route("GET", "/v2/merchants", "list-merchants", PROFILE, handlers.list_merchants),
-    Route("GET", "/v2/merchants/{id}", "retrieve-merchant", PROFILE, handlers.retrieve_merchant),
-    Route("POST", "/oauth2/token/status", "token-status", (), handlers.token_status),
+    # Customer custom attributes
+    # Cards
+    # Gift cards
+    # Orders
+    # Payments
+    # Merchants and locations
+    _reads(
+        *("GET", "/v2/merchants", "list-merchants", PROFILE, REFERENCE), merchants.list_merchants
+    ),
+    _reads(
+        *("GET", "/v2/merchants/{id}", "retrieve-merchant", PROFILE, REFERENCE),
+        merchants.retrieve_merchant,
+    ),
+    # OAuth
+    _reads("POST", "/oauth2/token/status", "token-status", (), REFERENCE, oauth.token_status),
+    # Webhook subscriptions and events
+    # Control: what Square has no call for
     *(
-        Route(method, f"/_sandbox/{path}", path.partition("/")[0], (), handler, writes, owner=True)
+        Route(
+            *(method, f"/_sandbox/{path}", path.partition("/")[0], (), "ours", handler, writes),
+            True,
+        )
         for method, path, handler, writes in (
             ("POST", "tokens", control.issue_token, True),
             ("DELETE", "tokens/{token}", control.revoke_token, True),

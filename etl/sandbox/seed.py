@@ -12,8 +12,9 @@ import random
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from etl.sandbox import ids, rules
+from etl.sandbox import ids
 from etl.sandbox.calls import Call
+from etl.sandbox.rules import customers as rules
 
 _YEARS = 3 * 365 * 24 * 3600 * 1000
 
@@ -112,12 +113,12 @@ def fill(call: Call, profiles: int, number: int) -> Filled:
         customer_id = ids.customer_id(chance)
         values, source, age = _draw(chance, i, call.merchant.country, recent)
         recent = [*recent[-199:], values] if values else recent
-        if call.store.knows(customer_id):
+        if call.store.profiles.knows(customer_id):
             present += 1
             continue
         created = call.now - age
         customer = rules.new_customer(customer_id, values, source, created)
-        call.store.insert(
+        call.store.profiles.insert(
             rules.as_profile(customer, created, created, call.merchant.country), created
         )
         call.log("create", customer, values)

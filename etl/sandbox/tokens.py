@@ -11,7 +11,8 @@ import random
 from collections.abc import Iterable
 
 from etl.sandbox import errors
-from etl.sandbox.store import Store, TokenRow
+from etl.sandbox.store import Store
+from etl.sandbox.store.tokens import TokenRow
 
 # What the sandbox's own token may do.
 ALL_SCOPES = frozenset({"CUSTOMERS_READ", "CUSTOMERS_WRITE", "MERCHANT_PROFILE_READ"})
@@ -43,7 +44,7 @@ def authenticate(store: Store, authorization: str | None, now: int) -> tuple[byt
     if kind.lower() != "bearer" or not token.strip() or " " in token.strip():
         raise errors.malformed_authorization()
     found = digest(token.strip())
-    row = store.token(found)
+    row = store.tokens.find(found)
     if row is None:
         raise errors.unauthorized()
     if row.revoked:

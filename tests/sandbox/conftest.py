@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from square import Square as Sdk
 
 from etl.sandbox import Request, Response, Sandbox
 from etl.sandbox.server import serving
@@ -126,3 +127,13 @@ def opened(request: pytest.FixtureRequest, stage: _Stage) -> Iterator[Opened]:
 def square(opened: Opened) -> Square:
     """A sandbox of a US merchant in memory, without lag or pace."""
     return opened()
+
+
+@pytest.fixture
+def sdk(stage: _Stage) -> Iterator[Sdk]:
+    """The official SDK, unmodified, over a socket to a fresh sandbox of a US merchant."""
+    sandbox = Sandbox(chance=random.Random(1))
+    stage.sandbox = sandbox
+    with httpx.Client(trust_env=False, timeout=5, verify=False) as client:
+        yield Sdk(token=sandbox.token, base_url=stage.address, httpx_client=client)
+    sandbox.close()

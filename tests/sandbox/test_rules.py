@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etl.customers import fields
-from etl.sandbox import rules
+from etl.sandbox.rules import customers as rules
 from etl.sandbox.versions import NEWEST
 from tests.sandbox.conftest import Opened, Square
 

@@ -12,12 +12,15 @@ from typing import Any
 
 import orjson
 
-from etl.sandbox import errors, keys, rules, search, segments
+from etl.sandbox import errors, keys
+from etl.sandbox.apis import segments
 from etl.sandbox.assumptions import BULK_BODY_LIMIT, BULK_LIMIT, MAX_KEY_LENGTH
-from etl.sandbox.calls import Call, Merchant
+from etl.sandbox.calls import Call
 from etl.sandbox.errors import Problem, Refusal
-from etl.sandbox.store import Remembered
-from etl.sandbox.times import timestamp
+from etl.sandbox.reading import is_integer
+from etl.sandbox.rules import customers as rules
+from etl.sandbox.search import paging, query
+from etl.sandbox.store.keys import Remembered
 from etl.sandbox.versions import EMPTY_UPDATES_REFUSED, UNKNOWN_FIELDS_REFUSED
 
 EMPTY = b"{}"
@@ -39,7 +42,7 @@ def _created(call: Call, data: Mapping[str, Any], key: str | None, *, strict: bo
     digest = b""
     if key is not None:
         digest = keys.digest("customer", data)
-        known = keys.answered(call, key, digest, call.store.knows)
+        known = keys.answered(call, key, digest, call.store.profiles.knows)
         if known is not None:
             return known
     judged = rules.judge_new(data, call.merchant.country, call.version, strict=strict)
@@ -49,10 +52,10 @@ def _created(call: Call, data: Mapping[str, Any], key: str | None, *, strict: bo
         raise Refusal(errors.no_identity())
     customer = rules.new_customer(call.new_id(), judged.values, "THIRD_PARTY", call.now)
     profile = rules.as_profile(customer, call.now, call.now, call.merchant.country)
-    call.store.insert(profile, call.now)
+    call.store.profiles.insert(profile, call.now)
     call.log("create", customer, judged.values, key)
     if key is not None:
-        call.store.remember(key, Remembered(digest, profile.id, profile.body), call.now)
+        call.store.keys.put(key, Remembered(digest, profile.id, profile.body), call.now)
     return profile.body
 
 
@@ -62,7 +65,7 @@ def retrieve(call: Call, customer_id: str) -> bytes:
 
 
 def _found(call: Call, customer_id: str) -> bytes:
-    body = call.store.body(call.store.survivor(customer_id))
+    body = call.store.profiles.body(call.store.profiles.survivor(customer_id))
     if body is None:
         raise Refusal(errors.customer_not_found(customer_id))
     return segments.shown(call, body)
@@ -74,7 +77,7 @@ def update(call: Call, customer_id: str) -> bytes:
 
 
 def _updated(call: Call, customer_id: str, data: Mapping[str, Any], *, strict: bool) -> bytes:
-    body = call.store.body(customer_id)
+    body = call.store.profiles.body(customer_id)
     if body is None:
         raise Refusal(errors.customer_not_found(customer_id))
     judged = rules.judge_change(
@@ -100,7 +103,7 @@ def _updated(call: Call, customer_id: str, data: Mapping[str, Any], *, strict: b
     if rules.is_public(before) and not rules.is_public(after):
         raise Refusal(errors.no_identity())
     profile = rules.as_profile(after, rules.created_at(after), call.now, call.merchant.country)
-    call.store.replace(profile, call.now, call.keep)
+    call.store.profiles.replace(profile, call.now, call.keep)
     call.log("update", after, changes)
     return profile.body
 
@@ -108,20 +111,20 @@ def _updated(call: Call, customer_id: str, data: Mapping[str, Any], *, strict: b
 def delete(call: Call, customer_id: str) -> bytes:
     """DeleteCustomer, guarded by ``version`` if it is given."""
     version = call.parameters.get("version")
-    if version is not None and not search.is_integer(version):
+    if version is not None and not is_integer(version):
         raise Refusal(errors.expected("integer", "version"))
     _deleted(call, customer_id, None if version is None else int(version))
     return EMPTY
 
 
 def _deleted(call: Call, customer_id: str, version: int | None = None) -> bytes:
-    body = call.store.body(customer_id)
+    body = call.store.profiles.body(customer_id)
     if body is None:
         raise Refusal(errors.customer_not_found(customer_id))
     customer = orjson.loads(body)
     if version is not None and version != customer["version"]:
         raise Refusal(errors.conflict())
-    call.store.remove(customer_id, call.now, call.keep)
+    call.store.profiles.remove(customer_id, call.now, call.keep)
     call.log("delete", customer, {})
     return EMPTY
 
@@ -131,7 +134,7 @@ def _deleted(call: Call, customer_id: str, version: int | None = None) -> bytes:
 
 def list_customers(call: Call) -> bytes:
     """ListCustomers."""
-    return _page(call, search.from_parameters(call.parameters))
+    return _page(call, query.from_parameters(call.parameters))
 
 
 def search_customers(call: Call) -> bytes:
@@ -139,23 +142,25 @@ def search_customers(call: Call) -> bytes:
     # Without a body everything is asked for, as with an empty one.
     body = call.json() if call.request.body.strip() else {}
     strict = UNKNOWN_FIELDS_REFUSED.holds(call.version)
-    return _page(call, search.from_body(body, segments.reachable(call.merchant), strict=strict))
+    return _page(call, query.from_body(body, segments.reachable(call.merchant), strict=strict))
 
 
-def _page(call: Call, query: search.Query) -> bytes:
-    after = search.read_cursor(call.secret, query, call.now)
+def _page(call: Call, asked: paging.Query) -> bytes:
+    after = paging.read_cursor(call.secret, asked, call.now)
     members = []
-    if query.selection is not None:
-        page = call.store.page(query.selection, call.shown, after, query.limit)
+    if asked.selection is not None:
+        page = call.store.profiles.page(asked.selection, call.shown, after, asked.limit)
         if page.bodies:
             members.append(
                 b'"customers":[%b]' % b",".join(segments.shown(call, body) for body in page.bodies)
             )
         if page.end is not None:
-            cursor = search.make_cursor(call.secret, query, page.end, call.now)
+            cursor = paging.make_cursor(call.secret, asked, page.end, call.now)
             members.append(b'"cursor":"%b"' % cursor.encode())
-    if query.counted:
-        counted = 0 if query.selection is None else call.store.count(query.selection, call.shown)
+    if asked.counted:
+        counted = (
+            0 if asked.selection is None else call.store.profiles.count(asked.selection, call.shown)
+        )
         members.append(b'"count":%d' % counted)
     return b"{%b}" % b",".join(members)
 
@@ -252,58 +257,3 @@ def _each(call: Call, entries: Mapping[str, Any], carry_out: Callable[[str, Any]
             answer = orjson.dumps(errors.as_errors(refusal.problems))
         answers.append(b"%b:%b" % (orjson.dumps(key), answer))
     return b'{"responses":{%b}}' % b",".join(answers)
-
-
-# Merchants and tokens
-
-
-def list_merchants(call: Call) -> bytes:
-    """ListMerchants: the one merchant a token is for, under the key ``merchant``."""
-    return orjson.dumps({"merchant": [_merchant(call.merchant)]})
-
-
-def retrieve_merchant(call: Call, merchant_id: str) -> bytes:
-    """RetrieveMerchant, by id or as ``me``."""
-    if merchant_id not in ("me", call.merchant.id):
-        raise Refusal(Problem("NOT_FOUND", f"Merchant {merchant_id} not found.", status=404))
-    return orjson.dumps({"merchant": _merchant(call.merchant)})
-
-
-# Language and currency of the countries Square serves sellers in.
-_MARKETS = {
-    "AU": ("en-AU", "AUD"),
-    "CA": ("en-CA", "CAD"),
-    "ES": ("es-ES", "EUR"),
-    "FR": ("fr-FR", "EUR"),
-    "GB": ("en-GB", "GBP"),
-    "IE": ("en-IE", "EUR"),
-    "JP": ("ja-JP", "JPY"),
-    "US": ("en-US", "USD"),
-}
-
-
-def _merchant(merchant: Merchant) -> dict[str, str]:
-    market = _MARKETS.get(merchant.country)
-    language = {"language_code": market[0], "currency": market[1]} if market else {}
-    return {
-        "id": merchant.id,
-        "business_name": merchant.business_name,
-        "country": merchant.country,
-        **language,
-        "status": "ACTIVE",
-        "main_location_id": merchant.location_id,
-        "created_at": merchant.created_at,
-    }
-
-
-def token_status(call: Call) -> bytes:
-    """RetrieveTokenStatus; a token that never expires has no ``expires_at``."""
-    expires = call.token.expires
-    return orjson.dumps(
-        {
-            "scopes": sorted(call.token.scopes),
-            **({} if expires is None else {"expires_at": timestamp(expires)}),
-            "client_id": "sandbox-sq0idb-local",
-            "merchant_id": call.merchant.id,
-        }
-    )

@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from etl.sandbox.errors import Problem, expected, unknown_field
-from etl.sandbox.store import Profile
+from etl.sandbox.store.profiles import Profile
 from etl.sandbox.times import birthday, moment, timestamp
 from etl.sandbox.versions import (
     ADDRESSES_SPARSE,

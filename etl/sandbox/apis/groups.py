@@ -11,11 +11,14 @@ from typing import Any
 
 import orjson
 
-from etl.sandbox import errors, keys, rules, search
+from etl.sandbox import errors, keys
+from etl.sandbox.apis.customers import EMPTY
 from etl.sandbox.calls import Call
 from etl.sandbox.errors import Problem, Refusal
-from etl.sandbox.handlers import EMPTY
-from etl.sandbox.store import Group, Remembered
+from etl.sandbox.rules import customers as rules
+from etl.sandbox.search import paging
+from etl.sandbox.store.groups import Group
+from etl.sandbox.store.keys import Remembered
 from etl.sandbox.times import timestamp
 from etl.sandbox.versions import GROUP_KEYS, UNKNOWN_FIELDS_REFUSED
 
@@ -24,13 +27,13 @@ _MAX_PAGE = 50
 
 def list_groups(call: Call) -> bytes:
     """ListCustomerGroups: the oldest first."""
-    query = search.plain_list(call.parameters, "groups", _MAX_PAGE)
-    after = search.read_cursor(call.secret, query, call.now)
-    found = call.store.groups(after, query.limit + 1)
+    query = paging.plain_list(call.parameters, "groups", _MAX_PAGE)
+    after = paging.read_cursor(call.secret, query, call.now)
+    found = call.store.groups.page(after, query.limit + 1)
     groups = found[: query.limit]
     answer: dict[str, Any] = {"groups": [_as_json(group) for group in groups]} if groups else {}
     if len(found) > query.limit:
-        answer["cursor"] = search.make_cursor(call.secret, query, groups[-1].place, call.now)
+        answer["cursor"] = paging.make_cursor(call.secret, query, groups[-1].place, call.now)
     return orjson.dumps(answer)
 
 
@@ -41,15 +44,17 @@ def create_group(call: Call) -> bytes:
     key = given if GROUP_KEYS.holds(call.version) else None
     digest = keys.digest("group", body)
     if key is not None:
-        known = keys.answered(call, key, digest, lambda made: call.store.group(made) is not None)
+        known = keys.answered(
+            call, key, digest, lambda made: call.store.groups.find(made) is not None
+        )
         if known is not None:
             return known
     group = Group(call.new_id(), _name(call, body), call.now, call.now)
-    call.store.put_group(group)
-    call.log_group("create-group", group.id, {"name": group.name}, given)
+    call.store.groups.put(group)
+    call.log_other("create-group", {"group_id": group.id, "name": group.name}, key=given)
     answer = orjson.dumps({"group": _as_json(group)})
     if key is not None:
-        call.store.remember(key, Remembered(digest, group.id, answer), call.now)
+        call.store.keys.put(key, Remembered(digest, group.id, answer), call.now)
     return answer
 
 
@@ -64,19 +69,19 @@ def update_group(call: Call, group_id: str) -> bytes:
     name = _name(call, call.json())
     if name != group.name:
         group = group._replace(name=name, updated=call.now)
-        call.store.put_group(group)
-        call.log_group("update-group", group_id, {"name": name})
+        call.store.groups.put(group)
+        call.log_other("update-group", {"group_id": group_id, "name": name})
     return orjson.dumps({"group": _as_json(group)})
 
 
 def delete_group(call: Call, group_id: str) -> bytes:
     """DeleteCustomerGroup: its members leave it first."""
     _found(call, group_id)
-    for body in call.store.members(group_id):
+    for body in call.store.profiles.members(group_id):
         customer = orjson.loads(body)
         _set(call, customer, [other for other in customer["group_ids"] if other != group_id])
-    call.store.remove_group(group_id)
-    call.log_group("delete-group", group_id, {})
+    call.store.groups.remove(group_id)
+    call.log_other("delete-group", {"group_id": group_id})
     return EMPTY
 
 
@@ -97,7 +102,7 @@ def remove_member(call: Call, customer_id: str, group_id: str) -> bytes:
 
 
 def _membership(call: Call, customer_id: str, group_id: str) -> tuple[dict[str, Any], list[str]]:
-    body = call.store.body(customer_id)
+    body = call.store.profiles.body(customer_id)
     if body is None:
         raise Refusal(errors.customer_not_found(customer_id))
     _found(call, group_id)
@@ -108,12 +113,12 @@ def _membership(call: Call, customer_id: str, group_id: str) -> tuple[dict[str, 
 def _set(call: Call, customer: Mapping[str, Any], group_ids: Sequence[str]) -> None:
     after = rules.regrouped_customer(customer, group_ids, call.now)
     profile = rules.as_profile(after, rules.created_at(after), call.now, call.merchant.country)
-    call.store.replace(profile, call.now, call.keep)
+    call.store.profiles.replace(profile, call.now, call.keep)
     call.log("update", after, {"group_ids": list(group_ids)})
 
 
 def _found(call: Call, group_id: str) -> Group:
-    group = call.store.group(group_id)
+    group = call.store.groups.find(group_id)
     if group is None:
         raise Refusal(errors.group_not_found(group_id))
     return group

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import orjson
 
-from etl.sandbox import search
 from etl.sandbox.calls import Call, Merchant
 from etl.sandbox.errors import Problem, Refusal
+from etl.sandbox.search import paging
 
 _MAX_PAGE = 50
 
@@ -23,9 +23,9 @@ def reachable(merchant: Merchant) -> str:
 
 def list_segments(call: Call) -> bytes:
     """ListCustomerSegments: there is one, so there is one page."""
-    query = search.plain_list(call.parameters, "segments", _MAX_PAGE)
+    query = paging.plain_list(call.parameters, "segments", _MAX_PAGE)
     # No list is long enough to have issued a cursor.
-    search.read_cursor(call.secret, query, call.now)
+    paging.read_cursor(call.secret, query, call.now)
     return orjson.dumps({"segments": [_as_json(call.merchant)]})
 
 

@@ -1,0 +1,69 @@
+"""How is a JSON body taken apart?
+
+Every function reads one member and raises Refusal, in Square's words, if it is of another form.
+``inside`` is the path of what holds it, with its dot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from etl.sandbox.errors import Problem, Refusal, expected
+
+# The members an object may have, and those of each that has some.
+Shape = dict[str, Any]
+
+
+def object_in(holder: Mapping[str, Any], name: str, path: str) -> Mapping[str, Any]:
+    """Return the object that is a member of another, an empty one if it is absent."""
+    value = holder.get(name)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise Refusal(expected("object", path))
+    return value
+
+
+def text_in(holder: Mapping[str, Any], name: str, inside: str) -> str | None:
+    """Return the text that is a member of an object, None if it is absent."""
+    value = holder.get(name)
+    if value is not None and not isinstance(value, str):
+        raise Refusal(expected("string", inside + name))
+    return value
+
+
+def texts_in(values: object, path: str) -> tuple[str, ...]:
+    """Return a list of texts, which must not be empty."""
+    if values is not None and not isinstance(values, list):
+        raise Refusal(expected("array", path))
+    if not values:
+        raise Refusal(Problem("ARRAY_EMPTY", "Expected at least one value", path))
+    if not all(isinstance(value, str) for value in values):
+        raise Refusal(expected("string", path))
+    return tuple(values)
+
+
+def one_of(value: str, choices: tuple[str, ...], path: str) -> str:
+    """Return the value if it is one of the choices."""
+    if value not in choices:
+        raise Refusal(Problem("INVALID_ENUM_VALUE", f"Expected one of {', '.join(choices)}", path))
+    return value
+
+
+def recognised(value: Any, shape: Shape | None, inside: str, unknown: list[str]) -> Any:
+    """Return what of a value its shape knows; the paths of the rest are added to ``unknown``."""
+    if shape is None or not isinstance(value, dict):
+        return value
+    unknown += [inside + name for name in value if name not in shape]
+    return {
+        name: recognised(inner, shape[name], f"{inside}{name}.", unknown)
+        for name, inner in value.items()
+        if name in shape
+    }
+
+
+def is_integer(text: str) -> bool:
+    """Tell whether a query parameter is a whole number."""
+    digits = text.removeprefix("-")
+    return digits.isascii() and digits.isdigit() and len(digits) < 19

@@ -1,0 +1,1 @@
+"""What must a thing be before the sandbox keeps it?"""

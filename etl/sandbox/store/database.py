@@ -1,0 +1,153 @@
+"""Where is all of it kept?
+
+One SQLite file (or memory). Nothing here knows of HTTP, and nothing is kept anywhere else, so two
+processes may share a file.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from etl.sandbox.store import groups, keys, log, profiles, tokens
+from etl.sandbox.store.groups import Groups
+from etl.sandbox.store.keys import Keys
+from etl.sandbox.store.log import Log
+from etl.sandbox.store.profiles import Profiles
+from etl.sandbox.store.tokens import Tokens
+
+# Marks the file as ours, and its layout.
+_APPLICATION_ID = 0x53714C6F
+_LAYOUT = 3
+
+# Waiting for another process's transaction, in milliseconds.
+_PATIENCE = 30_000
+
+_SETTINGS = "CREATE TABLE settings (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID"
+# What forgetting all profiles leaves alone.
+_KEPT = ("settings", "tokens")
+
+
+class SandboxFileError(Exception):
+    """The file cannot be the sandbox's; the message names it and the remedy."""
+
+
+class Store:
+    """The state of one sandbox. Not thread-safe: the sandbox's lock guards it."""
+
+    def __init__(self, path: Path | None) -> None:
+        if path is not None and not path.exists():
+            # Profiles are personal data: nobody else reads the file.
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        self._db = sqlite3.connect(
+            ":memory:" if path is None else path,
+            timeout=_PATIENCE / 1000,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        self.profiles = Profiles(self._db)
+        self.groups = Groups(self._db)
+        self.keys = Keys(self._db)
+        self.tokens = Tokens(self._db)
+        self.log = Log(self._db)
+        try:
+            self._prepare()
+        except sqlite3.DatabaseError as error:
+            self._db.close()
+            raise SandboxFileError(f"cannot use {path} as the sandbox's file: {error}") from error
+        except SandboxFileError as error:
+            self._db.close()
+            raise SandboxFileError(f"{path} {error}") from error
+
+    def _prepare(self) -> None:
+        self._wal()
+        # A killed process loses nothing in WAL mode with NORMAL: what was committed is in the
+        # file system's hands. Only a power cut may undo the last commits, which a rehearsal
+        # can bear.
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        self._db.execute("PRAGMA cache_size = -32000")
+        self._db.execute("PRAGMA foreign_keys = ON")
+        with self.transaction(write=True):
+            (marked,) = self._db.execute("PRAGMA application_id").fetchone()
+            (layout,) = self._db.execute("PRAGMA user_version").fetchone()
+            (tables,) = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            if tables == 0:
+                for statement in _statements():
+                    self._db.execute(statement)
+                self._db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+                self._db.execute(f"PRAGMA user_version = {_LAYOUT}")
+            elif marked != _APPLICATION_ID:
+                raise SandboxFileError("is a database of something else: name another file")
+            elif layout != _LAYOUT:
+                raise SandboxFileError(
+                    f"has layout {layout}, this version reads {_LAYOUT}: name another file"
+                )
+
+    def _wal(self) -> None:
+        # SQLite does not wait when two processes switch a new file to WAL at the same moment.
+        for _ in range(100):
+            try:
+                self._db.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error):
+                    raise
+                time.sleep(0.01)
+        self._db.execute("PRAGMA journal_mode = WAL")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    @contextmanager
+    def transaction(self, *, write: bool) -> Iterator[None]:
+        """Do all of the block or, if it raises, nothing; a reader sees one moment throughout."""
+        self._db.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            # A full disk makes SQLite roll back by itself.
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+
+    # Settings
+
+    def setting(self, name: str, default: Any = None) -> Any:
+        """Return a setting."""
+        row = self._db.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
+        return default if row is None else orjson.loads(row[0])
+
+    def set(self, name: str, value: object) -> None:
+        """Keep a setting."""
+        self._db.execute(
+            "INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, orjson.dumps(value))
+        )
+
+    def clear(self) -> int:
+        """Forget all but merchant, tokens and settings; return how many profiles there were."""
+        number = self.profiles.number()
+        self._db.execute("PRAGMA defer_foreign_keys = ON")
+        names = self._db.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+        ).fetchall()
+        for (name,) in names:
+            if name not in _KEPT:
+                self._db.execute(f"DELETE FROM {name}")
+        return number
+
+
+def _statements() -> Iterator[str]:
+    for module in (profiles, groups, keys, tokens, log):
+        for statement in module.TABLES.split(";"):
+            if statement.strip():
+                yield statement
+    yield _SETTINGS

@@ -1,0 +1,69 @@
+"""Which writes had an effect?"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+import orjson
+
+TABLES = """
+CREATE TABLE log (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    at TEXT NOT NULL,
+    request_id TEXT NOT NULL,
+    endpoint TEXT NOT NULL,
+    action TEXT NOT NULL,
+    customer_id TEXT NOT NULL,
+    idempotency_key TEXT,
+    version INTEGER NOT NULL,
+    changes BLOB NOT NULL
+);
+"""
+
+
+ProfileAction = Literal["create", "update", "delete", "merge"]
+OtherAction = Literal[
+    "create-group",
+    "update-group",
+    "delete-group",
+]
+
+
+class Write(NamedTuple):
+    """One effective write, for the log; ``changes`` maps a field's path to its new value.
+
+    A write to something else, as a group, has no version, and names the thing among its changes.
+    """
+
+    at: str
+    request_id: str
+    endpoint: str
+    action: ProfileAction | OtherAction
+    customer_id: str
+    idempotency_key: str | None
+    version: int
+    changes: Mapping[str, object]
+
+
+class Log:
+    """The append-only log of one sandbox."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def add(self, write: Write) -> None:
+        """Note an effective write, in the transaction that carries it out."""
+        self._db.execute(
+            "INSERT INTO log VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (*write[:7], orjson.dumps(write.changes)),
+        )
+
+    def entries(self) -> list[dict[str, Any]]:
+        """Return all effective writes, oldest first."""
+        names = ("seq", *Write._fields)
+        return [
+            dict(zip(names, (*row[:-1], orjson.loads(row[-1])), strict=True))
+            for row in self._db.execute("SELECT * FROM log ORDER BY seq")
+        ]

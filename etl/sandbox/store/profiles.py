@@ -1,0 +1,219 @@
+"""Which profiles are there, which were there a moment ago, and what did merged ones become?"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from etl.sandbox.search.selection import (
+    ALWAYS,
+    CURRENT,
+    OPEN,
+    Page,
+    Place,
+    Selection,
+    Span,
+    conditions,
+    index,
+    within,
+)
+
+_CLOSED = f"until < {OPEN}"
+
+TABLES = f"""
+-- Every revision of every profile, shown by list and search from since to until. Only a lag
+-- needs more than the current revision, the one with the open end.
+CREATE TABLE profiles (
+    rowid INTEGER PRIMARY KEY,
+    id TEXT NOT NULL,
+    since INTEGER NOT NULL,
+    until INTEGER NOT NULL,
+    listed INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    created INTEGER NOT NULL,
+    updated INTEGER NOT NULL,
+    source TEXT NOT NULL,
+    name_key TEXT NOT NULL,
+    email_key TEXT,
+    phone_key TEXT,
+    reference_key TEXT,
+    body BLOB NOT NULL
+);
+CREATE UNIQUE INDEX profiles_by_id ON profiles (id) WHERE {CURRENT};
+CREATE INDEX profiles_closed ON profiles (until) WHERE {_CLOSED};
+-- These two carry what counting and visibility ask for, so that they answer without the table.
+CREATE INDEX profiles_by_created ON profiles (created, id, since, until) WHERE listed = 1;
+CREATE INDEX profiles_by_name ON profiles (name_key, id) WHERE listed = 1;
+CREATE INDEX profiles_by_updated ON profiles (updated) WHERE listed = 1;
+CREATE INDEX profiles_by_email ON profiles (email_key) WHERE email_key IS NOT NULL;
+CREATE INDEX profiles_by_phone ON profiles (phone_key) WHERE phone_key IS NOT NULL;
+CREATE INDEX profiles_by_reference ON profiles (reference_key) WHERE reference_key IS NOT NULL;
+CREATE TABLE merges (old_id TEXT PRIMARY KEY, new_id TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX merges_by_new_id ON merges (new_id);
+-- Which revisions of profiles are in which groups.
+CREATE TABLE members (
+    group_id TEXT NOT NULL,
+    profile INTEGER NOT NULL REFERENCES profiles ON DELETE CASCADE,
+    PRIMARY KEY (group_id, profile)
+) WITHOUT ROWID;
+CREATE INDEX members_by_profile ON members (profile);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One revision of a profile: the JSON text Square would answer, and what finds it.
+
+    ``listed`` is false for profiles without public data: they are reached by id only.
+    """
+
+    id: str
+    body: bytes
+    version: int
+    created: int
+    updated: int
+    source: str
+    listed: bool
+    name_key: str
+    email_key: str | None
+    phone_key: str | None
+    reference_key: str | None
+    groups: tuple[str, ...] = ()
+
+
+class Profiles:
+    """The profiles of one sandbox, their revisions and merges."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def knows(self, customer_id: str) -> bool:
+        """Tell whether an id is or was in use."""
+        found = self._db.execute(
+            f"SELECT 1 FROM profiles WHERE id = ?1 AND {CURRENT} "
+            "UNION ALL SELECT 1 FROM merges WHERE old_id = ?1",
+            (customer_id,),
+        ).fetchone()
+        return found is not None
+
+    def number(self) -> int:
+        """Count all profiles there are now, listed or not."""
+        (number,) = self._db.execute(f"SELECT count(*) FROM profiles WHERE {CURRENT}").fetchone()
+        return int(number)
+
+    def body(self, customer_id: str) -> bytes | None:
+        """Return the current JSON text of a profile, None if there is none."""
+        row = self._db.execute(
+            f"SELECT body FROM profiles WHERE id = ? AND {CURRENT}", (customer_id,)
+        ).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def survivor(self, customer_id: str) -> str:
+        """Return the id of the profile this one was merged into, or the id itself."""
+        row = self._db.execute(
+            "SELECT new_id FROM merges WHERE old_id = ?", (customer_id,)
+        ).fetchone()
+        return customer_id if row is None else str(row[0])
+
+    def insert(self, profile: Profile, since: int) -> None:
+        """Add a revision that search shows from ``since`` on."""
+        inserted = self._db.execute(
+            "INSERT INTO profiles VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                profile.id,
+                since,
+                OPEN,
+                profile.listed,
+                profile.version,
+                profile.created,
+                profile.updated,
+                profile.source,
+                profile.name_key,
+                profile.email_key,
+                profile.phone_key,
+                profile.reference_key,
+                profile.body,
+            ),
+        )
+        if profile.groups:
+            self._db.executemany(
+                "INSERT INTO members VALUES (?, ?)",
+                [(group_id, inserted.lastrowid) for group_id in profile.groups],
+            )
+
+    def replace(self, profile: Profile, now: int, keep: int) -> None:
+        """Write a new revision of a profile; search shows the old one for ``keep`` more."""
+        self.remove(profile.id, now, keep)
+        self.insert(profile, now)
+
+    def remove(self, customer_id: str, now: int, keep: int) -> None:
+        """Take a profile away; search shows it for ``keep`` more milliseconds."""
+        if keep:
+            self._db.execute(
+                f"UPDATE profiles SET until = ? WHERE id = ? AND {CURRENT}",
+                (now, customer_id),
+            )
+            self._db.execute(f"DELETE FROM profiles WHERE until < ? AND {_CLOSED}", (now - keep,))
+        else:
+            self._db.execute(f"DELETE FROM profiles WHERE id = ? AND {CURRENT}", (customer_id,))
+
+    def merge(self, old_ids: Sequence[str], new_id: str) -> None:
+        """Let the old ids, and all that led to them, lead to the new one."""
+        for old_id in old_ids:
+            self._db.execute("UPDATE merges SET new_id = ? WHERE new_id = ?", (new_id, old_id))
+            self._db.execute("INSERT INTO merges VALUES (?, ?)", (old_id, new_id))
+
+    def page(self, selection: Selection, shown: int | None, after: Place | None, size: int) -> Page:
+        """Return a page of what was visible at ``shown`` (None: of what is there now)."""
+        key = {"name": "name_key", "created": "created"}[selection.order]
+        direction, beyond = ("DESC", "<") if selection.descending else ("ASC", ">")
+        where, values = conditions(selection, shown)
+        if after is not None:
+            where.append(f"({key}, id) {beyond} (?, ?)")
+            values += [after.key, after.id]
+        rows = self._db.execute(
+            f"SELECT {key}, id, body FROM profiles {self._index(selection)} "
+            f"WHERE {' AND '.join(where)} "
+            f"ORDER BY {key} {direction}, id {direction} LIMIT ?",
+            (*values, size + 1),
+        ).fetchall()
+        more = len(rows) > size
+        rows = rows[:size]
+        end = Place(rows[-1][0], rows[-1][1]) if more else None
+        return Page([row[2] for row in rows], end)
+
+    def count(self, selection: Selection, shown: int | None) -> int:
+        """Count what was visible at ``shown`` (None: what is there now)."""
+        where, values = conditions(selection, shown)
+        (number,) = self._db.execute(
+            f"SELECT count(*) FROM profiles {self._index(selection, counting=True)} "
+            f"WHERE {' AND '.join(where)}",
+            values,
+        ).fetchone()
+        return int(number)
+
+    def _index(self, selection: Selection, counting: bool = False) -> str:
+        return index(selection, self._few(selection.updated), counting)
+
+    def _few(self, updated: Span, limit: int = 2000) -> bool:
+        if updated == ALWAYS:
+            return False
+        # Sorting this many rows costs less than walking a large directory in order.
+        where, values = ["listed = 1"], list[object]()
+        within("updated", updated, where, values)
+        (number,) = self._db.execute(
+            "SELECT count(*) FROM (SELECT 1 FROM profiles INDEXED BY profiles_by_updated "
+            f"WHERE {' AND '.join(where)} LIMIT ?)",
+            (*values, limit + 1),
+        ).fetchone()
+        return int(number) <= limit
+
+    def members(self, group_id: str) -> list[bytes]:
+        """Return the current JSON texts of the profiles in a group."""
+        rows = self._db.execute(
+            "SELECT body FROM profiles NOT INDEXED WHERE rowid IN "
+            f"(SELECT profile FROM members WHERE group_id = ?) AND {CURRENT} ORDER BY id",
+            (group_id,),
+        )
+        return [row[0] for row in rows]
