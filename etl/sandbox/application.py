@@ -17,12 +17,19 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from etl.sandbox import edge, faults, ids, routes, tokens, versions
+from etl.sandbox import edge, faults, ids, routes, settings, tokens, versions
 from etl.sandbox.assumptions import BULK_BODY_LIMIT
 from etl.sandbox.calls import Call, Merchant
-from etl.sandbox.errors import Refusal, as_errors, insufficient_scopes, unavailable
+from etl.sandbox.errors import (
+    Refusal,
+    as_errors,
+    insufficient_scopes,
+    rate_limited,
+    unavailable,
+)
 from etl.sandbox.messages import Request, Response
 from etl.sandbox.routes import Route
+from etl.sandbox.settings import Settings
 from etl.sandbox.store import Store
 from etl.sandbox.store.tokens import TokenRow
 from etl.sandbox.times import timestamp
@@ -55,17 +62,17 @@ class Sandbox:
         chance: random.Random | None = None,
     ) -> None:
         self._clock = clock
-        self._chance = random.Random() if chance is None else chance
-        self._lag = round(lag * 1000)
-        self._pace = edge.Pace(rate)
+        # Strangers see request ids too: from those of a plain Random they could tell the token.
+        self._chance = random.SystemRandom() if chance is None else chance
+        self._own = _own_settings(lag, rate)
+        self._pace = edge.Pace()
         self._script = faults.Script(routes.ENDPOINTS)
         self._lock = threading.Lock()
         self._store = Store(path)
         with self._store.transaction(write=True):
             self._merchant = self._open_merchant(country)
             self._secret = bytes.fromhex(self._store.setting("secret"))
-            longest = max(self._lag, self._store.setting("longest_lag", 0))
-            self._store.set("longest_lag", longest)
+            settings.remember(self._store, lag, self._now())
             self.token = tokens.owners_token(self._secret) if token is None else token
             # Whoever can open the file owns it, even after its token was revoked.
             owner = TokenRow(tokens.ALL_SCOPES, owner=True, expires=None, revoked=False)
@@ -137,7 +144,9 @@ class Sandbox:
             with self._lock, self._store.transaction(write=route.writes):
                 call = self._admit(route, request, request_id)
                 if not route.owner:
-                    call.version = versions.served(request.headers.get("square-version"))
+                    call.version = versions.served(
+                        request.headers.get("square-version"), call.settings.default_version
+                    )
                     headers["square-version"] = call.version
                     tokens.require(call.token, route.scopes)
                 call.half = half
@@ -151,12 +160,14 @@ class Sandbox:
             return _refused(unavailable(f"The sandbox's file: {error}"), headers)
 
     def _admit(self, route: Route, request: Request, request_id: str) -> Call:
-        now = self._now()
+        now, in_force = self._now(), settings.in_force(self._store, self._own)
         digest, token = tokens.authenticate(self._store, request.headers.get("authorization"), now)
         if route.owner and not token.owner:
             raise insufficient_scopes(["SANDBOX_OWNER"])
         if not route.owner:
-            self._pace.spend(digest, now)
+            wait = self._pace.spend(digest, now, in_force.rate)
+            if wait:
+                raise rate_limited(wait if in_force.retry_after else None)
         edge.check_size(request.body, BULK_BODY_LIMIT)
         return Call(
             request=request,
@@ -169,8 +180,10 @@ class Sandbox:
             token=token,
             script=self._script,
             now=now,
-            lag=self._lag,
+            own=self._own,
+            settings=in_force,
             keep=self._store.setting("longest_lag", 0),
+            remembered_from=self._store.setting("remembered_from", 0),
         )
 
     def control(self, call: str, body: dict[str, Any]) -> Any:
@@ -211,6 +224,15 @@ class Sandbox:
         """Let go of the file."""
         with self._lock:
             self._store.close()
+
+
+def _own_settings(lag: float, rate: float) -> Settings:
+    for name, value in (("lag", lag), ("rate", rate)):
+        try:
+            settings.checked(name, value)
+        except Refusal as refusal:
+            raise ValueError(refusal.problems[0].detail) from None
+    return Settings(lag=lag, rate=rate)
 
 
 def _refused(refusal: Refusal, headers: dict[str, str]) -> Response:

@@ -87,7 +87,7 @@ def _gateway(code: str, detail: str, status: int = 401) -> Refusal:
     return Refusal(Problem(code, detail, category=AUTHENTICATION, status=status))
 
 
-def rate_limited(retry_after: int) -> Refusal:
+def rate_limited(retry_after: int | None) -> Refusal:
     """Too many calls (text quoted in a developer forum thread)."""
     return Refusal(
         Problem(
