@@ -73,7 +73,7 @@ def merge(call: Call) -> bytes:
 
 def set_faults(call: Call) -> bytes:
     """Put a plan in force; its calls are counted from now on. An empty plan ends all faults."""
-    call.script.play(call.json())
+    call.script.play(call.json(), call.merchant.country)
     return EMPTY
 
 

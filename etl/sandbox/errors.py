@@ -100,6 +100,19 @@ def rate_limited(retry_after: int | None) -> Refusal:
     )
 
 
+def paused(retry_after: int | None) -> Refusal:
+    """The whole application has to pause (text quoted in a developer forum thread)."""
+    return Refusal(
+        Problem(
+            "RATE_LIMITED",
+            "Application is rate limited, please try again in a few minutes",
+            category=RATE_LIMIT,
+            status=429,
+        ),
+        retry_after=retry_after,
+    )
+
+
 def unavailable(detail: str) -> Refusal:
     """The sandbox's file cannot be used right now: locked too long, or the disk is full."""
     return Refusal(Problem("SERVICE_UNAVAILABLE", detail, category=API, status=503))
