@@ -160,7 +160,7 @@ def _upserted(
     current = 0 if before is None else before.version
     definitions.check_write(data, current, f"{_MEMBER}.version")
     attribute = rules.as_attribute(customer_id, definition, value, before, call.now)
-    if before is not None and before.body == attribute.body:
+    if before is not None and orjson.loads(before.body) == value:
         attribute = before
     else:
         call.store.attributes.put(attribute, call.now, call.keep)

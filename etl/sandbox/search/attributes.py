@@ -35,8 +35,12 @@ class Sought:
     updated: Span = ALWAYS
 
 
-def condition(sought: Sought, shown: int | None) -> tuple[str, list[object]]:
+def condition(sought: Sought, shown: int | None, counting: bool) -> tuple[str, list[object]]:
     """Return the condition over profiles that the customer has such a value at ``shown``."""
+    if counting:
+        # All profiles are asked: finding all owners once takes a third of the time.
+        statement, values = owners(sought, shown)
+        return f"id IN ({statement})", values
     where, values = _conditions(sought, shown)
     return (
         f"EXISTS (SELECT 1 FROM {_VALUES} INDEXED BY attributes_by_customer "
@@ -45,10 +49,11 @@ def condition(sought: Sought, shown: int | None) -> tuple[str, list[object]]:
     )
 
 
-def owners(sought: Sought, shown: int | None, most: int) -> tuple[str, list[object]]:
-    """Return the statement that finds customers with such a value, ``most`` at the most."""
+def owners(sought: Sought, shown: int | None) -> tuple[str, list[object]]:
+    """Return the statement that finds the customers with such a value, by an index."""
     where, values = _conditions(sought, shown)
-    first = sought.all_terms[:1] or sought.any_terms
+    # Of words that must all occur the longest is the rarest, as a rule.
+    first = tuple(sorted(sought.all_terms, key=len)[-1:]) or sought.any_terms
     if first:
         source = (
             "attribute_terms t INDEXED BY attribute_terms_by_term "
@@ -62,10 +67,7 @@ def owners(sought: Sought, shown: int | None, most: int) -> tuple[str, list[obje
         source = f"{_VALUES} INDEXED BY attributes_by_number"
     else:
         source = f"{_VALUES} INDEXED BY attributes_by_updated"
-    return (
-        f"SELECT v.customer_id FROM {source} WHERE {' AND '.join(where)} LIMIT ?",
-        [*values, most],
-    )
+    return f"SELECT v.customer_id FROM {source} WHERE {' AND '.join(where)}", values
 
 
 def of_owners(customer_ids: set[str], shown: int | None) -> tuple[str, list[object]]:

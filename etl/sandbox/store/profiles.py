@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from etl.sandbox.search import attributes
+from etl.sandbox.search.attributes import Sought
 from etl.sandbox.search.selection import (
     ALWAYS,
     CURRENT,
@@ -199,8 +200,8 @@ class Profiles:
     ) -> tuple[str, list[str], list[object]]:
         """Return the index that answers a selection, and its conditions."""
         where, values = conditions(selection, shown)
-        owners = self._owners(selection, shown)
-        extra = [attributes.condition(sought, shown) for sought in selection.attributes]
+        owners, others = self._owners(selection, shown)
+        extra = [attributes.condition(sought, shown, counting) for sought in others]
         if owners is not None:
             extra.append(attributes.of_owners(owners, shown))
         for condition, named in extra:
@@ -209,15 +210,21 @@ class Profiles:
         few_updated = self._few(selection.updated)
         return index(selection, few_updated, owners is not None, counting), where, values
 
-    def _owners(self, selection: Selection, shown: int | None) -> set[str] | None:
-        """Return who has the values of custom attributes asked for, None if they are many."""
+    def _owners(
+        self, selection: Selection, shown: int | None
+    ) -> tuple[set[str] | None, list[Sought]]:
+        """Return who has the custom attributes that few have, and what many have."""
         owners: set[str] | None = None
+        many = []
         for sought in selection.attributes:
-            statement, values = attributes.owners(sought, shown, _FEW + 1)
-            found = [row[0] for row in self._db.execute(statement, values)]
-            if len(found) <= _FEW:
+            statement, values = attributes.owners(sought, shown)
+            rows = self._db.execute(f"{statement} LIMIT ?", (*values, _FEW + 1))
+            found = [customer_id for (customer_id,) in rows]
+            if len(found) > _FEW:
+                many.append(sought)
+            else:
                 owners = set(found) if owners is None else owners & set(found)
-        return owners
+        return owners, many
 
     def _few(self, updated: Span) -> bool:
         if updated == ALWAYS:
