@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from etl.sandbox import errors, seed, tokens
-from etl.sandbox.apis import segments
+from etl.sandbox.apis import belongings, shown
 from etl.sandbox.calls import Call
 from etl.sandbox.errors import Problem, Refusal
 from etl.sandbox.rules import customers as rules
@@ -65,8 +65,9 @@ def merge(call: Call) -> bytes:
     call.store.profiles.insert(profile, call.now)
     call.store.profiles.merge(old_ids, profile.id)
     carried = {"group_ids": group_ids} if group_ids else {}
+    carried |= belongings.hand_over(call, old_ids, profile.id)
     call.log("merge", customer, {"from": old_ids, **values, **carried})
-    return b'{"customer":%b}' % segments.shown(call, profile.body)
+    return b'{"customer":%b}' % shown.profile(call, profile.body)
 
 
 def set_faults(call: Call) -> bytes:

@@ -198,9 +198,16 @@ def _bomb(fault: Fault, answer: Response) -> Response:
     return Response(answer.status, b"".join(packed), headers)
 
 
+# The members of answers that have entries.
+_LISTS = (
+    *("responses", "customers", "groups", "segments", "cards", "gift_cards"),
+    *("gift_card_activities", "orders", "order_entries", "payments", "locations", "merchant"),
+)
+
+
 def _rearranged(chosen: Chosen, answer: Response) -> Response:
     content = orjson.loads(answer.body)
-    for name in ("responses", "customers"):
+    for name in _LISTS:
         if name in content:
             content[name] = _spoiled_entries(chosen, content[name])
     return replace(answer, body=orjson.dumps(content))

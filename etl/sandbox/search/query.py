@@ -5,17 +5,15 @@ Turns query parameters and search bodies into a Selection.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
-from fractions import Fraction
 from typing import Any, NamedTuple
 
 from etl.sandbox.errors import Problem, Refusal, expected, unknown_field
 from etl.sandbox.reading import Shape, object_in, one_of, recognised, text_in, texts_in
 from etl.sandbox.search.paging import Query, digest, limit_in, page_size
 from etl.sandbox.search.selection import Selection, Span
-from etl.sandbox.times import moment
+from etl.sandbox.search.spans import span_in
 
 CREATION_SOURCES = (
     *("OTHER", "APPOINTMENTS", "COUPON", "DELETION_RECOVERY", "DIRECTORY", "EGIFTING"),
@@ -67,11 +65,13 @@ def from_parameters(parameters: Mapping[str, str]) -> Query:
     )
 
 
-def from_body(body: Mapping[str, Any], reachable: str, *, strict: bool) -> Query:
+def from_body(
+    body: Mapping[str, Any], segments: Mapping[str, str], now: int, *, strict: bool
+) -> Query:
     """Read the body of SearchCustomers. Raises Refusal for what it does not understand.
 
-    ``reachable`` is the id of the one segment there is. Unknown members are refused if ``strict``,
-    else ignored.
+    ``segments`` maps the ids of the segments to their kinds. Unknown members are refused if
+    ``strict``, else ignored.
     """
     unknown: list[str] = []
     body = recognised(body, _BODY, "", unknown)
@@ -90,7 +90,7 @@ def from_body(body: Mapping[str, Any], reachable: str, *, strict: bool) -> Query
     order = one_of(text_in(sort, "order", "query.sort.") or "ASC", _ORDERS, "query.sort.order")
     filters = object_in(query, "filter", "query.filter")
     return Query(
-        _selection(filters, reachable, field, order),
+        _selection(filters, segments, now, field, order),
         page_size(_MAX_PAGE if limit is None else limit, _MAX_PAGE),
         bool(count),
         cursor or None,
@@ -99,7 +99,7 @@ def from_body(body: Mapping[str, Any], reachable: str, *, strict: bool) -> Query
 
 
 def _selection(
-    filters: Mapping[str, Any], reachable: str, field: str, order: str
+    filters: Mapping[str, Any], segments: Mapping[str, str], now: int, field: str, order: str
 ) -> Selection | None:
     inside = "query.filter."
     for name in filters:
@@ -110,8 +110,13 @@ def _selection(
     number = _plus_form(phone.exact) if phone.exact is not None else None
     sources, without = _sources(filters, inside)
     groups = _any_all_none(filters, "group_ids", inside)
-    wanted, unwanted = _segments(filters, reachable, inside)
-    if (phone.exact is not None and number is None) or (wanted and unwanted):
+    asked = _segments(filters, segments, inside)
+    any_segments, all_segments, no_segments = (
+        tuple(dict.fromkeys(asked.get(rule, ()))) for rule in ("any", "all", "none")
+    )
+    excluded = set(no_segments)
+    unfindable = phone.exact is not None and number is None
+    if unfindable or excluded & set(all_segments) or (any_segments and excluded >= {*any_segments}):
         return None
     return Selection(
         email=email.exact,
@@ -127,7 +132,10 @@ def _selection(
         any_groups=tuple(dict.fromkeys(groups.get("any", ()))),
         all_groups=tuple(dict.fromkeys(groups.get("all", ()))),
         no_groups=tuple(dict.fromkeys(groups.get("none", ()))),
-        reachable=True if wanted else False if unwanted else None,
+        any_segments=any_segments,
+        all_segments=all_segments,
+        no_segments=no_segments,
+        now=now,
         order="name" if field == "DEFAULT" else "created",
         descending=order == "DESC",
     )
@@ -176,28 +184,7 @@ def _plus_form(phone: str) -> str | None:
 
 def _span(filters: Mapping[str, Any], name: str, inside: str) -> Span:
     path = inside + name
-    bounds = object_in(filters, name, path)
-    start = _moment(bounds, "start_at", f"{path}.")
-    end = _moment(bounds, "end_at", f"{path}.")
-    if start is not None and end is not None and start > end:
-        raise Refusal(
-            Problem("INVALID_TIME_RANGE", f"Expected {path} to end after its start", path)
-        )
-    return Span(
-        None if start is None else math.ceil(start), None if end is None else math.floor(end)
-    )
-
-
-def _moment(bounds: Mapping[str, Any], name: str, inside: str) -> Fraction | None:
-    text = text_in(bounds, name, inside)
-    if text is None:
-        return None
-    found = moment(text)
-    if found is None:
-        raise Refusal(
-            Problem("INVALID_TIME", f"Expected {inside}{name} as RFC 3339", f"{inside}{name}")
-        )
-    return found
+    return span_in(object_in(filters, name, path), "start_at", "end_at", path)
 
 
 def _sources(filters: Mapping[str, Any], inside: str) -> tuple[tuple[str, ...], bool]:
@@ -214,8 +201,10 @@ def _sources(filters: Mapping[str, Any], inside: str) -> tuple[tuple[str, ...], 
     return tuple(dict.fromkeys(values)), rule == "EXCLUDE"
 
 
-def _segments(filters: Mapping[str, Any], reachable: str, inside: str) -> tuple[bool, bool]:
-    """Tell whether the segment is asked for, and whether it is ruled out."""
+def _segments(
+    filters: Mapping[str, Any], segments: Mapping[str, str], inside: str
+) -> dict[str, list[str]]:
+    """Return the kinds of the segments that each rule names."""
     path = f"{inside}segment_ids"
     rules = _any_all_none(filters, "segment_ids", inside)
     asked = [segment_id for ids in rules.values() for segment_id in ids]
@@ -223,12 +212,12 @@ def _segments(filters: Mapping[str, Any], reachable: str, inside: str) -> tuple[
         raise Refusal(
             Problem("ARRAY_LENGTH_TOO_LONG", f"Expected at most {_MAX_SEGMENTS} segments", path)
         )
-    unknown = [segment_id for segment_id in asked if segment_id != reachable]
+    unknown = [segment_id for segment_id in asked if segment_id not in segments]
     if unknown:
         raise Refusal(
             Problem("BAD_REQUEST", f"Customer segment `{unknown[0]}` does not exist.", path)
         )
-    return "any" in rules or "all" in rules, "none" in rules
+    return {rule: [segments[segment_id] for segment_id in ids] for rule, ids in rules.items()}
 
 
 def _any_all_none(filters: Mapping[str, Any], name: str, inside: str) -> dict[str, tuple[str, ...]]:

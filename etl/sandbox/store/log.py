@@ -28,6 +28,15 @@ OtherAction = Literal[
     "create-group",
     "update-group",
     "delete-group",
+    "create-card",
+    "disable-card",
+    "create-gift-card",
+    "activate-gift-card",
+    "load-gift-card",
+    "link-gift-card",
+    "unlink-gift-card",
+    "create-order",
+    "create-payment",
 ]
 
 

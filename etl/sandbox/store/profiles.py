@@ -16,10 +16,14 @@ from etl.sandbox.search.selection import (
     Span,
     conditions,
     index,
+    standings,
     within,
 )
 
 _CLOSED = f"until < {OPEN}"
+
+# Sorting this many rows costs less than walking a large directory in order.
+_FEW = 2000
 
 TABLES = f"""
 -- Every revision of every profile, shown by list and search from since to until. Only a lag
@@ -168,12 +172,13 @@ class Profiles:
         """Return a page of what was visible at ``shown`` (None: of what is there now)."""
         key = {"name": "name_key", "created": "created"}[selection.order]
         direction, beyond = ("DESC", "<") if selection.descending else ("ASC", ">")
-        where, values = conditions(selection, shown)
+        by_segment = self._by_segment(selection, shown, counting=False)
+        where, values = conditions(selection, shown, by_segment)
         if after is not None:
             where.append(f"({key}, id) {beyond} (?, ?)")
             values += [after.key, after.id]
         rows = self._db.execute(
-            f"SELECT {key}, id, body FROM profiles {self._index(selection)} "
+            f"SELECT {key}, id, body FROM profiles {self._index(selection, by_segment)} "
             f"WHERE {' AND '.join(where)} "
             f"ORDER BY {key} {direction}, id {direction} LIMIT ?",
             (*values, size + 1),
@@ -185,21 +190,32 @@ class Profiles:
 
     def count(self, selection: Selection, shown: int | None) -> int:
         """Count what was visible at ``shown`` (None: what is there now)."""
-        where, values = conditions(selection, shown)
+        by_segment = self._by_segment(selection, shown, counting=True)
+        where, values = conditions(selection, shown, by_segment)
         (number,) = self._db.execute(
-            f"SELECT count(*) FROM profiles {self._index(selection, counting=True)} "
+            f"SELECT count(*) FROM profiles {self._index(selection, by_segment, counting=True)} "
             f"WHERE {' AND '.join(where)}",
             values,
         ).fetchone()
         return int(number)
 
-    def _index(self, selection: Selection, counting: bool = False) -> str:
-        return index(selection, self._few(selection.updated), counting)
+    def _index(self, selection: Selection, by_segment: bool, counting: bool = False) -> str:
+        return index(selection, self._few(selection.updated), counting, by_segment)
 
-    def _few(self, updated: Span, limit: int = 2000) -> bool:
+    def _by_segment(self, selection: Selection, shown: int | None, counting: bool) -> bool:
+        standing, values = standings(selection)
+        # Ids find current revisions only, row numbers of groups find their members first.
+        if not standing or shown is not None or selection.any_groups or selection.all_groups:
+            return False
+        (number,) = self._db.execute(
+            f"SELECT count(*) FROM (SELECT 1 FROM standings WHERE {standing} LIMIT ?)",
+            (*values, _FEW + 1),
+        ).fetchone()
+        return counting or int(number) <= _FEW
+
+    def _few(self, updated: Span, limit: int = _FEW) -> bool:
         if updated == ALWAYS:
             return False
-        # Sorting this many rows costs less than walking a large directory in order.
         where, values = ["listed = 1"], list[object]()
         within("updated", updated, where, values)
         (number,) = self._db.execute(
