@@ -89,14 +89,14 @@ def advance_clock(call: Call) -> bytes:
 
 
 def fill(call: Call) -> bytes:
-    """Fill the directory with plausible profiles."""
+    """Fill the directory with plausible profiles and what belongs to them."""
     body = call.json()
     profiles, number = body.get("profiles"), body.get("seed", 0)
     if type(profiles) is not int or profiles < 0:
         raise Refusal(errors.expected("integer", "profiles"))
     if type(number) is not int:
         raise Refusal(errors.expected("integer", "seed"))
-    return orjson.dumps(seed.fill(call, profiles, number)._asdict())
+    return orjson.dumps(seed.fill(call, profiles, number))
 
 
 _TEN_YEARS = 10 * 366 * 86_400.0

@@ -12,7 +12,9 @@ import random
 import string
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_LETTERS = string.ascii_letters + string.digits
+_LETTERS = (string.ascii_letters + string.digits).encode()
+# A letter or digit for every byte.
+_MIXED = bytes(_LETTERS[byte % len(_LETTERS)] for byte in range(256))
 
 
 def customer_id(chance: random.Random) -> str:
@@ -66,4 +68,4 @@ def line_item_uid(chance: random.Random) -> str:
 
 
 def _mixed(chance: random.Random, length: int) -> str:
-    return "".join(chance.choices(_LETTERS, k=length))
+    return chance.randbytes(length).translate(_MIXED).decode()
