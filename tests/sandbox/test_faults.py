@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from etl.sandbox import faults, routes
+from tests.sandbox.attributes import define, shown, upsert
 from tests.sandbox.conftest import Opened, Square
 
 
@@ -275,7 +276,7 @@ def test_a_plan_has_no_other_members(square: Square) -> None:
 
 
 class _Calls:
-    """One call of each kind, and what each writes."""
+    """A call of each kind: single, bulk, list and search."""
 
     def __init__(self, square: Square) -> None:
         self._square = square
@@ -285,13 +286,9 @@ class _Calls:
         """Make a call."""
         number = len(self._square.sandbox.log())
         new = {f"k{number}-{i}": {"given_name": "N"} for i in range(4)}
-        changed = {customer_id: {"nickname": f"N{number}"} for customer_id in self._ids}
         method, path, body = {
             "create": ("POST", "", {"given_name": "N"}),
-            "update": ("PUT", f"/{self._ids[0]}", {"nickname": f"N{number}"}),
-            "retrieve": ("GET", f"/{self._ids[0]}", None),
             "bulk-create": ("POST", "/bulk-create", {"customers": new}),
-            "bulk-update": ("POST", "/bulk-update", {"customers": changed}),
             "bulk-retrieve": ("POST", "/bulk-retrieve", {"customer_ids": self._ids}),
             "list": ("GET", "", None),
             "search": ("POST", "/search", {"limit": 4}),
@@ -299,7 +296,7 @@ class _Calls:
         return self._square.send(method, f"/v2/customers{path}", json=body)
 
 
-_WRITES = {"create": 1, "update": 1, "bulk-create": 4, "bulk-update": 4}
+_WRITES = {"create": 1, "bulk-create": 4}
 _BREAKS: dict[str, type[httpx.HTTPError]] = {
     "drop": httpx.RemoteProtocolError,
     "truncate": httpx.RemoteProtocolError,
@@ -315,7 +312,7 @@ _CASES = [
 ]
 
 
-@pytest.mark.parametrize("endpoint", [*_WRITES, "retrieve", "bulk-retrieve", "list", "search"])
+@pytest.mark.parametrize("endpoint", [*_WRITES, "list", "search"])
 @pytest.mark.parametrize(("do", "when"), _CASES)
 def test_every_fault_strikes_every_kind_of_call(
     square: Square, endpoint: str, do: str, when: str
@@ -375,6 +372,42 @@ def test_entries_are_rearranged_wherever_there_are_some(
     else:
         assert spoiled != whole
         assert sorted(map(str, spoiled)) == sorted(map(str, whole))
+
+
+def test_values_of_custom_attributes_are_rearranged_too(square: Square) -> None:
+    """The map of a bulk upsert is called ``values``; its first half may be all that is done."""
+    define(square, "size")
+    ids = [square.create(given_name=f"G{i}")["id"] for i in range(4)]
+    plans: list[dict[str, Any]] = [
+        {"do": "omit", "count": 3},
+        {"do": "extra"},
+        {"do": "reorder"},
+        {"do": "drop", "when": "mid"},
+    ]
+    play(
+        square,
+        *(
+            {"endpoint": "bulk-upsert-attributes", "nth": i + 1} | entry
+            for i, entry in enumerate(plans)
+        ),
+        seed=2,
+    )
+
+    def upserted(number: int) -> list[str]:
+        values = {
+            f"v{i}": {"customer_id": ids[i], **upsert(f"{number}", key="size")} for i in range(4)
+        }
+        path = "/v2/customers/custom-attributes/bulk-upsert"
+        return list(square.ok("POST", path, {"values": values})["values"])
+
+    asked = [f"v{i}" for i in range(4)]
+    assert len(upserted(1)) == 1
+    assert upserted(2)[:4] == asked
+    assert sorted(upserted(3)) == asked
+    with pytest.raises(httpx.RemoteProtocolError):
+        upserted(4)
+    assert [shown(square, customer_id)["size"] for customer_id in ids] == ["4", "4", "3", "3"]
+    assert upserted(5) == asked
 
 
 def test_other_lists_and_maps_are_rearranged_too(square: Square) -> None:

@@ -16,6 +16,7 @@ from square import Square as Sdk
 from etl.sandbox import Sandbox, versions
 from etl.sandbox.edge import Pace
 from etl.sandbox.settings import TEN_YEARS
+from tests.sandbox.attributes import DEFINITIONS, define, give
 from tests.sandbox.conftest import START, Clock, Opened, Square
 
 DEFAULTS = {
@@ -147,6 +148,25 @@ def test_a_raised_lag_begins_where_search_stands(square: Square) -> None:
     assert square.found() == ["B", "New"]
     square.clock.now += 20
     assert square.found() == ["C", "New"]
+
+
+def test_a_raised_lag_holds_for_custom_attributes(square: Square) -> None:
+    """Values that were replaced just before the rise are not missing after it."""
+    define(square, "size")
+    customer = square.create(given_name="A")["id"]
+    give(square, customer, "size", "38")
+    square.clock.now += 10
+    give(square, customer, "size", "39")
+    switch(square, lag=30)
+    give(square, customer, "size", "40")
+
+    def sized(size: str) -> list[str]:
+        sought = {"key": "size", "filter": {"text": {"exact": size}}}
+        return square.found(filter={"custom_attribute": {"filters": [sought]}})
+
+    assert [sized("38"), sized("39"), sized("40")] == [[], ["A"], []]
+    square.clock.now += 30
+    assert [sized("38"), sized("39"), sized("40")] == [[], [], ["A"]]
 
 
 def test_a_lowered_lag_shows_more_at_once(opened: Opened) -> None:
@@ -315,6 +335,10 @@ def test_null_may_clear_without_the_header(square: Square) -> None:
     switch(square, null_clears=True)
 
     assert "nickname" not in square.ok("PUT", path, {"nickname": None})["customer"]
+    define(square, "size", name="Size", description="d", visibility="VISIBILITY_READ_ONLY")
+    definition = {"custom_attribute_definition": {"description": None}}
+    changed = square.send("PUT", f"{DEFINITIONS}/size", json=definition).json()
+    assert changed["errors"][0]["field"] == "custom_attribute_definition.description"
     cleared = {"customers": {customer["id"]: {"note": None, "address": {"locality": None}}}}
     answer = square.ok("POST", "/v2/customers/bulk-update", cleared)["responses"][customer["id"]]
     assert {"note", "address"} & set(answer["customer"]) == set()
@@ -338,8 +362,11 @@ def test_the_sdk_can_clear(sdk: Sdk, stage: Any) -> None:
 def test_short_pages_lead_to_everything(square: Square, limit: int | None) -> None:
     """``limit`` is advisory: pages may hold fewer, the cursor tells the end (API reference)."""
     for i in range(7):
-        square.create(given_name=f"G{i}")
+        customer = square.create(given_name=f"G{i}")
+        define(square, f"G{i}")
         square.ok("POST", "/v2/customers/groups", {"group": {"name": f"G{i}"}})
+    for i in range(7):
+        give(square, customer["id"], f"G{i}", "x")
     switch(square, short_pages=3)
     asked = {} if limit is None else {"limit": limit}
 
@@ -349,12 +376,20 @@ def test_short_pages_lead_to_everything(square: Square, limit: int | None) -> No
             return square.ok("POST", "/v2/customers/search", query)
         return square.ok("GET", f"/v2/customers{thing}", params=query)
 
-    for thing, name in (("", "customers"), ("search", "customers"), ("/groups", "groups")):
+    for thing, name in (
+        ("", "customers"),
+        ("search", "customers"),
+        ("/groups", "groups"),
+        ("/custom-attribute-definitions", "custom_attribute_definitions"),
+        (f"/{customer['id']}/custom-attributes", "custom_attributes"),
+    ):
         sizes, cursor, names = list[int](), None, list[str]()
         while not sizes or cursor:
             answer = page(thing, cursor)
             sizes.append(len(answer[name]))
-            names += [row.get("given_name") or row["name"] for row in answer[name]]
+            names += [
+                row.get("given_name") or row.get("key") or row["name"] for row in answer[name]
+            ]
             cursor = answer.get("cursor")
         assert sizes == ([2, 2, 2, 1] if limit == 2 else [3, 3, 1])
         assert sorted(names) == [f"G{i}" for i in range(7)]

@@ -16,7 +16,8 @@ from typing import Any
 
 import orjson
 
-from etl.sandbox.store import groups, keys, log, profiles, tokens
+from etl.sandbox.store import attributes, groups, keys, log, profiles, tokens
+from etl.sandbox.store.attributes import Attributes
 from etl.sandbox.store.groups import Groups
 from etl.sandbox.store.keys import Keys
 from etl.sandbox.store.log import Log
@@ -25,7 +26,7 @@ from etl.sandbox.store.tokens import Tokens
 
 # Marks the file as ours, and its layout.
 _APPLICATION_ID = 0x53714C6F
-_LAYOUT = 3
+_LAYOUT = 4
 
 # Waiting for another process's transaction, in milliseconds.
 _PATIENCE = 30_000
@@ -40,6 +41,8 @@ _REMEDIES = {
     sqlite3.SQLITE_IOERR: "look after its disk",
     sqlite3.SQLITE_BUSY: "another program is writing it: try again",
 }
+# Whose revisions list and search show with a lag.
+_WITH_HISTORY = ("profiles", "attributes")
 # What forgetting all profiles leaves alone.
 _KEPT = ("settings", "tokens")
 
@@ -55,6 +58,7 @@ class Store:
         self._db = _opened(path)
         self.profiles = Profiles(self._db)
         self.groups = Groups(self._db)
+        self.attributes = Attributes(self._db)
         self.keys = Keys(self._db)
         self.tokens = Tokens(self._db)
         self.log = Log(self._db)
@@ -133,6 +137,11 @@ class Store:
             "INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, orjson.dumps(value))
         )
 
+    def settle(self, now: int) -> None:
+        """Let what was written at this very moment be what was there before it."""
+        for name in _WITH_HISTORY:
+            self._db.execute(f"UPDATE {name} SET since = ?1 - 1 WHERE since >= ?1", (now,))
+
     def clear(self) -> int:
         """Forget all but merchant, tokens and settings; return how many profiles there were."""
         number = self.profiles.number()
@@ -171,7 +180,7 @@ def _unusable(path: Path | None, error: sqlite3.DatabaseError) -> SandboxFileErr
 
 
 def _statements() -> Iterator[str]:
-    for module in (profiles, groups, keys, tokens, log):
+    for module in (profiles, groups, attributes, keys, tokens, log):
         for statement in module.TABLES.split(";"):
             if statement.strip():
                 yield statement
