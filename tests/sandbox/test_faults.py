@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import Any
 
 import httpx
+import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from etl.sandbox import faults, routes
+from etl.sandbox import Sandbox, faults, routes
 from tests.sandbox.attributes import define, shown, upsert
 from tests.sandbox.conftest import Opened, Square
 
@@ -270,6 +274,99 @@ def test_a_plan_has_no_other_members(square: Square) -> None:
         400,
         [("BAD_REQUEST", "sede")],
     )
+
+
+_JUNK = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False)
+    | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=5,
+)
+_LIKELY: dict[str, st.SearchStrategy[Any]] = {
+    "endpoint": st.sampled_from(["*", "list", "create", "update", "bulk-update"]),
+    "do": st.sampled_from(faults.KINDS),
+    "when": st.sampled_from(["before", "mid", "after", "body"]),
+    "nth": st.integers(1, 3) | st.lists(st.integers(1, 4), max_size=3),
+    "rate": st.sampled_from([0, 0.5, 1]),
+    "seconds": st.sampled_from([0, 0.001, 1, 1e8]),
+    "status": st.integers(200, 599),
+    "body": _JUNK,
+    "retry_after": st.sampled_from([0, 0.1, 1e8]),
+    "count": st.integers(0, 9),
+    "bytes": st.integers(0, 1 << 21),
+    "compressed": st.booleans(),
+    "page": st.sampled_from(list(faults.PAGES)),
+    "profiles": st.sampled_from(["first", "every", ["A", "B"]]),
+    "changes": st.sampled_from([{"nickname": "N"}, {"given_name": None}, {"address": {}}]),
+}
+_SPOILING = ("truncate", "drip", "omit", "extra", "reorder")
+
+
+@st.composite
+def likely_entry(draw: st.DrawFn) -> dict[str, Any]:
+    """An entry that can be played most of the time: only members of its kind, of their type."""
+    do = draw(_LIKELY["do"])
+    owned = {
+        "page": do == "garbage",
+        "compressed": do == "bomb",
+        "profiles": do in ("edit", "merge", "delete"),
+        "changes": do == "edit",
+        "when": do not in (*faults.ACTS, *_SPOILING),
+    }
+    names = [name for name in _LIKELY if name != "do" and owned.get(name, True)]
+    chosen = set(draw(st.lists(st.sampled_from(names), max_size=5))) | {"nth"}
+    chosen |= {"changes"} if do == "edit" else set()
+    return {"do": do} | {name: draw(_LIKELY[name]) for name in sorted(chosen)}
+
+
+@st.composite
+def odd_entry(draw: st.DrawFn) -> Any:
+    """An entry with something else in one place, or something else altogether."""
+    if draw(st.booleans()):
+        return draw(_JUNK)
+    return draw(likely_entry()) | {draw(st.sampled_from([*_LIKELY, "x"])): draw(_JUNK)}
+
+
+def try_plan(body: object) -> int:
+    """Play a plan and make calls; return the status of the plan's own call."""
+    sandbox = Sandbox()
+    with httpx.Client(
+        transport=sandbox.transport(),
+        base_url="http://square.invalid",
+        headers={"Authorization": f"Bearer {sandbox.token}"},
+    ) as client:
+        made = client.post("/v2/customers", json={"given_name": "A"}).json()["customer"]["id"]
+        played = client.post("/_sandbox/faults", content=orjson.dumps(body))
+        for _ in range(2):
+            for method, path, sent in (
+                ("GET", "/v2/customers", None),
+                ("PUT", f"/v2/customers/{made}", {"nickname": "N"}),
+                ("POST", "/v2/customers/bulk-update", {"customers": {made: {"note": "n"}}}),
+            ):
+                with contextlib.suppress(httpx.HTTPError):
+                    client.request(method, path, json=sent)
+        assert client.get("/_sandbox/log").status_code == 200
+    sandbox.close()
+    return played.status_code
+
+
+@given(plan=st.lists(likely_entry(), min_size=1, max_size=3), seed=st.integers(-(2**63), 2**63))
+@settings(derandomize=True, deadline=None, max_examples=150)
+def test_whatever_is_played_calls_break_or_are_answered(plan: list[Any], seed: int) -> None:
+    """Under any plan a call is answered, or fails as httpx tells of a network; nothing else."""
+    assert try_plan({"plan": plan, "seed": seed}) in (200, 400)
+
+
+@given(plan=st.lists(odd_entry(), max_size=3) | _JUNK, more=st.just({}) | st.just({"seed": None}))
+@settings(derandomize=True, deadline=None, max_examples=150)
+def test_any_plan_is_played_or_refused(plan: Any, more: dict[str, Any]) -> None:
+    """Whatever JSON a plan is, it is played or refused."""
+    assert try_plan({"plan": plan} | more) in (200, 400)
 
 
 # All kinds, for all kinds of calls

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -109,6 +110,39 @@ def test_what_cannot_be_set_is_refused(
 
     assert (status, [name for _, name in errors]) == (400, [field])
     assert square.ok("GET", "/_sandbox/settings") == DEFAULTS
+
+
+_JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False)
+    | st.text(max_size=5)
+    | st.sampled_from(versions.PUBLISHED),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=4,
+)
+
+
+@given(changes=st.dictionaries(st.sampled_from(list(DEFAULTS)) | st.text(max_size=4), _JSON))
+@settings(derandomize=True, deadline=None, max_examples=100)
+def test_any_settings_are_served_or_refused(changes: dict[str, Any]) -> None:
+    """Whatever is asked for, it is 200 or 400, and calls go on under what is in force."""
+    sandbox = Sandbox()
+    with httpx.Client(
+        transport=sandbox.transport(),
+        base_url="http://square.invalid",
+        headers={"Authorization": f"Bearer {sandbox.token}"},
+    ) as client:
+        answer = client.post("/_sandbox/settings", content=orjson.dumps(changes))
+        assert answer.status_code in (200, 400)
+        assert client.get("/v2/customers").status_code in (200, 429)
+        expected = {name: value for name, value in changes.items() if value is not None}
+        if answer.status_code == 200:
+            assert sandbox.settings == DEFAULTS | expected
+        else:
+            assert sandbox.settings == DEFAULTS
+    sandbox.close()
 
 
 def test_a_misspelt_name_is_answered_with_the_nearest() -> None:
