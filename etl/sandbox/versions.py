@@ -82,10 +82,13 @@ ADDRESSES_SPARSE = Change(
     "an update changes the address parts it names, {} none",
     "an update replaces the whole address, {} clears it",
 )
+CARDS_RETIRED = Change(
+    "2024-12-18", "profiles do not tell their cards", "profiles have cards, those on file"
+)
 CHANGES = (
     *(EMPTY_UPDATES_REFUSED, TAX_IDS_REFUSED, UNKNOWN_FIELDS_REFUSED, CODES_OF_THEIR_OWN),
     *(GROUP_KEYS, CUSTOM_ATTRIBUTES, NULL_CLEARS, PHONES_VALIDATED, BIRTHDAYS_ARE_DAYS),
-    *(LENGTHS_LIMITED, ADDRESSES_SPARSE),
+    *(LENGTHS_LIMITED, ADDRESSES_SPARSE, CARDS_RETIRED),
 )
 
 _BIRTHDAY = re.compile(rb'"birthday":"(\d{4}-\d\d-\d\d)"')
@@ -93,14 +96,14 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _log = logging.getLogger(__name__)
 
 
-def served(asked: str | None) -> str:
+def served(asked: str | None, default: str) -> str:
     """Return the version a request is answered with.
 
-    Without a header that is the newest; a date beyond the newest we know is served as the newest.
+    Without a header that is the default; a date beyond the newest we know is served as the newest.
     Raises Refusal for a date Square never published and for what is no date.
     """
     if asked is None or asked in PUBLISHED:
-        return asked or NEWEST
+        return asked or default
     if not _DATE.fullmatch(asked):
         raise Refusal(
             Problem(
