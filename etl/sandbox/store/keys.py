@@ -17,7 +17,7 @@ CREATE TABLE keys (
 
 
 class Remembered(NamedTuple):
-    """What an idempotency key stands for; ``made`` is the id of the customer or group."""
+    """What an idempotency key stands for; ``made`` is the id or key of what was written."""
 
     digest: bytes
     made: str
