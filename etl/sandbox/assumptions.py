@@ -19,6 +19,8 @@ AWAY_AFTER = 60
 MOST_MONEY = 10**11
 MOST_LINES = 500
 BULK_LIMIT = 100
+MAX_DEFINITIONS = 100
+MAX_OPTIONS = 100
 SINGLE_BODY_LIMIT = 1 << 20
 # 100 profiles with every field at its limit, written as \uXXXX escapes, are 6.5 MB.
 BULK_BODY_LIMIT = 8 << 20
@@ -32,7 +34,7 @@ class Assumption(NamedTuple):
 
 
 ASSUMPTIONS = (
-    Assumption("default Square-Version", "no header: the newest version known"),
+    Assumption("default Square-Version", "no header: the newest version known (a setting)"),
     Assumption("count, and bulk calls, whose first version is not told", "always there"),
     Assumption(
         "cards of profiles before 2024-12-18",
@@ -53,14 +55,20 @@ ASSUMPTIONS = (
     Assumption(
         "idempotency key, an unusable one in bulk-create", "refuses the call, nothing is run"
     ),
-    Assumption("idempotency key, lifetime", f"{KEY_LIFETIME // 3600} hours on the sandbox's clock"),
+    Assumption(
+        "idempotency key, lifetime",
+        f"{KEY_LIFETIME // 3600} hours on the sandbox's clock (a setting)",
+    ),
     Assumption("idempotency key, space", "all calls share one"),
     Assumption("idempotency key, length of gift cards and orders", "up to 128 and 192 characters"),
     Assumption("idempotency key, sameness", "the same JSON members, whatever their order"),
     Assumption("idempotency key after a refused create", "not consumed"),
     Assumption("idempotency key after a delete", "stays consumed: IDEMPOTENCY_KEY_REUSED"),
     Assumption("idempotency key after a merge", "answers with the profile as it was created"),
-    Assumption("null without X-Clear-Null", "changes nothing, but counts as a field that was set"),
+    Assumption(
+        "null without X-Clear-Null",
+        "changes nothing, but counts as a field that was set; it clears if set so",
+    ),
     Assumption("null or an empty string on create", "as if absent"),
     Assumption("clearing the last public field", "BAD_REQUEST"),
     Assumption("unknown and read-only fields", "refused on create, search and in bulk"),
@@ -95,11 +103,14 @@ ASSUMPTIONS = (
     Assumption("fuzzy references", "tokens of letters and digits, of any script"),
     Assumption("empty text or list in a filter", "VALUE_EMPTY, ARRAY_EMPTY"),
     Assumption(
-        "cursor lifetime", f"{CURSOR_LIFETIME} s on the sandbox's clock, else INVALID_CURSOR"
+        "cursor lifetime",
+        f"{CURSOR_LIFETIME} s on the sandbox's clock (a setting), else INVALID_CURSOR",
     ),
     Assumption("cursor of another query", "INVALID_CURSOR; limit and count may change"),
+    Assumption("limit", "pages are as full as it allows (a setting makes them shorter)"),
     Assumption("unknown query parameters", "ignored"),
     Assumption("retrieve by id", "shows every write at once, whatever the lag"),
+    Assumption("lag that is raised", "list and search stand still until they are that far behind"),
     Assumption("update or delete by a merged id", "404 NOT_FOUND"),
     Assumption(
         "conflicting values in a merge", "the first profile named wins, the others fill its gaps"
@@ -125,10 +136,71 @@ ASSUMPTIONS = (
     Assumption("segments and the lag", "REACHABLE as the profile that is shown, others never lag"),
     Assumption("segment_ids", "told by reads at once, not by the answers to writes"),
     Assumption("more than three segments in a filter", "ARRAY_LENGTH_TOO_LONG"),
+    Assumption(
+        "custom attributes, applications",
+        "one, whatever the token; what other applications and the seller made comes with a seed",
+    ),
+    Assumption("custom attributes, own qualified keys", "not known: own ones have simple keys"),
+    Assumption("custom attributes, lag", "only the search by their values lags"),
+    Assumption("custom attributes, order of lists", "by key; created_at and updated_at are whole"),
+    Assumption(
+        "custom attributes, another's that may only be read or not be redefined", "403 FORBIDDEN"
+    ),
+    Assumption("custom attributes, another's that are hidden", "as if there were none"),
+    Assumption(
+        "custom attributes, version",
+        "an older one is CONFLICT, 409; one beyond the current, which is 0 before the first value, "
+        "BAD_REQUEST",
+    ),
+    Assumption(
+        "custom attributes, a write that changes nothing", "200; version and updated_at stay"
+    ),
+    Assumption("custom attributes, unknown and read-only fields in a write", "refused"),
+    Assumption(
+        "custom attributes, a repeated idempotency key",
+        "the first answer, even if what it wrote was changed or deleted since",
+    ),
+    Assumption(
+        "attribute definitions, number",
+        f"{MAX_DEFINITIONS} own ones, as Square tells of those of orders; else BAD_REQUEST",
+    ),
+    Assumption("attribute definitions, key or name of another", "CONFLICT, 409, on update too"),
+    Assumption("attribute definitions, an empty name or description", "as if absent, so cleared"),
+    Assumption("attribute definitions, an update that names nothing", "BAD_REQUEST"),
+    Assumption(
+        "Selection, schema",
+        f"all members required; 1 to {MAX_OPTIONS} options with names that differ, maxItems alike",
+    ),
+    Assumption(
+        "Selection, an update of its options",
+        "with enum the ids belong to the names in their order, without it to the same names; "
+        "values keep ids that are no options any more, and more than maxItems",
+    ),
+    Assumption("Selection, an empty list as a value", "accepted"),
+    Assumption(
+        "codes of values that do not fit their schema", "those of like fields of a customer"
+    ),
+    Assumption("DateTime and Duration", "accepted in definitions; values as in the schema file"),
+    Assumption("Number `-.`", "accepted, since the schema file has it; sought as 0"),
+    Assumption("null as a value", "as if absent, so refused; an empty text is a value"),
+    Assumption(
+        "custom attributes of merged profiles",
+        "the first profile named wins, the others fill its gaps; versions and times stay; reading "
+        "by an old id follows, writing is 404 NOT_FOUND",
+    ),
+    Assumption("custom attributes, version of their customer", "not raised"),
+    Assumption("filter by custom attribute, key that is not visible", "BAD_REQUEST"),
+    Assumption("filter by custom attribute, of another type", "BAD_REQUEST; one filter per key"),
+    Assumption("filter by text, words", "letters, digits and _ of any script, in a row"),
+    Assumption("filter by selection, names that are no options", "find nothing"),
+    Assumption("filter by date, a moment as a bound", "is the day it names in its own zone"),
+    Assumption("filter by number, bounds", "texts, as values are; at most five decimals"),
+    Assumption("filter by address, postal code", "whole, case-insensitive"),
     Assumption("cost of a bulk call against the rate limit", "one call"),
     Assumption(
         "rate limit",
-        "a bucket per token and process; it holds one second's worth, at least one call",
+        "a bucket per token and process; it holds one second's worth, at least one call; a 429 "
+        "has Retry-After (a setting)",
     ),
     Assumption(
         "body size",

@@ -1,6 +1,6 @@
 """What does an idempotency key stand for?
 
-The first answer to a create, of a customer or of anything else, for as long as it is remembered.
+The first answer to a write, of a customer or of anything else, for as long as it is remembered.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from typing import Any
 import orjson
 
 from etl.sandbox import errors
-from etl.sandbox.assumptions import KEY_LIFETIME, MAX_KEY_LENGTH
+from etl.sandbox.assumptions import MAX_KEY_LENGTH
 from etl.sandbox.calls import Call
 from etl.sandbox.errors import Problem, Refusal
+from etl.sandbox.settings import milliseconds
 from etl.sandbox.store.keys import Remembered
 
 
@@ -50,8 +51,15 @@ def take_needed(body: dict[str, Any], most: int = MAX_KEY_LENGTH) -> str:
 
 
 def digest(kind: str, data: object) -> bytes:
-    """Return what two creates of the same kind with the same data have in common."""
-    text = orjson.dumps([kind, data], option=orjson.OPT_SORT_KEYS)
+    """Return what two writes of the same kind with the same data have in common.
+
+    Raises Refusal for data that nothing could be.
+    """
+    try:
+        text = orjson.dumps([kind, data], option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:
+        # orjson reads 1,024 levels and writes 254.
+        raise Refusal(Problem("BAD_REQUEST", "The JSON body is nested too deeply.")) from None
     return hashlib.sha256(text).digest()
 
 
@@ -60,7 +68,7 @@ def answered(call: Call, key: str, digested: bytes, exists: Callable[[str], bool
 
     Raises Refusal for a key with other data, and for one whose customer or other thing is gone.
     """
-    known = call.store.keys.find(key, call.now - KEY_LIFETIME * 1000)
+    known = call.store.keys.find(key, call.now - milliseconds(call.settings.key_lifetime))
     if known is None:
         return None
     # A key outlives its profile: observed as a failure (a thread in the forum).

@@ -6,8 +6,9 @@ Every function reads one member and raises Refusal, in Square's words, if it is 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Any
+import difflib
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, TypeGuard
 
 from etl.sandbox.errors import Problem, Refusal, expected, missing, unknown_field, unserved
 
@@ -81,6 +82,24 @@ def texts_in(values: object, path: str) -> tuple[str, ...]:
     return tuple(values)
 
 
+def only_member(body: Mapping[str, Any], name: str) -> Any:
+    """Return the one member that a body has."""
+    unknown = [unknown_field(other) for other in body if other != name]
+    if unknown:
+        raise Refusal(*unknown)
+    if body.get(name) is None:
+        raise Refusal(missing(name))
+    return body[name]
+
+
+def check_number(number: int, most: int, field: str, none: str, many: str) -> None:
+    """Raise Refusal, by one code or the other, for no entries and for too many."""
+    if number == 0:
+        raise Refusal(Problem(none, "Expected at least one entry.", field))
+    if number > most:
+        raise Refusal(Problem(many, f"Expected at most {most} entries.", field))
+
+
 def one_of(value: str, choices: tuple[str, ...], path: str) -> str:
     """Return the value if it is one of the choices."""
     if value not in choices:
@@ -98,6 +117,17 @@ def recognised(value: Any, shape: Shape | None, inside: str, unknown: list[str])
         for name, inner in value.items()
         if name in shape
     }
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return the end of a sentence about a name that is not known: what may have been meant."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else "."
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Tell whether a JSON value is a number."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def check_members(

@@ -54,6 +54,11 @@ CODES_OF_THEIR_OWN = Change(
 GROUP_KEYS = Change(
     "2022-03-16", "a repeated key answers the group it made", "a repeated key makes a new group"
 )
+CUSTOM_ATTRIBUTES = Change(
+    "2022-05-12",
+    "custom attributes of customers, and a filter by them",
+    "their endpoints are no paths: 404; the filter is an unknown field",
+)
 NULL_CLEARS = Change(
     "2022-09-21", "null clears with X-Clear-Null: true", "null has no effect; empty texts clear"
 )
@@ -82,8 +87,8 @@ CARDS_RETIRED = Change(
 )
 CHANGES = (
     *(EMPTY_UPDATES_REFUSED, TAX_IDS_REFUSED, UNKNOWN_FIELDS_REFUSED, CODES_OF_THEIR_OWN),
-    *(GROUP_KEYS, NULL_CLEARS, PHONES_VALIDATED, BIRTHDAYS_ARE_DAYS, LENGTHS_LIMITED),
-    *(ADDRESSES_SPARSE, CARDS_RETIRED),
+    *(GROUP_KEYS, CUSTOM_ATTRIBUTES, NULL_CLEARS, PHONES_VALIDATED, BIRTHDAYS_ARE_DAYS),
+    *(LENGTHS_LIMITED, ADDRESSES_SPARSE, CARDS_RETIRED),
 )
 
 _BIRTHDAY = re.compile(rb'"birthday":"(\d{4}-\d\d-\d\d)"')
@@ -91,14 +96,14 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _log = logging.getLogger(__name__)
 
 
-def served(asked: str | None) -> str:
+def served(asked: str | None, default: str) -> str:
     """Return the version a request is answered with.
 
-    Without a header that is the newest; a date beyond the newest we know is served as the newest.
+    Without a header that is the default; a date beyond the newest we know is served as the newest.
     Raises Refusal for a date Square never published and for what is no date.
     """
     if asked is None or asked in PUBLISHED:
-        return asked or NEWEST
+        return asked or default
     if not _DATE.fullmatch(asked):
         raise Refusal(
             Problem(

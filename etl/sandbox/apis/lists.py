@@ -17,8 +17,8 @@ def page(
     told: Callable[[Record], bytes] = lambda record: record.body,
 ) -> bytes:
     """Answer a page of records under ``name``, each as it is told."""
-    after = paging.read_cursor(call.secret, query, call.now)
-    found = call.store.records.page(listing, after, query.limit)
+    after, size = call.page(query)
+    found = call.store.records.page(listing, after, size)
     members = []
     if found.records:
         members.append(b'"%b":[%b]' % (name.encode(), b",".join(map(told, found.records))))

@@ -30,7 +30,7 @@ from etl.sandbox.rules import orders as rules
 from etl.sandbox.rules.markets import currency
 from etl.sandbox.search import paging
 from etl.sandbox.search.selection import ALWAYS, Span
-from etl.sandbox.search.spans import span_in
+from etl.sandbox.search.spans import range_in
 from etl.sandbox.store.records import Link, Listing, Moment, Record
 
 _MAX_KEY = 192
@@ -221,5 +221,4 @@ def _span(filters: Mapping[str, Any], field: str) -> Span:
         detail = f"{path} must filter by the field that is sorted by, {field}, and no other."
         raise Refusal(Problem("BAD_REQUEST", detail, path))
     (name,) = named
-    path = f"{path}.{name}"
-    return span_in(object_in(given, name, path), "start_at", "end_at", path)
+    return range_in(given, name, f"{path}.")

@@ -27,12 +27,12 @@ def ids(merchant: Merchant) -> dict[str, str]:
 def list_segments(call: Call) -> bytes:
     """ListCustomerSegments."""
     query = paging.plain_list(call.parameters, "segments", _MAX_PAGE)
-    after = paging.read_cursor(call.secret, query, call.now)
+    after, size = call.page(query)
     known = list(ids(call.merchant))
     left = known if after is None else known[known.index(after.id) + 1 :]
-    shown = left[: query.limit]
+    shown = left[:size]
     answer: dict[str, Any] = {"segments": [_as_json(call.merchant, each) for each in shown]}
-    if len(left) > query.limit:
+    if len(left) > size:
         place = Place(0, shown[-1])
         answer["cursor"] = paging.make_cursor(call.secret, query, place, call.now)
     return orjson.dumps(answer)

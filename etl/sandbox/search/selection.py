@@ -7,20 +7,18 @@ revisions of profiles, and names the index that answers it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import orjson
 
 from etl.sandbox.search import segments
 
+if TYPE_CHECKING:
+    from etl.sandbox.search.attributes import Sought
+
 # The end of a revision that is still the current one.
 OPEN = 1 << 62
 CURRENT = f"until = {OPEN}"
-
-
-# An address without the punctuation that a fuzzy search does not see.
-_BARE_EMAIL = "replace(replace(replace(email_key, '.', ''), '_', ''), '@', '')"
-
 
 # What puts a profile into the segment that follows from it alone.
 _REACHABLE = "(email_key IS NOT NULL OR phone_key IS NOT NULL)"
@@ -60,6 +58,7 @@ class Selection:
     all_segments: tuple[str, ...] = ()
     no_segments: tuple[str, ...] = ()
     now: int = 0
+    attributes: tuple[Sought, ...] = ()
     order: Literal["name", "created"] = "name"
     descending: bool = False
 
@@ -98,7 +97,7 @@ def conditions(
             where.append(f"{column} = ?")
             values.append(value)
     for column, tokens in (
-        (_BARE_EMAIL, selection.email_tokens),
+        (bare_email("email_key"), selection.email_tokens),
         ("phone_key", selection.phone_tokens),
         ("reference_key", selection.reference_tokens),
     ):
@@ -141,6 +140,11 @@ def conditions(
     return where, values
 
 
+def bare_email(column: str) -> str:
+    """Say an address without the punctuation that a fuzzy search does not see."""
+    return f"replace(replace(replace({column}, '.', ''), '_', ''), '@', '')"
+
+
 def standings(selection: Selection) -> tuple[str, list[int]]:
     """Return the condition on standings that all wanted profiles meet, none if there is none."""
     known = segments.conditions(selection.now)
@@ -160,19 +164,28 @@ def _in_segment(name: str, now: int, values: list[object]) -> str:
     return f"EXISTS (SELECT 1 FROM standings WHERE customer_id = profiles.id AND {condition.sql})"
 
 
-def within(column: str, span: Span, where: list[str], values: list[object]) -> None:
-    """Add the conditions that keep a column inside a span."""
-    if span.start is not None:
+def within(
+    column: str,
+    span: tuple[int | str | None, int | str | None],
+    where: list[str],
+    values: list[object],
+) -> None:
+    """Add the conditions that keep a column inside a span, both ends included."""
+    start, end = span
+    if start is not None:
         where.append(f"{column} >= ?")
-        values.append(span.start)
-    if span.end is not None:
+        values.append(start)
+    if end is not None:
         where.append(f"{column} <= ?")
-        values.append(span.end)
+        values.append(end)
 
 
-def index(selection: Selection, few_updated: bool, counting: bool, by_segment: bool) -> str:
+def index(
+    selection: Selection, *, few_updated: bool, few_owners: bool, by_segment: bool, counting: bool
+) -> str:
     """Name the index that answers a selection; ``few_updated`` means its span of updates is short.
 
+    ``few_owners`` means that few customers have the values of custom attributes it asks for.
     Named, since SQLite has no statistics of a file that grows from nothing.
     """
     for value, name in (
@@ -182,8 +195,8 @@ def index(selection: Selection, few_updated: bool, counting: bool, by_segment: b
     ):
         if value is not None:
             return f"INDEXED BY profiles_by_{name}"
-    if selection.any_groups or selection.all_groups:
-        # The members of a group are found by their row numbers, which are no index.
+    if selection.any_groups or selection.all_groups or few_owners:
+        # These are found by their row numbers, which are no index.
         return "NOT INDEXED"
     if by_segment:
         return "INDEXED BY profiles_by_id"

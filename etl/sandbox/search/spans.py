@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from etl.sandbox.errors import Problem, Refusal
-from etl.sandbox.reading import text_in
+from etl.sandbox.reading import object_in, text_in
 from etl.sandbox.search.selection import Span
 from etl.sandbox.times import moment
 
@@ -29,6 +29,12 @@ def span_in(holder: Mapping[str, Any], start: str, end: str, path: str = "") -> 
     return Span(
         None if first is None else math.ceil(first), None if last is None else math.floor(last)
     )
+
+
+def range_in(holder: Mapping[str, Any], name: str, inside: str) -> Span:
+    """Return the span of a filter: the member of that name, with ``start_at`` and ``end_at``."""
+    path = inside + name
+    return span_in(object_in(holder, name, path), "start_at", "end_at", path)
 
 
 def _moment(holder: Mapping[str, Any], name: str, inside: str) -> Fraction | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from etl.sandbox.calls import Call
 from etl.sandbox.rules import customers as rules
-from etl.sandbox.seed import commerce, people
+from etl.sandbox.seed import attributes, commerce, people
 
 
 def fill(call: Call, profiles: int, number: int) -> dict[str, Any]:
@@ -20,6 +20,7 @@ def fill(call: Call, profiles: int, number: int) -> dict[str, Any]:
         if call.store.profiles.knows(person.id):
             continue
         _add(call, person, shop.join(person))
+        attributes.give(call, number, person.id, call.now - person.age)
         shop.serve(person)
         added += 1
         if not person.values:

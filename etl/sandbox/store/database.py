@@ -16,7 +16,17 @@ from typing import Any
 
 import orjson
 
-from etl.sandbox.store import groups, keys, log, profiles, records, standings, tokens
+from etl.sandbox.store import (
+    attributes,
+    groups,
+    keys,
+    log,
+    profiles,
+    records,
+    standings,
+    tokens,
+)
+from etl.sandbox.store.attributes import Attributes
 from etl.sandbox.store.groups import Groups
 from etl.sandbox.store.keys import Keys
 from etl.sandbox.store.log import Log
@@ -56,6 +66,7 @@ class Store:
         )
         self.profiles = Profiles(self._db)
         self.groups = Groups(self._db)
+        self.attributes = Attributes(self._db)
         self.records = Records(self._db)
         self.standings = Standings(self._db)
         self.keys = Keys(self._db)
@@ -150,7 +161,7 @@ class Store:
 
 
 def _statements() -> Iterator[str]:
-    for module in (profiles, groups, records, standings, keys, tokens, log):
+    for module in (profiles, groups, attributes, records, standings, keys, tokens, log):
         for statement in module.TABLES.split(";"):
             if statement.strip():
                 yield statement
