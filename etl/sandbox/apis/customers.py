@@ -61,14 +61,10 @@ def _created(call: Call, data: Mapping[str, Any], key: str | None, *, strict: bo
 
 def retrieve(call: Call, customer_id: str) -> bytes:
     """RetrieveCustomer; the id of a merged profile shows the one it became."""
-    return b'{"customer":%b}' % _found(call, customer_id)
-
-
-def _found(call: Call, customer_id: str) -> bytes:
     body = call.store.profiles.body(call.store.profiles.survivor(customer_id))
     if body is None:
         raise Refusal(errors.customer_not_found(customer_id))
-    return shown.profile(call, body)
+    return b'{"customer":%b}' % shown.profile(call, body)
 
 
 def update(call: Call, customer_id: str) -> bytes:
@@ -197,7 +193,17 @@ def bulk_update(call: Call) -> bytes:
 
 def bulk_retrieve(call: Call) -> bytes:
     """BulkRetrieveCustomers: one answer per distinct id, merges followed."""
-    return _each(call, _list_of_ids(call), lambda key, _: _found(call, key))
+    asked = _list_of_ids(call)
+    stored = {key: call.store.profiles.body(call.store.profiles.survivor(key)) for key in asked}
+    known = {key: body for key, body in stored.items() if body is not None}
+    told = dict(zip(known, shown.profiles(call, list(known.values())), strict=True))
+    return _each(call, asked, lambda key, _: _told(told, key))
+
+
+def _told(told: Mapping[str, bytes], customer_id: str) -> bytes:
+    if customer_id not in told:
+        raise Refusal(errors.customer_not_found(customer_id))
+    return told[customer_id]
 
 
 def bulk_delete(call: Call) -> bytes:
