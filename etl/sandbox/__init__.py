@@ -1,9 +1,10 @@
 """A local Square: the Customers API, stateful, on SQLite, to rehearse against.
 
-**What it does not do**: custom attributes, cards, orders, payments, webhooks, segments but for who
-can be reached, OAuth but for the status of a token. Asked for one of these it says so; it never
-pretends. What older Square-Versions do differently is one table in ``etl.sandbox.versions``; what
-Square leaves open and the sandbox had to decide is listed in ``etl.sandbox.assumptions``.
+**What it does not do**: custom attributes, cards, orders, payments, webhooks to other machines,
+segments but for who can be reached, OAuth but for the status of a token. Asked for one of these it
+says so; it never pretends. What older Square-Versions do differently is one table in
+``etl.sandbox.versions``; what Square leaves open and the sandbox had to decide is listed in
+``etl.sandbox.assumptions``.
 
 ::
 
@@ -14,7 +15,8 @@ A duty per room: ``routes`` which path, ``apis`` what each endpoint does, ``rule
 must be, ``search`` which profiles are asked for, ``store`` state, ``reading`` how a JSON body is
 taken apart, ``keys`` idempotency, ``errors`` Square's words, ``faults`` what goes wrong on purpose,
 ``edge``, ``tokens`` and ``versions`` what is checked first, ``control`` what Square has no call
-for, ``server`` and ``transport`` the two ways in.
+for, ``events`` what happened and ``deliveries`` how subscribers hear of it, ``server`` and
+``transport`` the two ways in.
 """
 
 from etl.sandbox.application import Sandbox

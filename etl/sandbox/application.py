@@ -10,7 +10,8 @@ import random
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ import orjson
 from etl.sandbox import edge, faults, ids, routes, tokens, versions
 from etl.sandbox.assumptions import BULK_BODY_LIMIT
 from etl.sandbox.calls import Call, Merchant
+from etl.sandbox.deliveries import Courier
 from etl.sandbox.errors import Refusal, as_errors, insufficient_scopes, unavailable
 from etl.sandbox.messages import Request, Response
 from etl.sandbox.routes import Route
@@ -70,6 +72,7 @@ class Sandbox:
             # Whoever can open the file owns it, even after its token was revoked.
             owner = TokenRow(tokens.ALL_SCOPES, owner=True, expires=None, revoked=False)
             self._store.tokens.put(tokens.digest(self.token), owner)
+        self._courier = Courier(self._reach, self._merchant, self._secret)
 
     @property
     def merchant_id(self) -> str:
@@ -142,7 +145,9 @@ class Sandbox:
                     tokens.require(call.token, route.scopes)
                 call.half = half
                 answer = route.handler(call, *path_ids)
-                return Response(200, versions.worded(answer, call.version), headers)
+            if call.errand is not None:
+                answer = call.errand()
+            return Response(200, versions.worded(answer, call.version), headers)
         except Refusal as refusal:
             return _refused(refusal, headers)
         except sqlite3.OperationalError as error:
@@ -202,8 +207,27 @@ class Sandbox:
         with self._lock, self._store.transaction(write=False):
             return self._store.log.entries()
 
+    def deliver(self) -> int:
+        """Send the events that are due to those who subscribed; return how many were taken.
+
+        Nothing is sent by itself: call this, or be inside ``delivering``.
+        """
+        return self._courier.deliver()
+
+    def delivering(self) -> AbstractContextManager[None]:
+        """Send events, in a thread of their own, for as long as the block lasts."""
+        return self._courier.delivering()
+
+    @contextmanager
+    def _reach(self, write: bool) -> Iterator[tuple[Store, int]]:
+        with self._lock, self._store.transaction(write=write):
+            yield self._store, self._now()
+
     def clear(self) -> int:
-        """Forget all profiles, keys and the log, keep the merchant; return how many there were."""
+        """Forget profiles, keys, events and the log, keep the merchant; return how many there were.
+
+        Subscriptions stay: they are the application's, as its tokens are.
+        """
         with self._lock, self._store.transaction(write=True):
             return self._store.clear()
 

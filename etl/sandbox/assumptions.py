@@ -11,6 +11,8 @@ from typing import NamedTuple
 MAX_KEY_LENGTH = 45
 KEY_LIFETIME = 24 * 3600
 CURSOR_LIFETIME = 300
+EVENT_LIFETIME = 28 * 24 * 3600
+MAX_URL_LENGTH = 2048
 BULK_LIMIT = 100
 SINGLE_BODY_LIMIT = 1 << 20
 # 100 profiles with every field at its limit, written as \uXXXX escapes, are 6.5 MB.
@@ -44,7 +46,7 @@ ASSUMPTIONS = (
         "idempotency key, an unusable one in bulk-create", "refuses the call, nothing is run"
     ),
     Assumption("idempotency key, lifetime", f"{KEY_LIFETIME // 3600} hours on the sandbox's clock"),
-    Assumption("idempotency key, space", "create, bulk-create and groups share one"),
+    Assumption("idempotency key, space", "creates of all kinds and bulk-create share one"),
     Assumption("idempotency key, sameness", "the same JSON members, whatever their order"),
     Assumption("idempotency key after a refused create", "not consumed"),
     Assumption("idempotency key after a delete", "stays consumed: IDEMPOTENCY_KEY_REUSED"),
@@ -114,6 +116,48 @@ ASSUMPTIONS = (
     Assumption(
         "body size",
         f"{SINGLE_BODY_LIMIT} bytes, {BULK_BODY_LIMIT} for bulk calls; else 413",
+    ),
+    Assumption(
+        "events nobody can ask for",
+        "not kept: those while the Events API was disabled and no subscription wanted them",
+    ),
+    Assumption(
+        "concurrent updates, of which the latest version is notified",
+        "writes come one after the other here, so every version has its event",
+    ),
+    Assumption("events of a merge", "customer.created, then customer.deleted in the order named"),
+    Assumption("phone of an event", "E.164; as typed where an older version let in no number"),
+    Assumption(
+        "the application's own calls, subscriptions and events",
+        "any other token lacks DEVELOPER_APPLICATION_WEBHOOKS: 403 INSUFFICIENT_SCOPES",
+    ),
+    Assumption("types of events the sandbox does not have", "INVALID_VALUE, in searches too"),
+    Assumption("order of a search for events", "by time, then as they happened; ASC by default"),
+    Assumption("api_version of an event's metadata", "the newest; days as the call's version"),
+    Assumption("a search for events of a location", "finds nothing: customers have no location"),
+    Assumption(
+        "subscription, what it needs",
+        "event_types and notification_url; enabled and the newest version by default",
+    ),
+    Assumption(
+        "subscription, read-only fields", "refused on create, ignored on update, null is absent"
+    ),
+    Assumption("subscription, where signature_key is told", "by create, retrieve and rotate only"),
+    Assumption(
+        "notification_url",
+        f"http or https to this machine, at most {MAX_URL_LENGTH} characters, else INVALID_VALUE; "
+        "no certificate is judged",
+    ),
+    Assumption("disabling a subscription", "gives up what waits for it"),
+    Assumption("emptying the sandbox", "forgets events and what waits; subscriptions stay"),
+    Assumption(
+        "waits between deliveries",
+        "counted from the event, on the sandbox's clock; what was missed is left out",
+    ),
+    Assumption("order of deliveries", "the oldest due first; a failed one lets the others pass"),
+    Assumption(
+        "test of a subscription",
+        "sent once, also to a disabled one, and not kept; no status_code if nobody answers",
     ),
     Assumption("merchants other than Square's eight countries", "no currency, no language"),
 )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
-from etl.sandbox import edge, ids
+from etl.sandbox import edge, events, ids
 from etl.sandbox.assumptions import SINGLE_BODY_LIMIT
+from etl.sandbox.events import Audience
 from etl.sandbox.faults import Script
 from etl.sandbox.messages import Request
 from etl.sandbox.store import Store
@@ -36,7 +37,8 @@ class Call:
 
     ``lag`` is how far list and search are behind, in milliseconds, ``keep`` how long the file has
     to remember for the sake of any lag. ``half`` asks bulk calls to stop half-way.
-    ``version`` is the Square-Version of the answer.
+    ``version`` is the Square-Version of the answer. An ``errand`` is run when the transaction is
+    over and nobody waits for it, and its answer is the call's.
     """
 
     request: Request
@@ -53,6 +55,8 @@ class Call:
     keep: int
     half: bool = False
     version: str = NEWEST
+    errand: Callable[[], bytes] | None = None
+    _audience: Audience | None = None
 
     @property
     def parameters(self) -> dict[str, str]:
@@ -74,8 +78,9 @@ class Call:
         customer: Mapping[str, Any],
         changes: Mapping[str, object],
         key: str | None = None,
+        merged: Sequence[Mapping[str, Any]] = (),
     ) -> None:
-        """Note an effective write."""
+        """Note an effective write, and its events; ``merged`` are the profiles of a merge."""
         self.store.log.add(
             Write(
                 timestamp(self.now),
@@ -88,6 +93,11 @@ class Call:
                 changes,
             )
         )
+        if self._audience is None:
+            self._audience = events.audience(self.store, self.now)
+        if not self._audience.is_empty:
+            for news in events.of_profile(action, customer, merged):
+                events.publish(self.store, self._audience, news, self.now)
 
     def log_other(
         self,

@@ -142,6 +142,12 @@ def group_not_found(group_id: str) -> Problem:
     return Problem("NOT_FOUND", f"Customer group with ID `{group_id}` not found.", status=404)
 
 
+def subscription_not_found(subscription_id: str) -> Problem:
+    """No such webhook subscription; worded like that of a customer."""
+    detail = f"Webhook subscription with ID `{subscription_id}` not found."
+    return Problem("NOT_FOUND", detail, status=404)
+
+
 def conflict() -> Problem:
     """The version given is not the stored one."""
     return Problem("CONFLICT", "The customer was changed by someone else.", status=409)

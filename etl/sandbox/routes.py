@@ -7,12 +7,13 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from etl.sandbox import control
-from etl.sandbox.apis import customers, groups, merchants, oauth, segments
+from etl.sandbox.apis import customers, events, groups, merchants, oauth, segments, webhooks
 from etl.sandbox.errors import unknown_path, wrong_method
 
 READ = ("CUSTOMERS_READ",)
 WRITE = ("CUSTOMERS_WRITE",)
 PROFILE = ("MERCHANT_PROFILE_READ",)
+APPLICATION = ("DEVELOPER_APPLICATION_WEBHOOKS",)
 
 
 class Route(NamedTuple):
@@ -50,6 +51,7 @@ OVERVIEW = "API reference, Customers API overview"
 _ID = "/v2/customers/{id}"
 _GROUPS = "/v2/customers/groups"
 _SEGMENTS = "/v2/customers/segments"
+_WEBHOOKS = "/v2/webhooks/subscriptions"
 
 ROUTES = (
     # Customers
@@ -111,6 +113,51 @@ ROUTES = (
     # OAuth
     _reads("POST", "/oauth2/token/status", "token-status", (), REFERENCE, oauth.token_status),
     # Webhook subscriptions and events
+    _reads(
+        *("GET", "/v2/webhooks/event-types", "list-webhook-event-types", APPLICATION, REFERENCE),
+        events.list_event_types,
+    ),
+    _reads(
+        *("GET", _WEBHOOKS, "list-subscriptions", APPLICATION, REFERENCE),
+        webhooks.list_subscriptions,
+    ),
+    _writes(
+        *("POST", _WEBHOOKS, "create-subscription", APPLICATION, REFERENCE),
+        webhooks.create_subscription,
+    ),
+    _reads(
+        *("GET", f"{_WEBHOOKS}/{{id}}", "retrieve-subscription", APPLICATION, REFERENCE),
+        webhooks.retrieve_subscription,
+    ),
+    _writes(
+        *("PUT", f"{_WEBHOOKS}/{{id}}", "update-subscription", APPLICATION, REFERENCE),
+        webhooks.update_subscription,
+    ),
+    _writes(
+        *("DELETE", f"{_WEBHOOKS}/{{id}}", "delete-subscription", APPLICATION, REFERENCE),
+        webhooks.delete_subscription,
+    ),
+    _writes(
+        *("POST", f"{_WEBHOOKS}/{{id}}/signature-key", "rotate-signature-key", APPLICATION),
+        *(REFERENCE, webhooks.rotate_signature_key),
+    ),
+    _reads(
+        *("POST", f"{_WEBHOOKS}/{{id}}/test", "test-subscription", APPLICATION, "SDK"),
+        webhooks.test_subscription,
+    ),
+    _reads("POST", "/v2/events", "search-events", APPLICATION, REFERENCE, events.search_events),
+    _writes(
+        *("PUT", "/v2/events/enable", "enable-events", APPLICATION, REFERENCE),
+        events.enable_events,
+    ),
+    _writes(
+        *("PUT", "/v2/events/disable", "disable-events", APPLICATION, REFERENCE),
+        events.disable_events,
+    ),
+    _reads(
+        *("GET", "/v2/events/types", "list-event-types", APPLICATION, REFERENCE),
+        events.list_event_types,
+    ),
     # Control: what Square has no call for
     *(
         Route(

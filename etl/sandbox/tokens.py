@@ -15,7 +15,13 @@ from etl.sandbox.store import Store
 from etl.sandbox.store.tokens import TokenRow
 
 # What the sandbox's own token may do.
-ALL_SCOPES = frozenset({"CUSTOMERS_READ", "CUSTOMERS_WRITE", "MERCHANT_PROFILE_READ"})
+ALL_SCOPES = frozenset(
+    {
+        *("CUSTOMERS_READ", "CUSTOMERS_WRITE", "MERCHANT_PROFILE_READ"),
+        # No seller can grant this one: the calls are for the application's own token.
+        "DEVELOPER_APPLICATION_WEBHOOKS",
+    }
+)
 
 
 def issue(chance: random.Random) -> str:

@@ -77,10 +77,15 @@ ADDRESSES_SPARSE = Change(
     "an update changes the address parts it names, {} none",
     "an update replaces the whole address, {} clears it",
 )
+TESTS_ANSWER_FLAT = Change(
+    "2026-01-22",
+    "a subscription's test answers its result at the root as well, with the URL and the filter",
+    "only as subscription_test_result, whose payload is a text",
+)
 CHANGES = (
     *(EMPTY_UPDATES_REFUSED, TAX_IDS_REFUSED, UNKNOWN_FIELDS_REFUSED, CODES_OF_THEIR_OWN),
     *(GROUP_KEYS, NULL_CLEARS, PHONES_VALIDATED, BIRTHDAYS_ARE_DAYS, LENGTHS_LIMITED),
-    ADDRESSES_SPARSE,
+    *(ADDRESSES_SPARSE, TESTS_ANSWER_FLAT),
 )
 
 _BIRTHDAY = re.compile(rb'"birthday":"(\d{4}-\d\d-\d\d)"')

@@ -24,7 +24,7 @@ CREATION_SOURCES = (
     "UNMERGE_RECOVERY",
 )
 _SORTS = ("DEFAULT", "CREATED_AT")
-_ORDERS = ("ASC", "DESC")
+ORDERS = ("ASC", "DESC")
 _MAX_PAGE = 100
 _MAX_SEGMENTS = 3
 
@@ -34,14 +34,14 @@ _NOT_YET = frozenset({"custom_attribute"})
 
 # The members a search may have, and those of each that has some.
 _TEXT: Shape = {"exact": None, "fuzzy": None}
-_RANGE: Shape = {"start_at": None, "end_at": None}
+RANGE: Shape = {"start_at": None, "end_at": None}
 _IDS: Shape = {"any": None, "all": None, "none": None}
 _FILTERS: Shape = {
     "email_address": _TEXT,
     "phone_number": _TEXT,
     "reference_id": _TEXT,
-    "created_at": _RANGE,
-    "updated_at": _RANGE,
+    "created_at": RANGE,
+    "updated_at": RANGE,
     "creation_source": {"values": None, "rule": None},
     "group_ids": _IDS,
     "segment_ids": _IDS,
@@ -57,7 +57,7 @@ def from_parameters(parameters: Mapping[str, str]) -> Query:
     if count not in ("true", "false"):
         raise Refusal(expected("boolean", "count"))
     field = one_of(parameters.get("sort_field", "DEFAULT"), _SORTS, "sort_field")
-    order = one_of(parameters.get("sort_order", "ASC"), _ORDERS, "sort_order")
+    order = one_of(parameters.get("sort_order", "ASC"), ORDERS, "sort_order")
     return Query(
         Selection(order="name" if field == "DEFAULT" else "created", descending=order == "DESC"),
         limit_in(parameters, _MAX_PAGE),
@@ -87,7 +87,7 @@ def from_body(body: Mapping[str, Any], reachable: str, *, strict: bool) -> Query
     query = object_in(body, "query", "query")
     sort = object_in(query, "sort", "query.sort")
     field = one_of(text_in(sort, "field", "query.sort.") or "DEFAULT", _SORTS, "query.sort.field")
-    order = one_of(text_in(sort, "order", "query.sort.") or "ASC", _ORDERS, "query.sort.order")
+    order = one_of(text_in(sort, "order", "query.sort.") or "ASC", ORDERS, "query.sort.order")
     filters = object_in(query, "filter", "query.filter")
     return Query(
         _selection(filters, reachable, field, order),
@@ -120,8 +120,8 @@ def _selection(
         email_tokens=email.tokens,
         phone_tokens=phone.tokens,
         reference_tokens=reference.tokens,
-        created=_span(filters, "created_at", inside),
-        updated=_span(filters, "updated_at", inside),
+        created=span(filters, "created_at", inside),
+        updated=span(filters, "updated_at", inside),
         sources=sources,
         without_sources=without,
         any_groups=tuple(dict.fromkeys(groups.get("any", ()))),
@@ -174,7 +174,8 @@ def _plus_form(phone: str) -> str | None:
     return "+" + "".join(digit for digit in phone if digit.isdecimal())
 
 
-def _span(filters: Mapping[str, Any], name: str, inside: str) -> Span:
+def span(filters: Mapping[str, Any], name: str, inside: str) -> Span:
+    """Return the span of time a filter asks for. Raises Refusal if it is none."""
     path = inside + name
     bounds = object_in(filters, name, path)
     start = _moment(bounds, "start_at", f"{path}.")

@@ -16,23 +16,35 @@ from typing import Any
 
 import orjson
 
-from etl.sandbox.store import groups, keys, log, profiles, tokens
+from etl.sandbox.store import (
+    deliveries,
+    events,
+    groups,
+    keys,
+    log,
+    profiles,
+    subscriptions,
+    tokens,
+)
+from etl.sandbox.store.deliveries import Deliveries
+from etl.sandbox.store.events import Events
 from etl.sandbox.store.groups import Groups
 from etl.sandbox.store.keys import Keys
 from etl.sandbox.store.log import Log
 from etl.sandbox.store.profiles import Profiles
+from etl.sandbox.store.subscriptions import Subscriptions
 from etl.sandbox.store.tokens import Tokens
 
 # Marks the file as ours, and its layout.
 _APPLICATION_ID = 0x53714C6F
-_LAYOUT = 3
+_LAYOUT = 4
 
 # Waiting for another process's transaction, in milliseconds.
 _PATIENCE = 30_000
 
 _SETTINGS = "CREATE TABLE settings (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID"
 # What forgetting all profiles leaves alone.
-_KEPT = ("settings", "tokens")
+_KEPT = ("settings", "tokens", "webhook_subscriptions")
 
 
 class SandboxFileError(Exception):
@@ -57,6 +69,9 @@ class Store:
         self.keys = Keys(self._db)
         self.tokens = Tokens(self._db)
         self.log = Log(self._db)
+        self.events = Events(self._db)
+        self.subscriptions = Subscriptions(self._db)
+        self.deliveries = Deliveries(self._db)
         try:
             self._prepare()
         except sqlite3.DatabaseError as error:
@@ -133,7 +148,7 @@ class Store:
         )
 
     def clear(self) -> int:
-        """Forget all but merchant, tokens and settings; return how many profiles there were."""
+        """Forget all but what ``_KEPT`` names; return how many profiles there were."""
         number = self.profiles.number()
         self._db.execute("PRAGMA defer_foreign_keys = ON")
         names = self._db.execute(
@@ -146,7 +161,7 @@ class Store:
 
 
 def _statements() -> Iterator[str]:
-    for module in (profiles, groups, keys, tokens, log):
+    for module in (profiles, groups, keys, tokens, log, events, subscriptions, deliveries):
         for statement in module.TABLES.split(";"):
             if statement.strip():
                 yield statement

@@ -28,6 +28,12 @@ OtherAction = Literal[
     "create-group",
     "update-group",
     "delete-group",
+    "create-subscription",
+    "update-subscription",
+    "delete-subscription",
+    "rotate-signature-key",
+    "enable-events",
+    "disable-events",
 ]
 
 
