@@ -21,7 +21,6 @@ import orjson
 from etl.sandbox import edge, faults, ids, routes, tokens, versions
 from etl.sandbox.assumptions import BULK_BODY_LIMIT
 from etl.sandbox.calls import Call, Merchant
-from etl.sandbox.deliveries import Courier
 from etl.sandbox.errors import Refusal, as_errors, insufficient_scopes, unavailable
 from etl.sandbox.messages import Request, Response
 from etl.sandbox.routes import Route
@@ -31,6 +30,8 @@ from etl.sandbox.times import timestamp
 
 if TYPE_CHECKING:
     import httpx
+
+    from etl.sandbox.courier import Courier
 
 _CONTROL = "/_sandbox/"
 # Locked beyond patience, no room on the disk: nothing was committed, later it may work.
@@ -72,7 +73,6 @@ class Sandbox:
             # Whoever can open the file owns it, even after its token was revoked.
             owner = TokenRow(tokens.ALL_SCOPES, owner=True, expires=None, revoked=False)
             self._store.tokens.put(tokens.digest(self.token), owner)
-        self._courier = Courier(self._reach, self._merchant, self._secret)
 
     @property
     def merchant_id(self) -> str:
@@ -212,11 +212,16 @@ class Sandbox:
 
         Nothing is sent by itself: call this, or be inside ``delivering``.
         """
-        return self._courier.deliver()
+        return self._courier().deliver()
 
     def delivering(self) -> AbstractContextManager[None]:
         """Send events, in a thread of their own, for as long as the block lasts."""
-        return self._courier.delivering()
+        return self._courier().delivering()
+
+    def _courier(self) -> Courier:
+        from etl.sandbox.courier import Courier
+
+        return Courier(self._reach, self._merchant, self._secret)
 
     @contextmanager
     def _reach(self, write: bool) -> Iterator[tuple[Store, int]]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import socket
+import ssl
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -166,6 +169,45 @@ def test_localhost_is_this_machine(square: Square, receiver: Receiver) -> None:
 
     assert square.sandbox.deliver() == 1
     assert receiver.next().headers["host"] == f"localhost:{receiver.port}"
+
+
+def test_localhost_may_be_ipv6(square: Square) -> None:
+    """A receiver that listens on ::1 alone is reached as localhost, and by its address."""
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with receiving(host="::1") as receiver:
+        for host in ("localhost", "[::1]"):
+            subscribe(square.client, f"http://{host}:{receiver.port}/")
+        create(square.client, "A")
+
+        assert square.sandbox.deliver() == 2
+
+
+def test_https_to_this_machine(square: Square, tmp_path: Path) -> None:
+    """A certificate of one's own will do (assumption)."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl makes the certificate")
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subprocess.run(
+        [
+            *(openssl, "req", "-x509", "-nodes", "-subj", "/CN=localhost", "-days", "2"),
+            *("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
+            *("-keyout", str(key), "-out", str(certificate)),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    with receiving(tls=tls) as receiver:
+        subscription = subscribe(square.client, f"https://localhost:{receiver.port}/hooks")
+        create(square.client, "A")
+
+        assert square.sandbox.deliver() == 1
+        assert genuine(receiver.next(), subscription)
 
 
 # Failures
