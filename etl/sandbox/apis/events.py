@@ -8,7 +8,8 @@ from etl.sandbox import events, versions
 from etl.sandbox.apis.customers import EMPTY
 from etl.sandbox.assumptions import EVENT_LIFETIME
 from etl.sandbox.calls import Call
-from etl.sandbox.search import happenings, paging
+from etl.sandbox.search import events as search
+from etl.sandbox.search import paging
 from etl.sandbox.versions import NEWEST
 
 
@@ -16,7 +17,7 @@ def search_events(call: Call) -> bytes:
     """SearchEvents: those of the last 28 days that happened while events were enabled."""
     # Without a body everything is asked for, as with an empty one.
     body = call.json() if call.request.body.strip() else {}
-    query, wanted = happenings.from_body(
+    query, wanted = search.from_body(
         body, call.merchant.id, not_before=call.now - EVENT_LIFETIME * 1000
     )
     after = paging.read_cursor(call.secret, query, call.now)
