@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
 from etl.sandbox import edge, events, ids
 from etl.sandbox.assumptions import SINGLE_BODY_LIMIT
-from etl.sandbox.events import Audience
+from etl.sandbox.events import Audience, News
 from etl.sandbox.faults import Script
 from etl.sandbox.messages import Request
+from etl.sandbox.search import paging
+from etl.sandbox.search.selection import Place
+from etl.sandbox.settings import Settings, milliseconds
 from etl.sandbox.store import Store
 from etl.sandbox.store.log import OtherAction, ProfileAction, Write
 from etl.sandbox.store.tokens import TokenRow
@@ -35,8 +38,9 @@ class Merchant:
 class Call:
     """One request inside its transaction, with all a handler may use.
 
-    ``lag`` is how far list and search are behind, in milliseconds, ``keep`` how long the file has
-    to remember for the sake of any lag. ``half`` asks bulk calls to stop half-way.
+    ``own`` are the settings of this process, ``settings`` those in force: the file may say more.
+    ``keep`` is how long the file has to remember for the sake of any lag, in milliseconds, and
+    ``remembered_from`` since when it does. ``half`` asks bulk calls to stop half-way.
     ``version`` is the Square-Version of the answer. An ``errand`` is run when the transaction is
     over and nobody waits for it, and its answer is the call's.
     """
@@ -51,8 +55,10 @@ class Call:
     token: TokenRow
     script: Script
     now: int
-    lag: int
+    own: Settings
+    settings: Settings
     keep: int
+    remembered_from: int
     half: bool = False
     version: str = NEWEST
     errand: Callable[[], bytes] | None = None
@@ -66,7 +72,14 @@ class Call:
     @property
     def shown(self) -> int | None:
         """The moment list and search show, None for now."""
-        return self.now - self.lag if self.lag else None
+        lag = milliseconds(self.settings.lag)
+        return max(self.now - lag, self.remembered_from) if lag else None
+
+    def page(self, query: paging.Query) -> tuple[Place | None, int]:
+        """Where the page asked for begins, None for the first, and how many rows it may hold."""
+        lifetime = milliseconds(self.settings.cursor_lifetime)
+        after = paging.read_cursor(self.secret, query, self.now, lifetime)
+        return after, min(query.limit, self.settings.short_pages or query.limit)
 
     def json(self, limit: int = SINGLE_BODY_LIMIT) -> dict[str, Any]:
         """The body, which must be a JSON object."""
@@ -93,11 +106,7 @@ class Call:
                 changes,
             )
         )
-        if self._audience is None:
-            self._audience = events.audience(self.store, self.now)
-        if not self._audience.is_empty:
-            for news in events.of_profile(action, customer, merged):
-                events.publish(self.store, self._audience, news, self.now)
+        self._publish(events.of_profile(action, customer, merged))
 
     def log_other(
         self,
@@ -107,8 +116,9 @@ class Call:
         customer_id: str = "",
         key: str | None = None,
     ) -> None:
-        """Note a write to something else than a profile; ``changes`` name what it is.
+        """Note a write to something else than a profile, and its events.
 
+        ``changes`` name what it is; of a custom attribute or its definition they are all of it.
         What such a write does to profiles, as of those in a group, is noted with each of them.
         """
         self.store.log.add(
@@ -123,10 +133,26 @@ class Call:
                 changes,
             )
         )
+        self._publish(events.of_other(self.store, action, changes, customer_id))
+
+    def _publish(self, happened: Iterable[News]) -> None:
+        if self._audience is None:
+            self._audience = events.audience(self.store, self.now)
+        # With nobody to hear of it no news is written: it takes a fifth of a bulk call's time.
+        if not self._audience.is_empty:
+            for news in happened:
+                events.publish(self.store, self._audience, news, self.now)
 
     def new_id(self) -> str:
         """Draw an id that nothing has: two processes may have been given the same chance."""
         while True:
             drawn = ids.customer_id(self.chance)
             if not self.store.profiles.knows(drawn) and self.store.groups.find(drawn) is None:
+                return drawn
+
+    def new_record_id(self, draw: Callable[[random.Random], str]) -> str:
+        """Draw the id of a card, gift card, order or payment that nothing has."""
+        while True:
+            drawn = draw(self.chance)
+            if not self.store.records.knows(drawn):
                 return drawn

@@ -10,11 +10,13 @@ from typing import Any
 
 import orjson
 
-from etl.sandbox import errors, seed, tokens
-from etl.sandbox.apis import segments
+from etl.sandbox import errors, seed, settings, tokens
+from etl.sandbox.apis import belongings, shown
 from etl.sandbox.calls import Call
 from etl.sandbox.errors import Problem, Refusal
+from etl.sandbox.reading import is_number
 from etl.sandbox.rules import customers as rules
+from etl.sandbox.settings import TEN_YEARS, milliseconds
 from etl.sandbox.store.tokens import TokenRow
 
 EMPTY = b"{}"
@@ -27,7 +29,7 @@ def issue_token(call: Call) -> bytes:
     if not isinstance(scopes, list) or not all(isinstance(scope, str) for scope in scopes):
         raise Refusal(errors.expected("array", "scopes"))
     lasting = body.get("expires_in") is None
-    expires = None if lasting else call.now + int(_number(body, "expires_in") * 1000)
+    expires = None if lasting else call.now + int(_seconds(body, "expires_in") * 1000)
     token = tokens.issue(call.chance)
     call.store.tokens.put(
         tokens.digest(token),
@@ -66,14 +68,19 @@ def merge(call: Call) -> bytes:
     profile = rules.as_profile(customer, call.now, call.now, call.merchant.country)
     call.store.profiles.insert(profile, call.now)
     call.store.profiles.merge(old_ids, profile.id)
-    carried = {"group_ids": group_ids} if group_ids else {}
+    carried: dict[str, object] = {"group_ids": group_ids} if group_ids else {}
+    attributes = call.store.attributes.merge(old_ids, profile.id, call.now, call.keep)
+    if attributes:
+        values_by_key = {value.key: orjson.loads(value.body) for value in attributes}
+        carried["custom_attributes"] = values_by_key
+    carried |= belongings.hand_over(call, old_ids, profile.id)
     call.log("merge", customer, {"from": old_ids, **values, **carried}, merged=merged)
-    return b'{"customer":%b}' % segments.shown(call, profile.body)
+    return b'{"customer":%b}' % shown.profile(call, profile.body)
 
 
 def set_faults(call: Call) -> bytes:
     """Put a plan in force; its calls are counted from now on. An empty plan ends all faults."""
-    call.script.play(call.json())
+    call.script.play(call.json(), call.merchant.country)
     return EMPTY
 
 
@@ -84,30 +91,42 @@ def read_log(call: Call) -> bytes:
 
 def advance_clock(call: Call) -> bytes:
     """Move the sandbox's clock forward, for all who use its file."""
-    seconds = _number(call.json(), "advance")
-    call.store.set("ahead", call.store.setting("ahead", 0) + int(seconds * 1000))
+    ahead = call.store.setting("ahead", 0) + int(_seconds(call.json(), "advance") * 1000)
+    if ahead > _FARTHEST:
+        raise Refusal(Problem("VALUE_TOO_HIGH", "The clock is centuries ahead.", "advance"))
+    call.store.set("ahead", ahead)
     return EMPTY
 
 
+def read_settings(call: Call) -> bytes:
+    """Return the settings in force."""
+    return orjson.dumps(call.settings._asdict())
+
+
+def change_settings(call: Call) -> bytes:
+    """Change settings for all who use the file; return those in force then."""
+    settings.change(call.store, call.json(), call.now)
+    call.settings = settings.in_force(call.store, call.own)
+    return read_settings(call)
+
+
 def fill(call: Call) -> bytes:
-    """Fill the directory with plausible profiles."""
+    """Fill the directory with plausible profiles and what belongs to them."""
     body = call.json()
     profiles, number = body.get("profiles"), body.get("seed", 0)
     if type(profiles) is not int or profiles < 0:
         raise Refusal(errors.expected("integer", "profiles"))
     if type(number) is not int:
         raise Refusal(errors.expected("integer", "seed"))
-    return orjson.dumps(seed.fill(call, profiles, number)._asdict())
+    return orjson.dumps(seed.fill(call, profiles, number))
 
 
-_TEN_YEARS = 10 * 366 * 86_400.0
+# There are no dates beyond the year 9999.
+_FARTHEST = 50 * milliseconds(TEN_YEARS)
 
 
-def _number(body: Mapping[str, Any], name: str) -> float:
+def _seconds(body: Mapping[str, Any], name: str) -> float:
     value = body.get(name)
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        raise Refusal(errors.expected("number", name))
-    # Far beyond, there are no dates that can be written down.
-    if not 0 <= value <= _TEN_YEARS:
+    if not is_number(value) or not 0 <= value <= TEN_YEARS:
         raise Refusal(errors.expected("number", name))
     return value

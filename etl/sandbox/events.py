@@ -15,34 +15,53 @@ import orjson
 
 from etl.sandbox.assumptions import EVENT_LIFETIME
 from etl.sandbox.errors import Problem, Refusal
+from etl.sandbox.ids import APPLICATION
 from etl.sandbox.rules.customers import e164
 from etl.sandbox.store import Store
+from etl.sandbox.store.attributes import HIDDEN
 from etl.sandbox.store.events import Event
-from etl.sandbox.store.log import ProfileAction
+from etl.sandbox.store.log import OtherAction, ProfileAction
 from etl.sandbox.times import timestamp
-from etl.sandbox.versions import NEWEST, worded
+from etl.sandbox.versions import CUSTOM_ATTRIBUTES, NEWEST, worded
 
 # The setting that tells whether the Events API is to find what happens.
 ENABLED = "events_enabled"
 
 
 class EventType(NamedTuple):
-    """A type of event, what it is about, and the first Square-Version that has it."""
+    """A type of event, what it is about, and the Square-Versions that have it."""
 
     name: str
     about: str
     since: str
+    before: str = "9"
 
     def in_version(self, version: str) -> bool:
         """Tell whether a Square-Version has this type."""
-        return self.since <= version
+        return self.since <= version < self.before
 
 
-# The API reference names the events, the release notes their first versions.
+def _of_attributes(owners: Sequence[str], *versions: str) -> Iterator[EventType]:
+    for owner in owners:
+        for about, verbs in (
+            ("custom_attribute_definition", ("created", "updated", "deleted")),
+            ("custom_attribute", ("updated", "deleted")),
+        ):
+            for verb in verbs:
+                yield EventType(f"customer.{about}.{owner}{verb}", about, *versions)
+
+
+# The API reference names the events, the release notes their first versions. Those of custom
+# attributes had other names at first.
+_RENAMED = "2022-08-17"
 EVENT_TYPES = (
     EventType("customer.created", "customer", "2021-02-26"),
     EventType("customer.updated", "customer", "2021-02-26"),
     EventType("customer.deleted", "customer", "2021-02-26"),
+    *_of_attributes(("owned.", "visible."), _RENAMED),
+    *_of_attributes(("", "public."), CUSTOM_ATTRIBUTES.since, _RENAMED),
+    EventType("gift_card.customer_linked", "gift_card", "2021-06-16"),
+    EventType("gift_card.customer_unlinked", "gift_card", "2021-06-16"),
 )
 BY_NAME = {type.name: type for type in EVENT_TYPES}
 
@@ -132,15 +151,56 @@ def of_profile(
         yield News("customer.deleted", old["id"], {"customer": old, **context})
 
 
+_OF_ATTRIBUTES: Mapping[OtherAction, tuple[str, str]] = {
+    "create-attribute-definition": ("custom_attribute_definition", "created"),
+    "update-attribute-definition": ("custom_attribute_definition", "updated"),
+    "delete-attribute-definition": ("custom_attribute_definition", "deleted"),
+    "upsert-attribute": ("custom_attribute", "updated"),
+    "delete-attribute": ("custom_attribute", "deleted"),
+}
+_OF_GIFT_CARDS: Mapping[OtherAction, str] = {
+    "link-gift-card": "linked",
+    "unlink-gift-card": "unlinked",
+}
+
+
+def of_other(
+    store: Store, action: OtherAction, changes: Mapping[str, Any], customer_id: str
+) -> Iterator[News]:
+    """Yield the events of a write to something else than a profile, from what is logged of it."""
+    if action in _OF_ATTRIBUTES:
+        about, verb = _OF_ATTRIBUTES[action]
+        object_id = changes["key"] if ":" in changes["key"] else f"{APPLICATION}:{changes['key']}"
+        if customer_id:
+            object_id = f"{object_id}:CUSTOMER:{customer_id}"
+        for owner in _owners(changes["key"], changes["visibility"]):
+            yield News(f"customer.{about}.{owner}{verb}", object_id, {about: changes})
+    elif action in _OF_GIFT_CARDS:
+        verb, card_id = _OF_GIFT_CARDS[action], changes["gift_card_id"]
+        record = store.records.find("gift_card", card_id)
+        assert record is not None, "it was linked or unlinked a moment ago"
+        told = {"gift_card": orjson.loads(record.body), f"{verb}_customer_id": customer_id}
+        yield News(f"gift_card.customer_{verb}", card_id, told)
+
+
+def _owners(key: str, visibility: str) -> Iterator[str]:
+    """Yield what the names of an attribute's events say of who may see it."""
+    own, public = ":" not in key, visibility != HIDDEN
+    if own:
+        yield from ("owned.", "")
+    if own or public:
+        yield "visible."
+    if public:
+        yield "public."
+
+
 def event_id(secret: bytes, event: Event) -> str:
     """Return the id of an event, the same whenever it is read or sent."""
     digest = hashlib.blake2b(b"event %d" % event.seq, key=secret, digest_size=16).digest()
     return str(uuid.UUID(bytes=digest, version=4))
 
 
-def envelope(
-    event: Event, named: str, merchant_id: str, country: str, version: str = NEWEST
-) -> bytes:
+def envelope(event: Event, named: str, merchant_id: str, country: str, version: str) -> bytes:
     """Return the JSON text of an event called ``named``, as a Square-Version words it."""
     type = BY_NAME[event.type]
     deleted = event.type.endswith(".deleted")

@@ -78,6 +78,14 @@ def test_a_subscription_needs_no_name(square: Square) -> None:
     assert made["event_types"] == types[:2]
 
 
+def test_the_default_version_is_the_applications(square: Square) -> None:
+    """Without api_version it is that of the application (SDK), which can be set."""
+    square.ok("POST", "/_sandbox/settings", {"default_version": "2022-09-21"})
+
+    assert subscribe(square)["api_version"] == "2022-09-21"
+    assert subscribe(square, api_version="2024-12-18")["api_version"] == "2024-12-18"
+
+
 def test_a_repeated_key_answers_the_first_subscription(square: Square) -> None:
     """The same key and data make one subscription; other data is refused (API reference)."""
     data = {"event_types": ["customer.created"], "notification_url": URL}

@@ -10,7 +10,6 @@ from etl.sandbox.assumptions import EVENT_LIFETIME
 from etl.sandbox.calls import Call
 from etl.sandbox.search import events as search
 from etl.sandbox.search import paging
-from etl.sandbox.versions import NEWEST
 
 
 def search_events(call: Call) -> bytes:
@@ -20,19 +19,20 @@ def search_events(call: Call) -> bytes:
     query, wanted = search.from_body(
         body, call.merchant.id, not_before=call.now - EVENT_LIFETIME * 1000
     )
-    after = paging.read_cursor(call.secret, query, call.now)
-    found = call.store.events.page(wanted, after, query.limit + 1) if wanted is not None else []
-    page = found[: query.limit]
+    after, size = call.page(query)
+    found = call.store.events.page(wanted, after, size + 1) if wanted is not None else []
+    page = found[:size]
     if not page:
         return EMPTY
+    version = call.settings.default_version
     ids = [events.event_id(call.secret, event) for event in page]
     texts = [
-        events.envelope(event, named, call.merchant.id, call.merchant.country)
+        events.envelope(event, named, call.merchant.id, call.merchant.country, version)
         for event, named in zip(page, ids, strict=True)
     ]
-    metadata = [{"event_id": named, "api_version": NEWEST} for named in ids]
+    metadata = [{"event_id": named, "api_version": version} for named in ids]
     members = [b'"events":[%b]' % b",".join(texts), b'"metadata":%b' % orjson.dumps(metadata)]
-    if len(found) > query.limit:
+    if len(found) > size:
         cursor = paging.make_cursor(call.secret, query, page[-1].place, call.now)
         members.append(b'"cursor":"%b"' % cursor.encode())
     return b"{%b}" % b",".join(members)
@@ -58,7 +58,7 @@ def _switch(call: Call, *, on: bool) -> bytes:
 def list_event_types(call: Call) -> bytes:
     """ListEventTypes, ListWebhookEventTypes: those of a Square-Version, by default the call's."""
     asked = call.parameters.get("api_version")
-    version = versions.served(asked) if asked else call.version
+    version = versions.served(asked or None, call.version)
     types = events.of_version(version)
     metadata = [
         {"event_type": type.name, "api_version_introduced": type.since, "release_status": "PUBLIC"}

@@ -15,12 +15,10 @@ from etl.sandbox import deliveries, errors, events, keys
 from etl.sandbox.apis.customers import EMPTY
 from etl.sandbox.calls import Call
 from etl.sandbox.errors import Problem, Refusal
-from etl.sandbox.reading import one_of, text_in
+from etl.sandbox.reading import check_members, flag_in, one_of, text_in
 from etl.sandbox.rules import samples
 from etl.sandbox.rules import subscriptions as rules
 from etl.sandbox.search import paging
-from etl.sandbox.search.query import ORDERS
-from etl.sandbox.store.keys import Remembered
 from etl.sandbox.store.subscriptions import Subscription
 from etl.sandbox.times import timestamp
 from etl.sandbox.versions import TESTS_ANSWER_FLAT
@@ -30,22 +28,18 @@ _MAX_PAGE = 100
 
 def list_subscriptions(call: Call) -> bytes:
     """ListWebhookSubscriptions: the oldest first, those that are enabled, without their keys."""
-    order = one_of(call.parameters.get("sort_order") or "ASC", ORDERS, "sort_order")
-    disabled = call.parameters.get("include_disabled") or "false"
-    if disabled not in ("true", "false"):
-        raise Refusal(errors.expected("boolean", "include_disabled"))
+    order = one_of(call.parameters.get("sort_order") or "ASC", ("ASC", "DESC"), "sort_order")
+    disabled = flag_in(call.parameters, "include_disabled")
     query = paging.plain_list(call.parameters, f"subscriptions {order} {disabled}", _MAX_PAGE)
+    after, size = call.page(query)
     found = call.store.subscriptions.page(
-        paging.read_cursor(call.secret, query, call.now),
-        query.limit + 1,
-        descending=order == "DESC",
-        disabled=disabled == "true",
+        after, size + 1, descending=order == "DESC", disabled=disabled
     )
-    page = found[: query.limit]
+    page = found[:size]
     answer: dict[str, Any] = {}
     if page:
         answer["subscriptions"] = [_as_json(subscription) for subscription in page]
-    if len(found) > query.limit:
+    if len(found) > size:
         answer["cursor"] = paging.make_cursor(call.secret, query, page[-1].place, call.now)
     return orjson.dumps(answer)
 
@@ -54,24 +48,21 @@ def create_subscription(call: Call) -> bytes:
     """CreateWebhookSubscription: its events are delivered from now on."""
     body = call.json()
     key = keys.take(body)
-    digest = keys.digest("subscription", body)
-    if key is not None:
-        known = keys.answered(call, key, digest, lambda made: _exists(call, made))
-        if known is not None:
-            return known
-    subscription = Subscription(
-        id=f"wbhk_{call.chance.getrandbits(128):032x}",
-        signature_key=deliveries.new_key(call.chance),
-        created=call.now,
-        updated=call.now,
-        **rules.judge_new(body),
-    )
-    call.store.subscriptions.put(subscription)
-    call.log_other("create-subscription", _logged(subscription), key=key)
-    answer = orjson.dumps({"subscription": _as_json(subscription, with_key=True)})
-    if key is not None:
-        call.store.keys.put(key, Remembered(digest, subscription.id, answer), call.now)
-    return answer
+
+    def make() -> tuple[str, bytes]:
+        subscription = Subscription(
+            id=f"wbhk_{call.chance.getrandbits(128):032x}",
+            signature_key=deliveries.new_key(call.chance),
+            created=call.now,
+            updated=call.now,
+            **rules.judge_new(body, call.settings.default_version),
+        )
+        call.store.subscriptions.put(subscription)
+        call.log_other("create-subscription", _logged(subscription), key=key)
+        shown = _as_json(subscription, with_key=True)
+        return subscription.id, orjson.dumps({"subscription": shown})
+
+    return keys.once(call, key, "subscription", body, lambda made: _exists(call, made), make)
 
 
 def retrieve_subscription(call: Call, subscription_id: str) -> bytes:
@@ -106,31 +97,22 @@ def rotate_signature_key(call: Call, subscription_id: str) -> bytes:
     subscription = _found(call, subscription_id)
     body = call.json() if call.request.body.strip() else {}
     key = keys.take(body)
-    if body:
-        raise Refusal(*map(errors.unknown_field, body))
-    digest = keys.digest("signature-key", subscription_id)
-    if key is not None:
-        known = keys.answered(call, key, digest, lambda made: _exists(call, made))
-        if known is not None:
-            return known
-    subscription = subscription._replace(
-        signature_key=deliveries.new_key(call.chance), updated=call.now
-    )
-    call.store.subscriptions.put(subscription)
-    call.log_other("rotate-signature-key", {"subscription_id": subscription_id}, key=key)
-    answer = orjson.dumps({"signature_key": subscription.signature_key})
-    if key is not None:
-        call.store.keys.put(key, Remembered(digest, subscription_id, answer), call.now)
-    return answer
+    check_members(body, {})
+
+    def make() -> tuple[str, bytes]:
+        new = deliveries.new_key(call.chance)
+        call.store.subscriptions.put(subscription._replace(signature_key=new, updated=call.now))
+        call.log_other("rotate-signature-key", {"subscription_id": subscription_id}, key=key)
+        return subscription_id, orjson.dumps({"signature_key": new})
+
+    return keys.once(call, key, "signature key", subscription_id, lambda _: True, make)
 
 
 def test_subscription(call: Call, subscription_id: str) -> bytes:
     """TestWebhookSubscription: sends a made-up event, once, and tells how it was taken."""
     subscription = _found(call, subscription_id)
     body = call.json() if call.request.body.strip() else {}
-    unknown = [name for name in body if name != "event_type"]
-    if unknown:
-        raise Refusal(*map(errors.unknown_field, unknown))
+    check_members(body, {"event_type": None})
     chosen = text_in(body, "event_type", "") or subscription.event_types[0]
     if chosen not in subscription.event_types:
         detail = f"The subscription is not notified of {chosen}."
@@ -178,7 +160,7 @@ def _exists(call: Call, subscription_id: str) -> bool:
 def _found(call: Call, subscription_id: str) -> Subscription:
     subscription = call.store.subscriptions.find(subscription_id)
     if subscription is None:
-        raise Refusal(errors.subscription_not_found(subscription_id))
+        raise Refusal(errors.not_found("Webhook subscription", subscription_id))
     return subscription
 
 

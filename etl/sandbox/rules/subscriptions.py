@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from etl.sandbox import events, versions
+from etl.sandbox import events
 from etl.sandbox.assumptions import MAX_URL_LENGTH
-from etl.sandbox.errors import Problem, Refusal, expected, unknown_field
-from etl.sandbox.reading import object_in, text_in, texts_in
+from etl.sandbox.errors import Problem, Refusal, expected, missing
+from etl.sandbox.reading import check_members, needed_object_in, text_in, texts_in
 from etl.sandbox.store.subscriptions import Subscription
+from etl.sandbox.versions import served
 
 MAX_NAME_LENGTH = 64
 _WRITABLE = ("name", "enabled", "event_types", "notification_url", "api_version")
@@ -22,15 +23,13 @@ _INSIDE = "subscription."
 _VISIBLE = re.compile(r"[!-~]+")
 
 
-def judge_new(body: Mapping[str, Any]) -> Mapping[str, Any]:
+def judge_new(body: Mapping[str, Any], default_version: str) -> Mapping[str, Any]:
     """Return the values of a new subscription by name. Raises Refusal for unusable ones."""
-    values = _values(body, ())
+    given = _values(body, ())
     for name in ("event_types", "notification_url"):
-        if name not in values:
-            raise Refusal(_missing(_INSIDE + name))
-    values.setdefault("enabled", True)
-    values.setdefault("name", None)
-    values.setdefault("api_version", versions.NEWEST)
+        if name not in given:
+            raise Refusal(missing(_INSIDE + name))
+    values = {"name": None, "enabled": True, "api_version": default_version, **given}
     _check_types(values["event_types"], values["api_version"])
     return values
 
@@ -44,13 +43,8 @@ def judge_change(body: Mapping[str, Any], subscription: Subscription) -> Subscri
 
 def _values(body: Mapping[str, Any], ignored: tuple[str, ...]) -> dict[str, Any]:
     """Return what a request sets; null is as good as absent."""
-    if body.get("subscription") is None:
-        raise Refusal(_missing("subscription"))
-    data = object_in(body, "subscription", "subscription")
-    unknown = [name for name in body if name != "subscription"]
-    unknown += [_INSIDE + name for name in data if name not in (*_WRITABLE, *ignored)]
-    if unknown:
-        raise Refusal(*map(unknown_field, unknown))
+    data = needed_object_in(body, "subscription", "subscription")
+    check_members(body, {"subscription": dict.fromkeys((*_WRITABLE, *ignored))})
     enabled, types = data.get("enabled"), data.get("event_types")
     if enabled is not None and not isinstance(enabled, bool):
         raise Refusal(expected("boolean", f"{_INSIDE}enabled"))
@@ -60,13 +54,9 @@ def _values(body: Mapping[str, Any], ignored: tuple[str, ...]) -> dict[str, Any]
         "enabled": enabled,
         "event_types": None if types is None else _types(types),
         "notification_url": None if url is None else _url(url),
-        "api_version": None if version is None else versions.served(version),
+        "api_version": None if version is None else served(version, version),
     }
     return {name: value for name, value in values.items() if value is not None}
-
-
-def _missing(path: str) -> Problem:
-    return Problem("MISSING_REQUIRED_PARAMETER", f"{path} is required.", path)
 
 
 def _name(data: Mapping[str, Any]) -> str | None:

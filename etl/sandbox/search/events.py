@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from etl.sandbox import events
-from etl.sandbox.errors import Refusal, expected, unknown_field
-from etl.sandbox.reading import Shape, object_in, one_of, recognised, text_in, texts_in
+from etl.sandbox.errors import Refusal, expected
+from etl.sandbox.reading import Shape, check_members, object_in, one_of, text_in, texts_in
+from etl.sandbox.search.filters import RANGE
 from etl.sandbox.search.paging import Query, digest, page_size
-from etl.sandbox.search.query import ORDERS, RANGE, span
 from etl.sandbox.search.selection import Span
+from etl.sandbox.search.spans import range_in
 from etl.sandbox.store.events import Wanted
 from etl.sandbox.versions import NEWEST
 
+_ORDERS = ("ASC", "DESC")
 _MAX_PAGE = 100
 _LISTS = ("event_types", "merchant_ids", "location_ids")
 _FILTER: Shape = {**dict.fromkeys(_LISTS), "created_at": RANGE}
@@ -28,10 +30,7 @@ def from_body(
 
     Raises Refusal for what it does not understand.
     """
-    unknown: list[str] = []
-    body = recognised(body, _BODY, "", unknown)
-    if unknown:
-        raise Refusal(*map(unknown_field, unknown))
+    check_members(body, _BODY)
     limit = body.get("limit")
     if limit is not None and type(limit) is not int:
         raise Refusal(expected("integer", "limit"))
@@ -39,7 +38,7 @@ def from_body(
     query = object_in(body, "query", "query")
     sort = object_in(query, "sort", "query.sort")
     one_of(text_in(sort, "field", "query.sort.") or "DEFAULT", ("DEFAULT",), "query.sort.field")
-    order = one_of(text_in(sort, "order", "query.sort.") or "ASC", ORDERS, "query.sort.order")
+    order = one_of(text_in(sort, "order", "query.sort.") or "ASC", _ORDERS, "query.sort.order")
     filters = object_in(query, "filter", "query.filter")
     asked = Query(
         selection=None,
@@ -61,7 +60,7 @@ def _wanted(
     )
     if types is not None:
         events.check_types(types, NEWEST, f"{inside}event_types")
-    created = span(filters, "created_at", inside)
+    created = range_in(filters, "created_at", inside)
     # No event of those there are is tied to a location.
     if locations is not None or (merchants is not None and merchant_id not in merchants):
         return None
