@@ -12,6 +12,8 @@ import random
 import string
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+# The one application there is.
+APPLICATION = "sandbox-sq0idb-local"
 _LETTERS = (string.ascii_letters + string.digits).encode()
 # A letter or digit for every byte.
 _MIXED = bytes(_LETTERS[byte % len(_LETTERS)] for byte in range(256))

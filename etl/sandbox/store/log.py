@@ -42,6 +42,12 @@ OtherAction = Literal[
     "unlink-gift-card",
     "create-order",
     "create-payment",
+    "create-subscription",
+    "update-subscription",
+    "delete-subscription",
+    "rotate-signature-key",
+    "enable-events",
+    "disable-events",
 ]
 
 
