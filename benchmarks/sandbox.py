@@ -181,7 +181,7 @@ def loaded(server: Server, people: Sequence[Customer], connections: int) -> Load
 
 def _all_exchanged(connection: socket.socket, requests: Sequence[bytes]) -> bool:
     """Make the calls, and tell whether any answer holds an error."""
-    return any([b'"errors"' in exchanged(connection, request) for request in requests])
+    return any(b'"errors"' in exchanged(connection, request) for request in requests)
 
 
 class Directory(NamedTuple):
