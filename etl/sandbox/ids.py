@@ -9,12 +9,13 @@ from __future__ import annotations
 import random
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_PAIRS = [first + second for first in ALPHABET for second in ALPHABET]
 
 
 def customer_id(chance: random.Random) -> str:
     """Draw a customer id."""
     number = chance.getrandbits(128) << 2
-    return "".join(ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5))
+    return "".join(_PAIRS[(number >> shift) & 1023] for shift in range(120, -1, -10))
 
 
 def merchant_id(chance: random.Random) -> str:

@@ -6,7 +6,7 @@ The first answer to a create, of a customer or of a group, for as long as it is 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
@@ -15,6 +15,7 @@ from etl.sandbox import errors
 from etl.sandbox.assumptions import KEY_LIFETIME, MAX_KEY_LENGTH
 from etl.sandbox.calls import Call
 from etl.sandbox.errors import Problem, Refusal
+from etl.sandbox.store.keys import Remembered
 
 
 def take(body: dict[str, Any]) -> str | None:
@@ -51,10 +52,21 @@ def answered(call: Call, key: str, digested: bytes, exists: Callable[[str], bool
 
     Raises Refusal for a key with other data, and for one whose customer or group is gone.
     """
-    known = call.store.keys.find(key, call.now - KEY_LIFETIME * 1000)
-    if known is None:
+    return repeated(known(call, [key]).get(key), digested, exists)
+
+
+def known(call: Call, keys: Sequence[str]) -> dict[str, Remembered]:
+    """Return what these keys stand for, without those that are new."""
+    return call.store.keys.find(keys, call.now - KEY_LIFETIME * 1000)
+
+
+def repeated(
+    remembered: Remembered | None, digested: bytes, exists: Callable[[str], bool]
+) -> bytes | None:
+    """Return the answer a key stands for, as ``answered`` does."""
+    if remembered is None:
         return None
     # A key outlives its profile: observed as a failure (a thread in the forum).
-    if known.digest != digested or not exists(known.made):
+    if remembered.digest != digested or not exists(remembered.made):
         raise Refusal(errors.key_reused())
-    return known.answer
+    return remembered.answer

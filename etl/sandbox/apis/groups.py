@@ -54,7 +54,7 @@ def create_group(call: Call) -> bytes:
     call.log_other("create-group", {"group_id": group.id, "name": group.name}, key=given)
     answer = orjson.dumps({"group": _as_json(group)})
     if key is not None:
-        call.store.keys.put(key, Remembered(digest, group.id, answer), call.now)
+        call.store.keys.put({key: Remembered(digest, group.id, answer)}, call.now)
     return answer
 
 

@@ -385,7 +385,6 @@ def as_profile(customer: Mapping[str, Any], created: int, now: int, country: str
     reference = customer.get("reference_id")
     return Profile(
         id=customer["id"],
-        body=orjson.dumps(customer),
         version=customer["version"],
         created=created,
         updated=whole_second(now),
@@ -395,6 +394,7 @@ def as_profile(customer: Mapping[str, Any], created: int, now: int, country: str
         email_key=email.lower() if email else None,
         phone_key=_phone_key(phone, country) if phone else None,
         reference_key=reference.lower() if reference else None,
+        body=orjson.dumps(customer),
         groups=tuple(customer.get("group_ids", ())),
     )
 
