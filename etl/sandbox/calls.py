@@ -150,11 +150,18 @@ class Call:
                 events.publish(self.store, self._audience, news, self.now)
 
     def new_id(self) -> str:
-        """Draw an id that nothing has: two processes may have been given the same chance."""
-        while True:
-            drawn = ids.customer_id(self.chance)
-            if not self.store.profiles.knows(drawn) and self.store.groups.find(drawn) is None:
-                return drawn
+        """Draw an id that nothing has."""
+        (drawn,) = self.new_ids(1)
+        return drawn
+
+    def new_ids(self, number: int) -> list[str]:
+        """Draw ids that nothing has: two processes may have been given the same chance."""
+        free: list[str] = []
+        while len(free) < number:
+            drawn = [ids.customer_id(self.chance) for _ in range(number - len(free))]
+            taken = self.store.profiles.known(drawn) | self.store.groups.known(drawn)
+            free += [one for one in drawn if one not in taken]
+        return free
 
     def new_record_id(self, draw: Callable[[random.Random], str]) -> str:
         """Draw the id of a card, gift card, order or payment that nothing has."""

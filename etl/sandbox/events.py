@@ -16,7 +16,7 @@ import orjson
 from etl.sandbox.assumptions import EVENT_LIFETIME
 from etl.sandbox.errors import Problem, Refusal
 from etl.sandbox.ids import APPLICATION
-from etl.sandbox.rules.customers import e164
+from etl.sandbox.rules.phones import e164
 from etl.sandbox.store import Store
 from etl.sandbox.store.attributes import HIDDEN
 from etl.sandbox.store.events import Event

@@ -100,6 +100,9 @@ class Store:
         # can bear.
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.execute("PRAGMA cache_size = -32000")
+        # A bulk create changes a page of most indexes for each of its profiles. Putting them in
+        # their places after 64 MB instead of 4 writes each of them once for many changes.
+        self._db.execute("PRAGMA wal_autocheckpoint = 16000")
         self._db.execute("PRAGMA foreign_keys = ON")
         with self.transaction(write=True):
             (marked,) = self._db.execute("PRAGMA application_id").fetchone()
@@ -139,8 +142,10 @@ class Store:
         self._db.execute("BEGIN IMMEDIATE" if write else "BEGIN")
         try:
             yield
+            self.log.write()
             self._db.execute("COMMIT")
         except BaseException:
+            self.log.drop()
             # A full disk makes SQLite roll back by itself.
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
