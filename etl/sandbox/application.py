@@ -10,7 +10,8 @@ import random
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ from etl.sandbox.routes import Route
 from etl.sandbox.store import Store
 from etl.sandbox.store.tokens import TokenRow
 from etl.sandbox.times import timestamp
+from etl.sandbox.traffic import Traffic
 
 if TYPE_CHECKING:
     import httpx
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 _CONTROL = "/_sandbox/"
 # Locked beyond patience, no room on the disk: nothing was committed, later it may work.
 _PASSING = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+# Whoever can open the file owns it, even after its token was revoked.
+_OWNER = TokenRow(tokens.ALL_SCOPES, owner=True, expires=None, revoked=False)
 
 
 class Sandbox:
@@ -57,6 +61,8 @@ class Sandbox:
         self._clock = clock
         self._chance = random.Random() if chance is None else chance
         self._lag = round(lag * 1000)
+        self.rate = rate
+        self.traffic = Traffic()
         self._pace = edge.Pace(rate)
         self._script = faults.Script(routes.ENDPOINTS)
         self._lock = threading.Lock()
@@ -67,9 +73,7 @@ class Sandbox:
             longest = max(self._lag, self._store.setting("longest_lag", 0))
             self._store.set("longest_lag", longest)
             self.token = tokens.owners_token(self._secret) if token is None else token
-            # Whoever can open the file owns it, even after its token was revoked.
-            owner = TokenRow(tokens.ALL_SCOPES, owner=True, expires=None, revoked=False)
-            self._store.tokens.put(tokens.digest(self.token), owner)
+            self._store.tokens.put(tokens.digest(self.token), _OWNER)
 
     @property
     def merchant_id(self) -> str:
@@ -100,13 +104,38 @@ class Sandbox:
         ``sleep`` waits out a scripted delay that comes before the commit. Without it such a delay
         is told like one that comes after.
         """
+        began = time.perf_counter()
         request_id = ids.request_id(self._chance)
         named = {"content-type": "application/json", "x-request-id": request_id}
+        endpoint, chosen = "", None
         try:
             route, path_ids = routes.find(request.method, request.path)
         except Refusal as refusal:
-            return _refused(refusal, named)
-        chosen = None if route.owner else self._next_fault(route)
+            answer = _refused(refusal, named)
+        else:
+            endpoint = route.name
+            chosen = None if route.owner else self._next_fault(route)
+            answer = self._answer(route, path_ids, request, request_id, named, chosen, sleep)
+        self.traffic.note(
+            request,
+            answer,
+            endpoint,
+            None if chosen is None else chosen.fault,
+            self._clock(),
+            (time.perf_counter() - began) * 1000,
+        )
+        return answer
+
+    def _answer(
+        self,
+        route: Route,
+        path_ids: list[str],
+        request: Request,
+        request_id: str,
+        named: dict[str, str],
+        chosen: faults.Chosen | None,
+        sleep: Callable[[float], object] | None,
+    ) -> Response:
         if chosen is None:
             return self._carry_out(route, path_ids, request, request_id, named)
         fault = chosen.fault
@@ -134,7 +163,7 @@ class Sandbox:
         half: bool = False,
     ) -> Response:
         try:
-            with self._lock, self._store.transaction(write=route.writes):
+            with self._alone(write=route.writes):
                 call = self._admit(route, request, request_id)
                 if not route.owner:
                     call.version = versions.served(request.headers.get("square-version"))
@@ -145,10 +174,17 @@ class Sandbox:
                 return Response(200, versions.worded(answer, call.version), headers)
         except Refusal as refusal:
             return _refused(refusal, headers)
+
+    @contextmanager
+    def _alone(self, *, write: bool) -> Iterator[None]:
+        """Be the only one to use the store, in one transaction of its file."""
+        try:
+            with self._lock, self._store.transaction(write=write):
+                yield
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF not in _PASSING:
                 raise
-            return _refused(unavailable(f"The sandbox's file: {error}"), headers)
+            raise unavailable(f"The sandbox's file: {error}") from error
 
     def _admit(self, route: Route, request: Request, request_id: str) -> Call:
         now = self._now()
@@ -158,10 +194,15 @@ class Sandbox:
         if not route.owner:
             self._pace.spend(digest, now)
         edge.check_size(request.body, BULK_BODY_LIMIT)
+        return self._call(request, request_id, route.name, token, now)
+
+    def _call(
+        self, request: Request, request_id: str, endpoint: str, token: TokenRow, now: int
+    ) -> Call:
         return Call(
             request=request,
             request_id=request_id,
-            endpoint=route.name,
+            endpoint=endpoint,
             store=self._store,
             chance=self._chance,
             merchant=self._merchant,
@@ -172,6 +213,16 @@ class Sandbox:
             lag=self._lag,
             keep=self._store.setting("longest_lag", 0),
         )
+
+    @contextmanager
+    def visited(self, request: Request, name: str, *, write: bool) -> Iterator[Call]:
+        """Give a call of the owner's to what is no endpoint, inside its transaction.
+
+        It has neither pace nor faults; whether the owner is asking is left to the one who asks.
+        """
+        request_id = ids.request_id(self._chance)
+        with self._alone(write=write):
+            yield self._call(request, request_id, name, _OWNER, self._now())
 
     def control(self, call: str, body: dict[str, Any]) -> Any:
         """Make a control call, such as ``control("merge", {"from": [...]})``; return its answer.

@@ -74,10 +74,11 @@ class Chosen:
 
 @dataclass(slots=True)
 class Script:
-    """The plan in force and the calls counted since it was set."""
+    """The plan in force, as it was asked for, and the calls counted since it was set."""
 
     endpoints: Sequence[str]
     plan: Sequence[Fault] = ()
+    asked: Sequence[Mapping[str, Any]] = ()
     seed: int = 0
     calls: Counter[str] = field(default_factory=Counter)
 
@@ -91,7 +92,7 @@ class Script:
         self.plan = [
             _read(entry, f"plan[{number}]", self.endpoints) for number, entry in enumerate(plan)
         ]
-        self.seed, self.calls = seed, Counter()
+        self.asked, self.seed, self.calls = plan, seed, Counter()
 
     def next(self, endpoint: str) -> Chosen | None:
         """Count a call and return the first fault of the plan that meets it."""

@@ -144,7 +144,7 @@ def find(method: str, path: str) -> tuple[Route, list[str]]:
     steps = path.split("/")
     if steps[:3] == ["", "v2", "customers"] and steps[3:4] and steps[3] in _NOT_YET:
         raise unknown_path(f"This sandbox does not serve {steps[3]} yet.")
-    found = [(route, ids) for route in ROUTES if (ids := _match(route.path, steps)) is not None]
+    found = [(route, ids) for route in ROUTES if (ids := match(route.path, steps)) is not None]
     # A path written out, such as bulk-create, is not the id of a customer.
     found = [entry for entry in found if not entry[1]] or found
     for route, ids in found:
@@ -155,7 +155,8 @@ def find(method: str, path: str) -> tuple[Route, list[str]]:
     raise unknown_path()
 
 
-def _match(template: str, steps: list[str]) -> list[str] | None:
+def match(template: str, steps: list[str]) -> list[str] | None:
+    """Return the ids in a path that has the form of a template, None if it has not."""
     wanted = template.split("/")
     if len(wanted) != len(steps):
         return None
