@@ -11,19 +11,27 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from etl.sandbox import edge, faults, ids, routes, tokens, versions
+from etl.sandbox import edge, faults, ids, others, routes, settings, spoiling, tokens, versions
 from etl.sandbox.assumptions import BULK_BODY_LIMIT
 from etl.sandbox.calls import Call, Merchant
-from etl.sandbox.errors import Refusal, as_errors, insufficient_scopes, unavailable
+from etl.sandbox.errors import (
+    Refusal,
+    as_errors,
+    insufficient_scopes,
+    paused,
+    rate_limited,
+    unavailable,
+)
 from etl.sandbox.messages import Request, Response
 from etl.sandbox.routes import Route
+from etl.sandbox.settings import Settings
 from etl.sandbox.store import Store
 from etl.sandbox.store.tokens import TokenRow
 from etl.sandbox.times import timestamp
@@ -59,19 +67,18 @@ class Sandbox:
         chance: random.Random | None = None,
     ) -> None:
         self._clock = clock
-        self._chance = random.Random() if chance is None else chance
-        self._lag = round(lag * 1000)
-        self.rate = rate
+        # Strangers see request ids too: from those of a plain Random they could tell the token.
+        self._chance = random.SystemRandom() if chance is None else chance
+        self._own = _own_settings(lag, rate)
+        self._pace = edge.Pace()
         self.traffic = Traffic()
-        self._pace = edge.Pace(rate)
         self._script = faults.Script(routes.ENDPOINTS)
         self._lock = threading.Lock()
         self._store = Store(path)
         with self._store.transaction(write=True):
             self._merchant = self._open_merchant(country)
             self._secret = bytes.fromhex(self._store.setting("secret"))
-            longest = max(self._lag, self._store.setting("longest_lag", 0))
-            self._store.set("longest_lag", longest)
+            settings.remember(self._store, lag, self._now())
             self.token = tokens.owners_token(self._secret) if token is None else token
             self._store.tokens.put(tokens.digest(self.token), _OWNER)
 
@@ -107,23 +114,19 @@ class Sandbox:
         began = time.perf_counter()
         request_id = ids.request_id(self._chance)
         named = {"content-type": "application/json", "x-request-id": request_id}
-        endpoint, chosen = "", None
+        endpoint, met = "", faults.NOTHING
         try:
             route, path_ids = routes.find(request.method, request.path)
         except Refusal as refusal:
             answer = _refused(refusal, named)
         else:
             endpoint = route.name
-            chosen = None if route.owner else self._next_fault(route)
-            answer = self._answer(route, path_ids, request, request_id, named, chosen, sleep)
-        self.traffic.note(
-            request,
-            answer,
-            endpoint,
-            None if chosen is None else chosen.fault,
-            self._clock(),
-            (time.perf_counter() - began) * 1000,
-        )
+            if not route.owner:
+                with self._lock:
+                    met = self._script.next(route.name)
+            answer = self._answer(route, path_ids, request, named, met, sleep)
+        took = time.perf_counter() - began
+        self.traffic.note(request, answer, endpoint, met, self._clock(), took * 1000)
         return answer
 
     def _answer(
@@ -131,27 +134,40 @@ class Sandbox:
         route: Route,
         path_ids: list[str],
         request: Request,
-        request_id: str,
         named: dict[str, str],
-        chosen: faults.Chosen | None,
+        met: faults.Met,
         sleep: Callable[[float], object] | None,
     ) -> Response:
-        if chosen is None:
-            return self._carry_out(route, path_ids, request, request_id, named)
-        fault = chosen.fault
-        if fault.when == "before" and fault.do != "delay":
-            return faults.spoil(chosen, Response(200, b"{}", named))
-        if fault.when == "before" and sleep is not None:
-            sleep(fault.seconds)
-            return self._carry_out(route, path_ids, request, request_id, named)
-        answer = self._carry_out(
-            route, path_ids, request, request_id, named, half=fault.when == "mid"
-        )
-        return faults.spoil(chosen, answer)
+        acts, chosen = met
+        request_id = named["x-request-id"]
+        for act in acts:
+            if act.fault.when == "before":
+                self._let_act(act, request, request_id, path_ids)
+        if chosen and chosen.fault.when == "before" and chosen.fault.do != "delay":
+            answer = Response(200, b"{}", named)
+        else:
+            if chosen and chosen.fault.when == "before" and sleep is not None:
+                sleep(chosen.fault.seconds)
+                chosen = None
+            half = chosen is not None and chosen.fault.when == "mid"
+            answer = self._carry_out(route, path_ids, request, request_id, named, half=half)
+        for act in acts:
+            if act.fault.when == "after":
+                self._let_act(act, request, request_id, path_ids, answer.body)
+        return spoiling.spoil(chosen, answer) if chosen else answer
 
-    def _next_fault(self, route: Route) -> faults.Chosen | None:
-        with self._lock:
-            return self._script.next(route.name)
+    def _let_act(
+        self,
+        act: faults.Chosen,
+        request: Request,
+        request_id: str,
+        path_ids: list[str],
+        answer: bytes = b"",
+    ) -> None:
+        nobody = TokenRow(frozenset(), owner=False, expires=None, revoked=False)
+        with suppress(Refusal), self._alone(write=True):
+            call = self._call(request, request_id, others.ENDPOINT, nobody)
+            others.act(act, call, path_ids, answer)
 
     def _carry_out(
         self,
@@ -166,7 +182,9 @@ class Sandbox:
             with self._alone(write=route.writes):
                 call = self._admit(route, request, request_id)
                 if not route.owner:
-                    call.version = versions.served(request.headers.get("square-version"))
+                    call.version = versions.served(
+                        request.headers.get("square-version"), call.settings.default_version
+                    )
                     headers["square-version"] = call.version
                     tokens.require(call.token, route.scopes)
                 call.half = half
@@ -187,18 +205,27 @@ class Sandbox:
             raise unavailable(f"The sandbox's file: {error}") from error
 
     def _admit(self, route: Route, request: Request, request_id: str) -> Call:
-        now = self._now()
-        digest, token = tokens.authenticate(self._store, request.headers.get("authorization"), now)
-        if route.owner and not token.owner:
-            raise insufficient_scopes(["SANDBOX_OWNER"])
+        digest, token = tokens.authenticate(self._store, request.headers.get("authorization"))
+        call = self._call(request, request_id, route.name, token)
         if not route.owner:
-            self._pace.spend(digest, now)
+            # The status of a token that has ended is UNAUTHORIZED (API reference).
+            tokens.check_end(token, call.now, plainly=route.name == "token-status")
+            self._check_pace(call, digest)
+        elif not token.owner:
+            raise insufficient_scopes(["SANDBOX_OWNER"])
         edge.check_size(request.body, BULK_BODY_LIMIT)
-        return self._call(request, request_id, route.name, token, now)
+        return call
 
-    def _call(
-        self, request: Request, request_id: str, endpoint: str, token: TokenRow, now: int
-    ) -> Call:
+    def _check_pace(self, call: Call, digest: bytes) -> None:
+        left = self._store.setting("paused_until", 0) - call.now
+        told = call.settings.retry_after
+        if left > 0:
+            raise paused(-(-left // 1000) if told else None)
+        wait = self._pace.spend(digest, call.now, call.settings.rate)
+        if wait:
+            raise rate_limited(wait if told else None)
+
+    def _call(self, request: Request, request_id: str, endpoint: str, token: TokenRow) -> Call:
         return Call(
             request=request,
             request_id=request_id,
@@ -209,9 +236,11 @@ class Sandbox:
             secret=self._secret,
             token=token,
             script=self._script,
-            now=now,
-            lag=self._lag,
+            now=self._now(),
+            own=self._own,
+            settings=settings.in_force(self._store, self._own),
             keep=self._store.setting("longest_lag", 0),
+            remembered_from=self._store.setting("remembered_from", 0),
         )
 
     @contextmanager
@@ -222,7 +251,7 @@ class Sandbox:
         """
         request_id = ids.request_id(self._chance)
         with self._alone(write=write):
-            yield self._call(request, request_id, name, _OWNER, self._now())
+            yield self._call(request, request_id, name, _OWNER)
 
     def control(self, call: str, body: dict[str, Any]) -> Any:
         """Make a control call, such as ``control("merge", {"from": [...]})``; return its answer.
@@ -262,6 +291,15 @@ class Sandbox:
         """Let go of the file."""
         with self._lock:
             self._store.close()
+
+
+def _own_settings(lag: float, rate: float) -> Settings:
+    for name, value in (("lag", lag), ("rate", rate)):
+        try:
+            settings.checked(name, value)
+        except Refusal as refusal:
+            raise ValueError(refusal.problems[0].detail) from None
+    return Settings(lag=lag, rate=rate)
 
 
 def _refused(refusal: Refusal, headers: dict[str, str]) -> Response:

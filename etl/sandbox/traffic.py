@@ -10,7 +10,7 @@ import threading
 from collections import deque
 from typing import NamedTuple
 
-from etl.sandbox.faults import Fault
+from etl.sandbox.faults import Met
 from etl.sandbox.messages import Request, Response
 
 KEPT = 500
@@ -24,7 +24,7 @@ class Answered(NamedTuple):
     """One request and what became of it.
 
     ``at`` is in seconds on this machine's clock, ``endpoint`` is empty for a path nobody knows,
-    ``status`` None if the connection was broken instead of answered, ``fault`` what was played.
+    ``status`` None if the connection was broken instead of answered, ``faults`` what was played.
     """
 
     number: int
@@ -36,7 +36,7 @@ class Answered(NamedTuple):
     milliseconds: float
     request_id: str
     version: str
-    fault: str
+    faults: tuple[str, ...]
     codes: tuple[str, ...]
 
 
@@ -53,7 +53,7 @@ class Traffic:
         request: Request,
         answer: Response,
         endpoint: str,
-        fault: Fault | None,
+        met: Met,
         at: float,
         milliseconds: float,
     ) -> None:
@@ -61,6 +61,7 @@ class Traffic:
         path = request.path
         if path.startswith(_TOKENS):
             path = f"{_TOKENS}…"
+        acts, fault = met
         broken = answer.delivery.manner in ("drop", "reset")
         codes = _CODE.findall(answer.body) if _ERRORS in answer.body else []
         with self._lock:
@@ -76,7 +77,10 @@ class Traffic:
                     milliseconds,
                     answer.headers.get("x-request-id", ""),
                     answer.headers.get("square-version", ""),
-                    "" if fault is None else f"{fault.do}, {fault.when}",
+                    tuple(
+                        f"{chosen.fault.do}, {chosen.fault.when}"
+                        for chosen in (*acts, *([fault] if fault else []))
+                    ),
                     tuple(code.decode() for code in dict.fromkeys(codes)),
                 )
             )

@@ -25,12 +25,8 @@ def show(visit: Visit) -> Page:
 
 def advance_clock(visit: Visit) -> Page | Moved:
     """Move the sandbox's clock."""
-    try:
-        number = float(visit.form.get("number", ""))
-    except ValueError:
-        number = math.nan
-    unit = visit.form.get("unit", "")
-    if not number >= 0 or unit not in _UNITS:
+    number, unit = _number(visit.form.get("number", "")), visit.form.get("unit", "")
+    if number is None or number < 0 or unit not in _UNITS:
         return _page(visit, "clock", "Give a number from 0 on, and its unit.")
     try:
         visit.ask(control.advance_clock, body={"advance": number * _UNITS[unit]})
@@ -40,12 +36,25 @@ def advance_clock(visit: Visit) -> Page | Moved:
     return Moved(link("about"))
 
 
+def change_settings(visit: Visit) -> Page | Moved:
+    """Set how far list and search are behind, and how many requests each token may make."""
+    wanted = {name: _number(visit.form.get(name, "")) for name in ("lag", "rate")}
+    if None in wanted.values():
+        return _page(visit, "settings", "Give two numbers; 0 is none.")
+    try:
+        visit.ask(control.change_settings, body=wanted)
+    except Refusal as refusal:
+        return _page(visit, "settings", refusal.problems[0].detail)
+    visit.session.notice = "Lag and rate are set, for all who use this sandbox’s file."
+    return Moved(link("about"))
+
+
 def fill(visit: Visit) -> Page | Moved:
     """Fill the directory with invented people."""
     profiles, seed = (visit.form.get(name, "").strip() for name in ("profiles", "seed"))
-    if not _is_number(profiles) or not 1 <= int(profiles) <= _MOST_PROFILES:
+    if not _is_whole(profiles) or not 1 <= int(profiles) <= _MOST_PROFILES:
         return _page(visit, "seed", f"Give a number of profiles from 1 to {_MOST_PROFILES:,}.")
-    if not _is_number(seed):
+    if not _is_whole(seed):
         return _page(visit, "seed", "Give a whole number of up to 15 digits as the seed.")
     made = visit.ask(control.fill, body={"profiles": int(profiles), "seed": int(seed)})
     there = f"; {made['already_there']:,} were there already" if made["already_there"] else ""
@@ -61,7 +70,15 @@ def reset(visit: Visit) -> Page | Moved:
     return Moved(link("about"))
 
 
-def _is_number(text: str) -> bool:
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _is_whole(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 16
 
 
@@ -69,8 +86,7 @@ def _page(visit: Visit, wrong: str = "", reason: str = "") -> Page:
     call = visit.call
     values: dict[str, Any] = {
         "profiles": call.store.profiles.number(),
-        "lag": call.lag / 1000,
-        "rate": visit.rate,
+        "settings": call.settings,
         "now": timestamp(call.now),
         "ahead": call.store.setting("ahead", 0) / 1000,
         "tokens": call.store.tokens.number(call.now),

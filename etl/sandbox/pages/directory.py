@@ -78,7 +78,7 @@ def show(visit: Visit) -> Page | Moved:
         "sorts": {name: words for name, (words, _, _) in _SORTS.items()},
         "sources": query.CREATION_SOURCES,
         "groups": visit.ask(groups.list_groups).get("groups", []),
-        "lag": visit.call.lag / 1000,
+        "lag": visit.call.settings.lag,
         "empty": not visit.call.store.profiles.number(),
     }
     try:
@@ -112,8 +112,8 @@ def _found(visit: Visit, asked: _Asked) -> dict[str, Any]:
     wanted = query.from_body(_search(asked), segments.reachable(call.merchant), strict=True)
     if wanted.selection is None:
         return {"rows": [], "count": 0, "next": None}
-    # At moment 0 no cursor is too old: people read longer than a cursor lives.
-    after = paging.read_cursor(call.secret, wanted, 0) or _beginning(asked)
+    # However old it is: people read longer than a cursor lives.
+    after = paging.read_cursor(call.secret, wanted, call.now, call.now) or _beginning(asked)
     page = call.store.profiles.page(wanted.selection, call.shown, after, wanted.limit)
     following = None
     if page.end is not None:

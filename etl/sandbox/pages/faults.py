@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from etl.sandbox.errors import Problem, Refusal
-from etl.sandbox.faults import KINDS, Fault
+from etl.sandbox.faults import KINDS, MEMBERS, Fault
 from etl.sandbox.pages.visits import Moved, Page, Visit, link
 from etl.sandbox.routes import ENDPOINTS
 
@@ -69,6 +69,13 @@ READY = (
         {"endpoint": "search", "rate": 1, "do": "garbage"},
     ),
 )
+_WHENS = {
+    "before": "before the commit",
+    "mid": "half of a bulk call committed",
+    "after": "after the commit",
+    "body": "after it, in the middle of the answer",
+}
+_EXPLAINED = ("endpoint", "do", "when", "nth", "rate")
 _EXAMPLE = {"plan": [{"endpoint": "create", "nth": [1, 2], "do": "status", "status": 500}]}
 
 
@@ -83,7 +90,7 @@ def switch_on(visit: Visit) -> Moved:
     script = visit.call.script
     for ready in wanted:
         if ready.entry not in script.asked:
-            script.play({"plan": [*script.asked, dict(ready.entry)], "seed": script.seed})
+            _play(visit, [*script.asked, dict(ready.entry)])
         visit.session.notice = f"On: {ready.title}. Calls are counted from now on."
     return Moved(link("faults"))
 
@@ -93,7 +100,7 @@ def switch_off(visit: Visit) -> Moved:
     script = visit.call.script
     rest = [entry for entry in script.asked if _line(entry) != visit.form.get("entry")]
     if len(rest) < len(script.asked):
-        script.play({"plan": rest, "seed": script.seed})
+        _play(visit, rest)
         visit.session.notice = "The fault has ended. Calls are counted from now on."
     return Moved(link("faults"))
 
@@ -102,7 +109,7 @@ def play(visit: Visit) -> Page | Moved:
     """Put a plan in force that was written by hand."""
     text = visit.form.get("plan", "")
     try:
-        visit.call.script.play(_read(text))
+        visit.call.script.play(_read(text), visit.call.merchant.country)
     except Refusal as refusal:
         return _page(visit, text, refusal.problems, 400)
     visit.session.notice = "The plan is in force. Calls are counted from now on."
@@ -111,9 +118,14 @@ def play(visit: Visit) -> Page | Moved:
 
 def end(visit: Visit) -> Moved:
     """End all faults."""
-    visit.call.script.play({"plan": []})
+    _play(visit, [])
     visit.session.notice = "All faults have ended."
     return Moved(link("faults"))
+
+
+def _play(visit: Visit, plan: Sequence[Mapping[str, Any]]) -> None:
+    call = visit.call
+    call.script.play({"plan": plan, "seed": call.script.seed}, call.merchant.country)
 
 
 def _page(visit: Visit, text: str, problems: Sequence[Problem] = (), status: int = 200) -> Page:
@@ -132,6 +144,8 @@ def _page(visit: Visit, text: str, problems: Sequence[Problem] = (), status: int
             "problems": problems,
             "endpoints": ENDPOINTS,
             "kinds": KINDS,
+            "whens": _WHENS,
+            "others": [name for name in MEMBERS if name not in _EXPLAINED],
         },
         status,
     )
@@ -142,9 +156,11 @@ def _told(fault: Fault) -> str:
     match fault.do:
         case "status":
             wait = "" if fault.retry_after is None else f", Retry-After {fault.retry_after:g}"
-            return f"status {fault.status}{wait}"
-        case "delay" | "drip":
+            return f"status {fault.status or 503}{wait}"
+        case "delay" | "drip" | "pause":
             return f"{fault.do} {fault.seconds:g} s"
+        case "garbage":
+            return f"garbage {fault.page}"
         case "omit" | "extra":
             return f"{fault.do} {fault.count}"
         case _:

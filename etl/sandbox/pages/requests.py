@@ -59,7 +59,7 @@ def _has_status(row: Answered, status: str) -> bool:
         case "none":
             return row.status is None
         case "fault":
-            return bool(row.fault)
+            return bool(row.faults)
         case "2" | "4" | "5":
             return row.status is not None and row.status // 100 == int(status)
         case _:

@@ -1,7 +1,7 @@
 """Who may look, and which forms are theirs?
 
 Whoever shows the token gets a session: a random name in a cookie, known here by its digest only. It
-ends by itself, with its token, or by logging out. Every form of a session carries its key.
+ends by itself or by logging out. Every form of a session carries its key.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ _MOST = 100
 class Session:
     """One browser that showed a token; ``notice`` is what the next page has to tell it."""
 
-    token: bytes
     form_key: str
     ends: float
     notice: str = ""
@@ -34,13 +33,13 @@ class Sessions:
         self._clock = clock
         self._sessions: dict[bytes, Session] = {}
 
-    def begin(self, token: bytes) -> str:
-        """Begin a session of the token with this digest; return the name its cookie has."""
+    def begin(self) -> str:
+        """Begin a session; return the name its cookie has."""
         name = secrets.token_urlsafe(32)
         while len(self._sessions) >= _MOST:
             self._sessions.pop(next(iter(self._sessions)), None)
         self._sessions[tokens.digest(name)] = Session(
-            token, secrets.token_urlsafe(32), self._clock() + LIFETIME
+            secrets.token_urlsafe(32), self._clock() + LIFETIME
         )
         return name
 

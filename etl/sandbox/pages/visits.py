@@ -19,15 +19,11 @@ ROOT = "/_sandbox/pages/"
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One look at a page: a call inside its transaction, and what the browser sent.
-
-    ``rate`` is how many requests a second each token may make, ``form`` what was filled in.
-    """
+    """One look at a page: a call inside its transaction, and what the browser sent."""
 
     call: Call
     session: Session
     traffic: Traffic
-    rate: float
     parameters: Mapping[str, str]
     form: Mapping[str, str] = field(default_factory=dict)
 
