@@ -137,6 +137,17 @@ def test_strangers_are_not_answered(served: Served) -> None:
     assert "customers" not in answer.text
 
 
+def test_the_address_opens_in_a_browser(served: Served) -> None:
+    """It leads to a form that takes the token; under a foreign name nothing is told."""
+    with httpx.Client(base_url=served.address, trust_env=False, follow_redirects=True) as browser:
+        form = browser.get("/")
+        assert (form.status_code, form.headers["content-type"]) == (200, "text/html; charset=utf-8")
+        page = browser.post("/_sandbox/pages/log-in", data={"token": served.token})
+        assert "<h1>Directory</h1>" in page.text
+        foreign = browser.get("/", headers={"Host": "rebound.example.com"})
+        assert (foreign.status_code, "Directory" in foreign.text) == (400, False)
+
+
 def test_it_listens_on_the_loopback_only(served: Served) -> None:
     """The address is 127.0.0.1 and no other."""
     assert served.address.startswith("http://127.0.0.1:")

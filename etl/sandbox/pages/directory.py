@@ -95,7 +95,7 @@ def _asked(parameters: Mapping[str, str]) -> _Asked:
     asked = _Asked(
         parameters.get("q", "").strip(),
         within if within in _PLACES else "name",
-        "exact" in parameters,
+        parameters.get("exact") == "yes",
         sort if sort in _SORTS else "name",
         parameters.get("source", ""),
         parameters.get("group", ""),
