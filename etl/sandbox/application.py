@@ -186,6 +186,7 @@ class Sandbox:
                         request.headers.get("square-version"), call.settings.default_version
                     )
                     headers["square-version"] = call.version
+                    routes.check_version(route, call.version)
                     tokens.require(call.token, route.scopes)
                 call.half = half
                 answer = route.handler(call, *path_ids)

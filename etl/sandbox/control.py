@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from etl.sandbox import errors, seed, settings, tokens
-from etl.sandbox.apis import segments
+from etl.sandbox.apis import belongings, shown
 from etl.sandbox.calls import Call
 from etl.sandbox.errors import Problem, Refusal
 from etl.sandbox.reading import is_number
@@ -66,9 +66,14 @@ def merge(call: Call) -> bytes:
     profile = rules.as_profile(customer, call.now, call.now, call.merchant.country)
     call.store.profiles.insert(profile, call.now)
     call.store.profiles.merge(old_ids, profile.id)
-    carried = {"group_ids": group_ids} if group_ids else {}
+    carried: dict[str, object] = {"group_ids": group_ids} if group_ids else {}
+    attributes = call.store.attributes.merge(old_ids, profile.id, call.now, call.keep)
+    if attributes:
+        values_by_key = {value.key: orjson.loads(value.body) for value in attributes}
+        carried["custom_attributes"] = values_by_key
+    carried |= belongings.hand_over(call, old_ids, profile.id)
     call.log("merge", customer, {"from": old_ids, **values, **carried})
-    return b'{"customer":%b}' % segments.shown(call, profile.body)
+    return b'{"customer":%b}' % shown.profile(call, profile.body)
 
 
 def set_faults(call: Call) -> bytes:
@@ -104,14 +109,14 @@ def change_settings(call: Call) -> bytes:
 
 
 def fill(call: Call) -> bytes:
-    """Fill the directory with plausible profiles."""
+    """Fill the directory with plausible profiles and what belongs to them."""
     body = call.json()
     profiles, number = body.get("profiles"), body.get("seed", 0)
     if type(profiles) is not int or profiles < 0:
         raise Refusal(errors.expected("integer", "profiles"))
     if type(number) is not int:
         raise Refusal(errors.expected("integer", "seed"))
-    return orjson.dumps(seed.fill(call, profiles, number)._asdict())
+    return orjson.dumps(seed.fill(call, profiles, number))
 
 
 # There are no dates beyond the year 9999.

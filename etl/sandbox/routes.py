@@ -7,19 +7,40 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from etl.sandbox import control
-from etl.sandbox.apis import customers, groups, merchants, oauth, segments
+from etl.sandbox.apis import (
+    cards,
+    custom_attribute_definitions,
+    custom_attributes,
+    customers,
+    gift_cards,
+    groups,
+    locations,
+    merchants,
+    oauth,
+    orders,
+    payments,
+    segments,
+)
 from etl.sandbox.errors import unknown_path, wrong_method
+from etl.sandbox.versions import CUSTOM_ATTRIBUTES, Change
 
 READ = ("CUSTOMERS_READ",)
 WRITE = ("CUSTOMERS_WRITE",)
 PROFILE = ("MERCHANT_PROFILE_READ",)
+PAYMENTS_READ = ("PAYMENTS_READ",)
+PAYMENTS_WRITE = ("PAYMENTS_WRITE",)
+GIFTS_READ = ("GIFTCARDS_READ",)
+GIFTS_WRITE = ("GIFTCARDS_WRITE",)
+ORDERS_READ = ("ORDERS_READ",)
+ORDERS_WRITE = ("ORDERS_WRITE",)
 
 
 class Route(NamedTuple):
     """One endpoint: its name in fault plans and the log, what it needs, what it does.
 
     ``source`` names what its behaviour is known from. ``owner`` marks control calls: the sandbox's
-    own token opens them, whatever its scopes; they have neither pace nor faults.
+    own token opens them, whatever its scopes; they have neither pace nor faults. ``brought_by`` is
+    the change of version before which there is no such path.
     """
 
     method: str
@@ -30,6 +51,7 @@ class Route(NamedTuple):
     handler: Callable[..., bytes]
     writes: bool
     owner: bool = False
+    brought_by: Change | None = None
 
 
 # Method, path, name, scopes, source, handler.
@@ -44,12 +66,28 @@ def _writes(*members: *_Members) -> Route:
     return Route(*members, True)
 
 
+def _attributes(
+    method: str, path: str, name: str, scopes: tuple[str, ...], handler: Callable[..., bytes]
+) -> Route:
+    members = (method, path, name, scopes, REFERENCE, handler)
+    return Route(*members, scopes == WRITE, brought_by=CUSTOM_ATTRIBUTES)
+
+
 # What Square publishes.
 REFERENCE = "API reference"
 OVERVIEW = "API reference, Customers API overview"
+INTEGRATE = "API reference, Integrate Customer Profiles with Other Services"
+TEST_VALUES = "API reference; Sandbox test values"
 _ID = "/v2/customers/{id}"
 _GROUPS = "/v2/customers/groups"
+_DEFINITIONS = "/v2/customers/custom-attribute-definitions"
+_ATTRIBUTES = f"{_ID}/custom-attributes"
 _SEGMENTS = "/v2/customers/segments"
+_CARDS = "/v2/cards"
+_GIFTS = "/v2/gift-cards"
+_ORDERS = "/v2/orders"
+_PAYMENTS = "/v2/payments"
+_LOCATIONS = "/v2/locations"
 
 ROUTES = (
     # Customers
@@ -96,11 +134,126 @@ ROUTES = (
         segments.retrieve_segment,
     ),
     # Customer custom attributes
+    _attributes(
+        *("GET", _DEFINITIONS, "list-attribute-definitions", READ),
+        custom_attribute_definitions.list_definitions,
+    ),
+    _attributes(
+        *("POST", _DEFINITIONS, "create-attribute-definition", WRITE),
+        custom_attribute_definitions.create_definition,
+    ),
+    _attributes(
+        *("GET", f"{_DEFINITIONS}/{{key}}", "retrieve-attribute-definition", READ),
+        custom_attribute_definitions.retrieve_definition,
+    ),
+    _attributes(
+        *("PUT", f"{_DEFINITIONS}/{{key}}", "update-attribute-definition", WRITE),
+        custom_attribute_definitions.update_definition,
+    ),
+    _attributes(
+        *("DELETE", f"{_DEFINITIONS}/{{key}}", "delete-attribute-definition", WRITE),
+        custom_attribute_definitions.delete_definition,
+    ),
+    _attributes(
+        *("POST", "/v2/customers/custom-attributes/bulk-upsert", "bulk-upsert-attributes", WRITE),
+        custom_attributes.bulk_upsert_attributes,
+    ),
+    _attributes("GET", _ATTRIBUTES, "list-attributes", READ, custom_attributes.list_attributes),
+    _attributes(
+        *("GET", f"{_ATTRIBUTES}/{{key}}", "retrieve-attribute", READ),
+        custom_attributes.retrieve_attribute,
+    ),
+    _attributes(
+        *("POST", f"{_ATTRIBUTES}/{{key}}", "upsert-attribute", WRITE),
+        custom_attributes.upsert_attribute,
+    ),
+    _attributes(
+        *("DELETE", f"{_ATTRIBUTES}/{{key}}", "delete-attribute", WRITE),
+        custom_attributes.delete_attribute,
+    ),
     # Cards
+    _reads("GET", _CARDS, "list-cards", PAYMENTS_READ, REFERENCE, cards.list_cards),
+    _writes("POST", _CARDS, "create-card", PAYMENTS_WRITE, TEST_VALUES, cards.create_card),
+    _reads(
+        *("GET", f"{_CARDS}/{{id}}", "retrieve-card", PAYMENTS_READ, REFERENCE),
+        cards.retrieve_card,
+    ),
+    _writes(
+        *("POST", f"{_CARDS}/{{id}}/disable", "disable-card", PAYMENTS_WRITE, REFERENCE),
+        cards.disable_card,
+    ),
+    _writes(
+        *("POST", f"{_ID}/cards", "create-customer-card", WRITE, REFERENCE),
+        cards.create_customer_card,
+    ),
+    _writes(
+        *("DELETE", f"{_ID}/cards/{{card_id}}", "delete-customer-card", WRITE, REFERENCE),
+        cards.delete_customer_card,
+    ),
     # Gift cards
+    _reads("GET", _GIFTS, "list-gift-cards", GIFTS_READ, REFERENCE, gift_cards.list_gift_cards),
+    _writes(
+        *("POST", _GIFTS, "create-gift-card", GIFTS_WRITE, REFERENCE),
+        gift_cards.create_gift_card,
+    ),
+    _reads(
+        *("GET", f"{_GIFTS}/activities", "list-gift-card-activities", GIFTS_READ, REFERENCE),
+        gift_cards.list_activities,
+    ),
+    _writes(
+        *("POST", f"{_GIFTS}/activities", "create-gift-card-activity", GIFTS_WRITE, REFERENCE),
+        gift_cards.create_activity,
+    ),
+    _reads(
+        *("POST", f"{_GIFTS}/from-gan", "gift-card-from-gan", GIFTS_READ, REFERENCE),
+        gift_cards.retrieve_from_gan,
+    ),
+    _reads(
+        *("POST", f"{_GIFTS}/from-nonce", "gift-card-from-nonce", GIFTS_READ, REFERENCE),
+        gift_cards.retrieve_from_nonce,
+    ),
+    _reads(
+        *("GET", f"{_GIFTS}/{{id}}", "retrieve-gift-card", GIFTS_READ, REFERENCE),
+        gift_cards.retrieve_gift_card,
+    ),
+    _writes(
+        *("POST", f"{_GIFTS}/{{id}}/link-customer", "link-gift-card", GIFTS_WRITE, REFERENCE),
+        gift_cards.link_customer,
+    ),
+    _writes(
+        *("POST", f"{_GIFTS}/{{id}}/unlink-customer", "unlink-gift-card", GIFTS_WRITE, REFERENCE),
+        gift_cards.unlink_customer,
+    ),
     # Orders
+    _writes("POST", _ORDERS, "create-order", ORDERS_WRITE, REFERENCE, orders.create_order),
+    _reads(
+        *("POST", f"{_ORDERS}/search", "search-orders", ORDERS_READ, INTEGRATE),
+        orders.search_orders,
+    ),
+    _reads(
+        *("POST", f"{_ORDERS}/batch-retrieve", "batch-retrieve-orders", ORDERS_READ, REFERENCE),
+        orders.batch_retrieve,
+    ),
+    _reads(
+        *("GET", f"{_ORDERS}/{{id}}", "retrieve-order", ORDERS_READ, REFERENCE),
+        orders.retrieve_order,
+    ),
     # Payments
+    _reads("GET", _PAYMENTS, "list-payments", PAYMENTS_READ, REFERENCE, payments.list_payments),
+    _writes(
+        *("POST", _PAYMENTS, "create-payment", PAYMENTS_WRITE, TEST_VALUES),
+        payments.create_payment,
+    ),
+    _reads(
+        *("GET", f"{_PAYMENTS}/{{id}}", "retrieve-payment", PAYMENTS_READ, REFERENCE),
+        payments.retrieve_payment,
+    ),
     # Merchants and locations
+    _reads(*("GET", _LOCATIONS, "list-locations", PROFILE, REFERENCE), locations.list_locations),
+    _reads(
+        *("GET", f"{_LOCATIONS}/{{id}}", "retrieve-location", PROFILE, REFERENCE),
+        locations.retrieve_location,
+    ),
     _reads(
         *("GET", "/v2/merchants", "list-merchants", PROFILE, REFERENCE), merchants.list_merchants
     ),
@@ -134,9 +287,6 @@ ROUTES = (
 # The endpoints a fault plan may name.
 ENDPOINTS = tuple(route.name for route in ROUTES if not route.owner)
 
-# Square has these below /v2/customers; the sandbox does not, and none of them is a customer's id.
-_NOT_YET = ("custom-attribute-definitions", "custom-attributes")
-
 
 def find(method: str, path: str) -> tuple[Route, list[str]]:
     """Return the endpoint of a request and the ids in its path.
@@ -144,8 +294,6 @@ def find(method: str, path: str) -> tuple[Route, list[str]]:
     Raises Refusal: 404 for an unknown path, 405 for a known one with another method.
     """
     steps = path.split("/")
-    if steps[:3] == ["", "v2", "customers"] and steps[3:4] and steps[3] in _NOT_YET:
-        raise unknown_path(f"This sandbox does not serve {steps[3]} yet.")
     found = [(route, ids) for route in ROUTES if (ids := match(route.path, steps)) is not None]
     # A path written out, such as bulk-create, is not the id of a customer.
     found = [entry for entry in found if not entry[1]] or found
@@ -155,6 +303,12 @@ def find(method: str, path: str) -> tuple[Route, list[str]]:
     if found:
         raise wrong_method(method, sorted(route.method for route, _ in found))
     raise unknown_path()
+
+
+def check_version(route: Route, version: str) -> None:
+    """Raise Refusal, 404, if a version does not have the endpoint yet."""
+    if route.brought_by is not None and not route.brought_by.holds(version):
+        raise unknown_path()
 
 
 def match(template: str, steps: list[str]) -> list[str] | None:

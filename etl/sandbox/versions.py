@@ -54,6 +54,11 @@ CODES_OF_THEIR_OWN = Change(
 GROUP_KEYS = Change(
     "2022-03-16", "a repeated key answers the group it made", "a repeated key makes a new group"
 )
+CUSTOM_ATTRIBUTES = Change(
+    "2022-05-12",
+    "custom attributes of customers, and a filter by them",
+    "their endpoints are no paths: 404; the filter is an unknown field",
+)
 NULL_CLEARS = Change(
     "2022-09-21", "null clears with X-Clear-Null: true", "null has no effect; empty texts clear"
 )
@@ -77,10 +82,13 @@ ADDRESSES_SPARSE = Change(
     "an update changes the address parts it names, {} none",
     "an update replaces the whole address, {} clears it",
 )
+CARDS_RETIRED = Change(
+    "2024-12-18", "profiles do not tell their cards", "profiles have cards, those on file"
+)
 CHANGES = (
     *(EMPTY_UPDATES_REFUSED, TAX_IDS_REFUSED, UNKNOWN_FIELDS_REFUSED, CODES_OF_THEIR_OWN),
-    *(GROUP_KEYS, NULL_CLEARS, PHONES_VALIDATED, BIRTHDAYS_ARE_DAYS, LENGTHS_LIMITED),
-    ADDRESSES_SPARSE,
+    *(GROUP_KEYS, CUSTOM_ATTRIBUTES, NULL_CLEARS, PHONES_VALIDATED, BIRTHDAYS_ARE_DAYS),
+    *(LENGTHS_LIMITED, ADDRESSES_SPARSE, CARDS_RETIRED),
 )
 
 _BIRTHDAY = re.compile(rb'"birthday":"(\d{4}-\d\d-\d\d)"')

@@ -241,7 +241,7 @@ def _ignores_tax_ids(country: str, version: str) -> bool:
 
 
 def _country(value: str, country: str, version: str) -> str | Problem:
-    if value not in _countries():
+    if value not in countries():
         return Problem(
             "INVALID_ENUM_VALUE",
             "Expected address.country to be a country code of ISO 3166",
@@ -274,7 +274,8 @@ _CHECKS: dict[str, Check] = {
 
 
 @functools.cache
-def _countries() -> frozenset[str]:
+def countries() -> frozenset[str]:
+    """Return the country codes there are."""
     import pycountry
 
     return frozenset({country.alpha_2 for country in pycountry.countries} | {"ZZ"})

@@ -16,16 +16,28 @@ from typing import Any
 
 import orjson
 
-from etl.sandbox.store import groups, keys, log, profiles, tokens
+from etl.sandbox.store import (
+    attributes,
+    groups,
+    keys,
+    log,
+    profiles,
+    records,
+    standings,
+    tokens,
+)
+from etl.sandbox.store.attributes import Attributes
 from etl.sandbox.store.groups import Groups
 from etl.sandbox.store.keys import Keys
 from etl.sandbox.store.log import Log
 from etl.sandbox.store.profiles import Profiles
+from etl.sandbox.store.records import Records
+from etl.sandbox.store.standings import Standings
 from etl.sandbox.store.tokens import Tokens
 
 # Marks the file as ours, and its layout.
 _APPLICATION_ID = 0x53714C6F
-_LAYOUT = 3
+_LAYOUT = 4
 
 # Waiting for another process's transaction, in milliseconds.
 _PATIENCE = 30_000
@@ -54,6 +66,9 @@ class Store:
         )
         self.profiles = Profiles(self._db)
         self.groups = Groups(self._db)
+        self.attributes = Attributes(self._db)
+        self.records = Records(self._db)
+        self.standings = Standings(self._db)
         self.keys = Keys(self._db)
         self.tokens = Tokens(self._db)
         self.log = Log(self._db)
@@ -146,7 +161,7 @@ class Store:
 
 
 def _statements() -> Iterator[str]:
-    for module in (profiles, groups, keys, tokens, log):
+    for module in (profiles, groups, attributes, records, standings, keys, tokens, log):
         for statement in module.TABLES.split(";"):
             if statement.strip():
                 yield statement

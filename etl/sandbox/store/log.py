@@ -28,6 +28,20 @@ OtherAction = Literal[
     "create-group",
     "update-group",
     "delete-group",
+    "create-attribute-definition",
+    "update-attribute-definition",
+    "delete-attribute-definition",
+    "upsert-attribute",
+    "delete-attribute",
+    "create-card",
+    "disable-card",
+    "create-gift-card",
+    "activate-gift-card",
+    "load-gift-card",
+    "link-gift-card",
+    "unlink-gift-card",
+    "create-order",
+    "create-payment",
 ]
 
 
