@@ -47,6 +47,14 @@ _PASSING = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 _OWNER = TokenRow(tokens.ALL_SCOPES, owner=True, expires=None, revoked=False)
 
 
+class _Undone(Exception):
+    """A call was answered, and what it wrote is to be undone."""
+
+    def __init__(self, answer: Response) -> None:
+        super().__init__()
+        self.answer = answer
+
+
 class Sandbox:
     """A local Square: ``path`` names its file, None keeps it in memory.
 
@@ -143,14 +151,14 @@ class Sandbox:
         for act in acts:
             if act.fault.when == "before":
                 self._let_act(act, request, request_id, path_ids)
-        if chosen and chosen.fault.when == "before" and chosen.fault.do != "delay":
+        if chosen and sleep and (chosen.fault.do, chosen.fault.when) == ("delay", "before"):
+            sleep(chosen.fault.seconds)
+            chosen = None
+        extent: faults.Extent = chosen.fault.extent if chosen else "whole"
+        if extent == "nothing":
             answer = Response(200, b"{}", named)
         else:
-            if chosen and chosen.fault.when == "before" and sleep is not None:
-                sleep(chosen.fault.seconds)
-                chosen = None
-            half = chosen is not None and chosen.fault.when == "mid"
-            answer = self._carry_out(route, path_ids, request, request_id, named, half=half)
+            answer = self._carry_out(route, path_ids, request, request_id, named, extent)
         for act in acts:
             if act.fault.when == "after":
                 self._let_act(act, request, request_id, path_ids, answer.body)
@@ -176,7 +184,7 @@ class Sandbox:
         request: Request,
         request_id: str,
         headers: dict[str, str],
-        half: bool = False,
+        extent: faults.Extent = "whole",
     ) -> Response:
         try:
             with self._alone(write=route.writes):
@@ -188,9 +196,14 @@ class Sandbox:
                     headers["square-version"] = call.version
                     routes.check_version(route, call.version)
                     tokens.require(call.token, route.scopes)
-                call.half = half
-                answer = route.handler(call, *path_ids)
-                return Response(200, versions.worded(answer, call.version), headers)
+                call.half = extent == "half"
+                body = versions.worded(route.handler(call, *path_ids), call.version)
+                answer = Response(200, body, headers)
+                if extent == "undone":
+                    raise _Undone(answer)
+                return answer
+        except _Undone as undone:
+            return undone.answer
         except Refusal as refusal:
             return _refused(refusal, headers)
 
@@ -277,6 +290,12 @@ class Sandbox:
         from etl.sandbox.transport import SandboxTransport
 
         return SandboxTransport(self.respond)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings in force; ``control("settings", {...})`` changes them."""
+        with self._lock, self._store.transaction(write=False):
+            return settings.in_force(self._store, self._own)._asdict()
 
     def log(self) -> list[dict[str, Any]]:
         """Return the effective writes so far, oldest first."""

@@ -147,6 +147,11 @@ ASSUMPTIONS = (
     Assumption("segment_ids", "told by reads at once, not by the answers to writes"),
     Assumption("more than three segments in a filter", "ARRAY_LENGTH_TOO_LONG"),
     Assumption(
+        "token that expired or was revoked",
+        "the sandbox's own still opens its control calls, and anew when the file is opened",
+    ),
+    Assumption("pause of a whole application", "scripted only; Retry-After tells what is left"),
+    Assumption(
         "custom attributes, applications",
         "one, whatever the token; what other applications and the seller made comes with a seed",
     ),

@@ -71,6 +71,12 @@ class Call:
         lag = milliseconds(self.settings.lag)
         return max(self.now - lag, self.remembered_from) if lag else None
 
+    @property
+    def null_clears(self) -> bool:
+        """Whether null clears what it is given for."""
+        asked = self.request.headers.get("x-clear-null", "").lower() == "true"
+        return asked or self.settings.null_clears
+
     def page(self, query: paging.Query) -> tuple[Place | None, int]:
         """Where the page asked for begins, None for the first, and how many rows it may hold."""
         lifetime = milliseconds(self.settings.cursor_lifetime)

@@ -84,8 +84,7 @@ def _updated(call: Call, customer_id: str, data: Mapping[str, Any], *, strict: b
         data,
         call.merchant.country,
         call.version,
-        clear_null=call.settings.null_clears
-        or call.request.headers.get("x-clear-null", "").lower() == "true",
+        clear_null=call.null_clears,
         strict=strict,
     )
     version = data.get("version")

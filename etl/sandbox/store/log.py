@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import orjson
@@ -74,20 +74,28 @@ class Log:
             (*write[:7], orjson.dumps(write.changes)),
         )
 
-    def entries(self) -> list[dict[str, Any]]:
-        """Return all effective writes, oldest first."""
-        return [_entry(row) for row in self._db.execute("SELECT * FROM log ORDER BY seq")]
+    def entries(
+        self, after: int = 0, limit: int = -1, read: Callable[[bytes], object] = orjson.loads
+    ) -> list[dict[str, Any]]:
+        """Return the effective writes beyond a ``seq``, oldest first; -1 sets no limit.
+
+        ``read`` makes of the JSON text of changes what stands for them.
+        """
+        rows = self._db.execute(
+            "SELECT * FROM log WHERE seq > ? ORDER BY seq LIMIT ?", (after, limit)
+        )
+        return [_entry(row, read) for row in rows]
 
     def of(self, customer_ids: Sequence[str], before: int, size: int) -> list[dict[str, Any]]:
-        """Return the writes to profiles that come before a number, newest first."""
+        """Return the writes to profiles that come before a ``seq``, newest first."""
         # An index would make a load a fifth slower; without one this reads 100,000 writes in 10 ms.
         rows = self._db.execute(
             "SELECT * FROM log WHERE seq < ? AND customer_id IN (SELECT value FROM json_each(?)) "
             "ORDER BY seq DESC LIMIT ?",
             (before, orjson.dumps(customer_ids).decode(), size),
         )
-        return [_entry(row) for row in rows]
+        return [_entry(row, orjson.loads) for row in rows]
 
 
-def _entry(row: tuple[Any, ...]) -> dict[str, Any]:
-    return dict(zip(("seq", *Write._fields), (*row[:-1], orjson.loads(row[-1])), strict=True))
+def _entry(row: tuple[Any, ...], read: Callable[[bytes], object]) -> dict[str, Any]:
+    return dict(zip(("seq", *Write._fields), (*row[:-1], read(row[-1])), strict=True))
