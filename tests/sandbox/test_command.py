@@ -97,6 +97,11 @@ def test_countries_are_checked(country: str) -> None:
     assert f"{country!r} is not a country" in result.output
 
 
+def test_serve_says_that_it_opens_in_a_browser() -> None:
+    """The one line it prints does not; its help does."""
+    assert "opens in a browser" in run("serve", "--help").output
+
+
 @pytest.mark.parametrize(
     ("options", "remedy"),
     [
