@@ -11,7 +11,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,6 +39,8 @@ from etl.sandbox.traffic import Traffic
 
 if TYPE_CHECKING:
     import httpx
+
+    from etl.sandbox.courier import Courier
 
 _CONTROL = "/_sandbox/"
 # Locked beyond patience, no room on the disk: nothing was committed, later it may work.
@@ -197,11 +199,12 @@ class Sandbox:
                     routes.check_version(route, call.version)
                     tokens.require(call.token, route.scopes)
                 call.half = extent == "half"
-                body = versions.worded(route.handler(call, *path_ids), call.version)
-                answer = Response(200, body, headers)
+                answer = route.handler(call, *path_ids)
                 if extent == "undone":
-                    raise _Undone(answer)
-                return answer
+                    raise _Undone(Response(200, versions.worded(answer, call.version), headers))
+            if call.errand is not None:
+                answer = call.errand()
+            return Response(200, versions.worded(answer, call.version), headers)
         except _Undone as undone:
             return undone.answer
         except Refusal as refusal:
@@ -302,8 +305,32 @@ class Sandbox:
         with self._lock, self._store.transaction(write=False):
             return self._store.log.entries()
 
+    def deliver(self) -> int:
+        """Send the events that are due to those who subscribed; return how many were taken.
+
+        Nothing is sent by itself: call this, or be inside ``delivering``.
+        """
+        return self._courier().deliver()
+
+    def delivering(self) -> AbstractContextManager[None]:
+        """Send events, in a thread of their own, for as long as the block lasts."""
+        return self._courier().delivering()
+
+    def _courier(self) -> Courier:
+        from etl.sandbox.courier import Courier
+
+        return Courier(self._reach, self._merchant, self._secret)
+
+    @contextmanager
+    def _reach(self, write: bool) -> Iterator[tuple[Store, int]]:
+        with self._lock, self._store.transaction(write=write):
+            yield self._store, self._now()
+
     def clear(self) -> int:
-        """Forget all profiles, keys and the log, keep the merchant; return how many there were."""
+        """Forget profiles, keys, events and the log, keep the merchant; return how many there were.
+
+        Subscriptions stay: they are the application's, as its tokens are.
+        """
         with self._lock, self._store.transaction(write=True):
             return self._store.clear()
 

@@ -15,6 +15,7 @@ from square import Square as Sdk
 from etl.sandbox import Request, Response, Sandbox
 from etl.sandbox.pages import Pages
 from etl.sandbox.server import serving
+from tests.sandbox.receivers import Receiver, receiving
 
 # 2025-09-01T08:15:30.412Z
 START = 1_756_714_530.412
@@ -138,3 +139,10 @@ def sdk(stage: Stage) -> Iterator[Sdk]:
     with httpx.Client(trust_env=False, timeout=5, verify=False) as client:
         yield Sdk(token=sandbox.token, base_url=stage.address, httpx_client=client)
     sandbox.close()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A receiver of webhooks on the loopback."""
+    with receiving() as receiver:
+        yield receiver

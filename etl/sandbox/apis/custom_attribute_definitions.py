@@ -142,7 +142,7 @@ def _answered(call: Call, key: str | None, digest: bytes) -> bytes | None:
 def _answer(call: Call, definition: Definition, key: str | None, digest: bytes) -> bytes:
     answer = orjson.dumps({_MEMBER: rules.as_json(definition)})
     if key is not None:
-        call.store.keys.put(key, Remembered(digest, definition.key, answer), call.now)
+        call.store.keys.put({key: Remembered(digest, definition.key, answer)}, call.now)
     return answer
 
 

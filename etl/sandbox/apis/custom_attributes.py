@@ -168,7 +168,7 @@ def _upserted(
         call.log_other("upsert-attribute", changes, customer_id=customer_id, key=idempotency_key)
     answer = orjson.dumps(_as_json(attribute, definition, False))
     if idempotency_key is not None:
-        call.store.keys.put(idempotency_key, Remembered(digest, customer_id, answer), call.now)
+        call.store.keys.put({idempotency_key: Remembered(digest, customer_id, answer)}, call.now)
     return answer
 
 

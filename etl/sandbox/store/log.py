@@ -42,6 +42,12 @@ OtherAction = Literal[
     "unlink-gift-card",
     "create-order",
     "create-payment",
+    "create-subscription",
+    "update-subscription",
+    "delete-subscription",
+    "rotate-signature-key",
+    "enable-events",
+    "disable-events",
 ]
 
 
@@ -66,13 +72,23 @@ class Log:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
+        self._noted: list[Write] = []
 
     def add(self, write: Write) -> None:
-        """Note an effective write, in the transaction that carries it out."""
-        self._db.execute(
+        """Note an effective write, which is written down when its transaction ends."""
+        self._noted.append(write)
+
+    def write(self) -> None:
+        """Write down what was noted, in the transaction that carries it out."""
+        self._db.executemany(
             "INSERT INTO log VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (*write[:7], orjson.dumps(write.changes)),
+            [(*write[:7], orjson.dumps(write.changes)) for write in self._noted],
         )
+        self.drop()
+
+    def drop(self) -> None:
+        """Forget what was noted in a transaction that is undone."""
+        self._noted = []
 
     def entries(
         self, after: int = 0, limit: int = -1, read: Callable[[bytes], object] = orjson.loads
