@@ -28,12 +28,12 @@ SINGLE_BODY_LIMIT = 1 << 20
 BULK_BODY_LIMIT = 8 << 20
 
 
-# What Square has and the sandbox has not, in words that follow "It does not do".
+# What Square has and the sandbox has not.
 NOT_SERVED = (
-    "custom attributes",
-    "cards, gift cards, orders and payments",
-    "webhooks and events",
-    "segments other than that of who can be reached",
+    "webhooks to other machines",
+    "taxes, discounts and refunds",
+    "payments in several steps",
+    "segments but for four that follow from profiles, cards and payments",
     "OAuth, but for the status of a token",
 )
 
