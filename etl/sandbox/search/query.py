@@ -23,10 +23,11 @@ CREATION_SOURCES = (
     *("ONLINE_STORE", "INSTANT_PROFILE", "TERMINAL", "THIRD_PARTY", "THIRD_PARTY_IMPORT"),
     "UNMERGE_RECOVERY",
 )
-_SORTS = ("DEFAULT", "CREATED_AT")
-_ORDERS = ("ASC", "DESC")
-_MAX_PAGE = 100
-_MAX_SEGMENTS = 3
+SORTS = ("DEFAULT", "CREATED_AT")
+ORDERS = ("ASC", "DESC")
+RULES = ("INCLUDE", "EXCLUDE")
+MAX_PAGE = 100
+MAX_SEGMENTS = 3
 
 # Filters Square has and this sandbox does not.
 _NOT_YET = frozenset({"custom_attribute"})
@@ -56,11 +57,11 @@ def from_parameters(parameters: Mapping[str, str]) -> Query:
     count = parameters.get("count", "false")
     if count not in ("true", "false"):
         raise Refusal(expected("boolean", "count"))
-    field = one_of(parameters.get("sort_field", "DEFAULT"), _SORTS, "sort_field")
-    order = one_of(parameters.get("sort_order", "ASC"), _ORDERS, "sort_order")
+    field = one_of(parameters.get("sort_field", "DEFAULT"), SORTS, "sort_field")
+    order = one_of(parameters.get("sort_order", "ASC"), ORDERS, "sort_order")
     return Query(
         Selection(order="name" if field == "DEFAULT" else "created", descending=order == "DESC"),
-        limit_in(parameters, _MAX_PAGE),
+        limit_in(parameters, MAX_PAGE),
         count == "true",
         parameters.get("cursor") or None,
         digest("list", field, order),
@@ -86,16 +87,22 @@ def from_body(body: Mapping[str, Any], reachable: str, *, strict: bool) -> Query
         raise Refusal(expected("string", "cursor"))
     query = object_in(body, "query", "query")
     sort = object_in(query, "sort", "query.sort")
-    field = one_of(text_in(sort, "field", "query.sort.") or "DEFAULT", _SORTS, "query.sort.field")
-    order = one_of(text_in(sort, "order", "query.sort.") or "ASC", _ORDERS, "query.sort.order")
+    field = _choice_in(sort, "field", SORTS, "query.sort.")
+    order = _choice_in(sort, "order", ORDERS, "query.sort.")
     filters = object_in(query, "filter", "query.filter")
     return Query(
         _selection(filters, reachable, field, order),
-        page_size(_MAX_PAGE if limit is None else limit, _MAX_PAGE),
+        page_size(MAX_PAGE if limit is None else limit, MAX_PAGE),
         bool(count),
         cursor or None,
         digest("search", field, order, filters),
     )
+
+
+def _choice_in(holder: Mapping[str, Any], name: str, choices: tuple[str, ...], inside: str) -> str:
+    """Return the choice that is a member of an object, the first there is if it is absent."""
+    value = text_in(holder, name, inside)
+    return choices[0] if value is None else one_of(value, choices, inside + name)
 
 
 def _selection(
@@ -111,6 +118,7 @@ def _selection(
     sources, without = _sources(filters, inside)
     groups = _any_all_none(filters, "group_ids", inside)
     wanted, unwanted = _segments(filters, reachable, inside)
+    created, updated = (_span(filters, name, inside) for name in ("created_at", "updated_at"))
     if (phone.exact is not None and number is None) or (wanted and unwanted):
         return None
     return Selection(
@@ -120,8 +128,8 @@ def _selection(
         email_tokens=email.tokens,
         phone_tokens=phone.tokens,
         reference_tokens=reference.tokens,
-        created=_span(filters, "created_at", inside),
-        updated=_span(filters, "updated_at", inside),
+        created=created,
+        updated=updated,
         sources=sources,
         without_sources=without,
         any_groups=tuple(dict.fromkeys(groups.get("any", ()))),
@@ -203,9 +211,7 @@ def _moment(bounds: Mapping[str, Any], name: str, inside: str) -> Fraction | Non
 def _sources(filters: Mapping[str, Any], inside: str) -> tuple[tuple[str, ...], bool]:
     path = f"{inside}creation_source"
     asked = object_in(filters, "creation_source", path)
-    rule = one_of(
-        text_in(asked, "rule", f"{path}.") or "INCLUDE", ("INCLUDE", "EXCLUDE"), f"{path}.rule"
-    )
+    rule = _choice_in(asked, "rule", RULES, f"{path}.")
     if filters.get("creation_source") is None:
         return (), False
     values = texts_in(asked.get("values"), f"{path}.values")
@@ -219,9 +225,9 @@ def _segments(filters: Mapping[str, Any], reachable: str, inside: str) -> tuple[
     path = f"{inside}segment_ids"
     rules = _any_all_none(filters, "segment_ids", inside)
     asked = [segment_id for ids in rules.values() for segment_id in ids]
-    if len(asked) > _MAX_SEGMENTS:
+    if len(asked) > MAX_SEGMENTS:
         raise Refusal(
-            Problem("ARRAY_LENGTH_TOO_LONG", f"Expected at most {_MAX_SEGMENTS} segments", path)
+            Problem("ARRAY_LENGTH_TOO_LONG", f"Expected at most {MAX_SEGMENTS} segments", path)
         )
     unknown = [segment_id for segment_id in asked if segment_id != reachable]
     if unknown:
