@@ -1,6 +1,7 @@
 """What can be done to the sandbox that cannot be done to Square?
 
-The control calls under ``/_sandbox``: tokens, merges, faults, the log, the clock, seeds.
+The control calls under ``/_sandbox``: tokens, merges, faults, the log, the clock, seeds, and the
+description of all there is.
 """
 
 from __future__ import annotations
@@ -98,7 +99,15 @@ def fill(call: Call) -> bytes:
     return orjson.dumps(seed.fill(call, profiles, number)._asdict())
 
 
-_TEN_YEARS = 10 * 366 * 86_400.0
+def describe() -> bytes:
+    """Tell in the words of OpenAPI what the sandbox serves; no token is needed."""
+    # Imported late: it describes the routes, one of which leads here.
+    from etl.sandbox import openapi
+
+    return openapi.document()
+
+
+TEN_YEARS = 10 * 366 * 86_400.0
 
 
 def _number(body: Mapping[str, Any], name: str) -> float:
@@ -106,6 +115,6 @@ def _number(body: Mapping[str, Any], name: str) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise Refusal(errors.expected("number", name))
     # Far beyond, there are no dates that can be written down.
-    if not 0 <= value <= _TEN_YEARS:
+    if not 0 <= value <= TEN_YEARS:
         raise Refusal(errors.expected("number", name))
     return value

@@ -13,7 +13,7 @@ from etl.sandbox.calls import Call, Merchant
 from etl.sandbox.errors import Problem, Refusal
 from etl.sandbox.search import paging
 
-_MAX_PAGE = 50
+MAX_PAGE = 50
 
 
 def reachable(merchant: Merchant) -> str:
@@ -23,14 +23,14 @@ def reachable(merchant: Merchant) -> str:
 
 def list_segments(call: Call) -> bytes:
     """ListCustomerSegments: there is one, so there is one page."""
-    query = paging.plain_list(call.parameters, "segments", _MAX_PAGE)
+    query = paging.plain_list(call.parameters, "segments", MAX_PAGE)
     # No list is long enough to have issued a cursor.
     paging.read_cursor(call.secret, query, call.now)
     return orjson.dumps({"segments": [_as_json(call.merchant)]})
 
 
 def retrieve_segment(call: Call, segment_id: str) -> bytes:
-    """RetrieveCustomerSegment."""
+    """RetrieveCustomerSegment: that of who can be reached."""
     if segment_id != reachable(call.merchant):
         raise Refusal(
             Problem("NOT_FOUND", f"Customer segment with ID `{segment_id}` not found.", status=404)

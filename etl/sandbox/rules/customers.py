@@ -37,7 +37,7 @@ _MEMBERS = (
 )
 _NESTED = ("address", "tax_ids")
 # Accepted in a request and not kept (API reference; recorded answers lack them).
-_DROPPED = frozenset({"address.first_name", "address.last_name"})
+DROPPED = frozenset({"address.first_name", "address.last_name"})
 
 _PLAIN_EMAIL = re.compile(r"[A-Za-z0-9]+(?:[._+-][A-Za-z0-9]+)*@([A-Za-z0-9.-]+)")
 _LETTER = re.compile(r"[^\W\d_]")
@@ -140,7 +140,7 @@ def _judge(
                 problems.append(outcome)
             else:
                 kept[path] = outcome
-        elif path not in _DROPPED:
+        elif path not in DROPPED:
             kept[path] = value
     return Judged(kept, _as_told_by(version, problems), mentioned)
 
@@ -165,7 +165,7 @@ def _limits() -> dict[str, int | None]:
     from etl.customers import fields
 
     limits = {field.name: field.max_length for field in fields.WRITABLE}
-    return limits | {name: fields.BY_NAME[name].max_length for name in _DROPPED}
+    return limits | {name: fields.BY_NAME[name].max_length for name in DROPPED}
 
 
 def _limited(path: str, version: str) -> bool:
@@ -241,7 +241,7 @@ def _ignores_tax_ids(country: str, version: str) -> bool:
 
 
 def _country(value: str, country: str, version: str) -> str | Problem:
-    if value not in _countries():
+    if value not in countries():
         return Problem(
             "INVALID_ENUM_VALUE",
             "Expected address.country to be a country code of ISO 3166",
@@ -274,7 +274,8 @@ _CHECKS: dict[str, Check] = {
 
 
 @functools.cache
-def _countries() -> frozenset[str]:
+def countries() -> frozenset[str]:
+    """Return the country codes an address may have."""
     import pycountry
 
     return frozenset({country.alpha_2 for country in pycountry.countries} | {"ZZ"})

@@ -1,0 +1,103 @@
+"""Every call the sandbox serves, made once as it is meant, in an order in which all succeed.
+
+A new call is added here with one that succeeds: the description is held against its answer, and
+hostile requests are made from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+# Sends a request that must succeed; returns its answer.
+Send = Callable[..., Any]
+
+INES = {
+    "given_name": "Inès",
+    "family_name": "Moreau",
+    "email_address": "ines.moreau@example.net",
+    "phone_number": "+33 1 99 00 12 34",
+    "birthday": "04-17",
+    "reference_id": "crm-000042",
+    "note": "Prefers mornings",
+    "address": {"address_line_1": "12 rue des Lilas", "locality": "Nantes", "country": "FR"},
+}
+
+
+def play(send: Send) -> None:
+    """Make every call."""
+    ids = customers(send)
+    groups(send, ids)
+    send("GET", "/v2/customers/segments", query="limit=10")
+    (segment,) = send("GET", "/v2/customers/segments")["segments"]
+    send("GET", f"/v2/customers/segments/{segment['id']}")
+    send("GET", "/v2/merchants")
+    send("GET", "/v2/merchants/me")
+    send("POST", "/oauth2/token/status")
+    control(send, ids)
+    for customer_id in ids:
+        send("DELETE", f"/v2/customers/{customer_id}", query="version=1")
+
+
+def customers(send: Send) -> list[str]:
+    """Make the calls of the Customers API; return the ids of two profiles of version 1."""
+    ines = send("POST", "/v2/customers", {"idempotency_key": "k-1", **INES})["customer"]["id"]
+    entries = {"k-2": {"given_name": "Tomas"}, "k-3": {"company_name": "Okafor Cycles"}, "k-4": {}}
+    made = send("POST", "/v2/customers/bulk-create", {"customers": entries})["responses"]
+    tomas, okafor = (made[key]["customer"]["id"] for key in ("k-2", "k-3"))
+    send("GET", "/v2/customers", query="limit=1&sort_field=CREATED_AT&sort_order=DESC&count=true")
+    filters = {
+        "email_address": {"fuzzy": "moreau"},
+        "phone_number": {"exact": "+33199001234"},
+        "reference_id": {"exact": "CRM-000042"},
+        "created_at": {"start_at": "2025-01-01T00:00:00Z"},
+        "updated_at": {"end_at": "2035-01-01T00:00:00+01:00"},
+        "creation_source": {"values": ["IMPORT"], "rule": "EXCLUDE"},
+        "group_ids": {"none": ["NOBODYS"]},
+    }
+    sort = {"field": "CREATED_AT", "order": "ASC"}
+    query = {"filter": filters, "sort": sort}
+    send("POST", "/v2/customers/search", {"limit": 1, "count": True, "query": query})
+    send("GET", f"/v2/customers/{ines}")
+    change = {"version": 0, "nickname": "Iné", "address": {"postal_code": "44000"}}
+    send("PUT", f"/v2/customers/{ines}", change)
+    send(
+        *("POST", "/v2/customers/bulk-update"),
+        {"customers": {tomas: {"version": 0, "note": "Has a dog"}, "NOBODY": {"note": ""}}},
+    )
+    asked = {"customer_ids": [ines, okafor, "NOBODY"]}
+    send("POST", "/v2/customers/bulk-retrieve", asked)
+    send("POST", "/v2/customers/bulk-delete", {"customer_ids": [okafor, "NOBODY"]})
+    return [ines, tomas]
+
+
+def groups(send: Send, ids: list[str]) -> None:
+    """Make the calls of the Customer Groups API; the last of them are undone."""
+    body = {"idempotency_key": "k-5", "group": {"name": "Newsletter"}}
+    group = send("POST", "/v2/customers/groups", body)["group"]["id"]
+    send("GET", "/v2/customers/groups", query="limit=50")
+    send("GET", f"/v2/customers/groups/{group}")
+    send("PUT", f"/v2/customers/groups/{group}", {"group": {"name": "Newsletter 2025"}})
+    other = send("POST", "/v2/customers", {"given_name": "Nia"})["customer"]["id"]
+    send("PUT", f"/v2/customers/{other}/groups/{group}")
+    send("GET", f"/v2/customers/{other}")
+    send("DELETE", f"/v2/customers/{other}/groups/{group}")
+    send("DELETE", f"/v2/customers/groups/{group}")
+
+
+def control(send: Send, ids: list[str]) -> None:
+    """Make the sandbox's own calls."""
+    token = send("POST", "/_sandbox/tokens", {"scopes": ["CUSTOMERS_READ"], "expires_in": 60})
+    send("DELETE", f"/_sandbox/tokens/{token['token']}")
+    pair = [
+        send("POST", "/v2/customers", {"given_name": name})["customer"]["id"]
+        for name in ("Rhys", "Rhys")
+    ]
+    send("POST", "/_sandbox/merge", {"from": pair})
+    fault = {"endpoint": "search", "nth": [1], "when": "after", "do": "delay", "seconds": 0.5}
+    send("POST", "/_sandbox/faults", {"plan": [fault], "seed": 7})
+    send("POST", "/_sandbox/faults", {"plan": []})
+    send("POST", "/_sandbox/clock", {"advance": 0.5})
+    send("POST", "/_sandbox/seed", {"profiles": 10, "seed": 7})
+    send("GET", "/_sandbox/log")
+    send("GET", "/_sandbox/openapi.json")
