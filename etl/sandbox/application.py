@@ -141,6 +141,7 @@ class Sandbox:
                 if not route.owner:
                     call.version = versions.served(request.headers.get("square-version"))
                     headers["square-version"] = call.version
+                    routes.check_version(route, call.version)
                     tokens.require(call.token, route.scopes)
                 call.half = half
                 answer = route.handler(call, *path_ids)

@@ -12,6 +12,8 @@ MAX_KEY_LENGTH = 45
 KEY_LIFETIME = 24 * 3600
 CURSOR_LIFETIME = 300
 BULK_LIMIT = 100
+MAX_DEFINITIONS = 100
+MAX_OPTIONS = 100
 SINGLE_BODY_LIMIT = 1 << 20
 # 100 profiles with every field at its limit, written as \uXXXX escapes, are 6.5 MB.
 BULK_BODY_LIMIT = 8 << 20
@@ -44,7 +46,7 @@ ASSUMPTIONS = (
         "idempotency key, an unusable one in bulk-create", "refuses the call, nothing is run"
     ),
     Assumption("idempotency key, lifetime", f"{KEY_LIFETIME // 3600} hours on the sandbox's clock"),
-    Assumption("idempotency key, space", "create, bulk-create and groups share one"),
+    Assumption("idempotency key, space", "all calls share one"),
     Assumption("idempotency key, sameness", "the same JSON members, whatever their order"),
     Assumption("idempotency key after a refused create", "not consumed"),
     Assumption("idempotency key after a delete", "stays consumed: IDEMPOTENCY_KEY_REUSED"),
@@ -106,6 +108,66 @@ ASSUMPTIONS = (
     ),
     Assumption("segment_ids", "told by reads at once, not by the answers to writes"),
     Assumption("more than three segments in a filter", "ARRAY_LENGTH_TOO_LONG"),
+    Assumption(
+        "custom attributes, applications",
+        "one, whatever the token; what other applications and the seller made comes with a seed",
+    ),
+    Assumption("custom attributes, own qualified keys", "not known: own ones have simple keys"),
+    Assumption("custom attributes, lag", "only the search by their values lags"),
+    Assumption("custom attributes, order of lists", "by key; created_at and updated_at are whole"),
+    Assumption(
+        "custom attributes, another's that may only be read or not be redefined", "403 FORBIDDEN"
+    ),
+    Assumption("custom attributes, another's that are hidden", "as if there were none"),
+    Assumption(
+        "custom attributes, version",
+        "an older one is CONFLICT, 409; one beyond the current, which is 0 before the first value, "
+        "BAD_REQUEST",
+    ),
+    Assumption(
+        "custom attributes, a write that changes nothing", "200; version and updated_at stay"
+    ),
+    Assumption("custom attributes, unknown and read-only fields in a write", "refused"),
+    Assumption(
+        "custom attributes, a repeated idempotency key",
+        "the first answer, even if what it wrote was changed or deleted since",
+    ),
+    Assumption(
+        "attribute definitions, number",
+        f"{MAX_DEFINITIONS} own ones, as Square tells of those of orders; else BAD_REQUEST",
+    ),
+    Assumption("attribute definitions, key or name of another", "CONFLICT, 409, on update too"),
+    Assumption("attribute definitions, an empty name or description", "as if absent, so cleared"),
+    Assumption("attribute definitions, an update that names nothing", "BAD_REQUEST"),
+    Assumption(
+        "Selection, schema",
+        f"all members required; 1 to {MAX_OPTIONS} options with names that differ, maxItems alike",
+    ),
+    Assumption(
+        "Selection, an update of its options",
+        "with enum the ids belong to the names in their order, without it to the same names; "
+        "values keep ids that are no options any more, and more than maxItems",
+    ),
+    Assumption("Selection, an empty list as a value", "accepted"),
+    Assumption(
+        "codes of values that do not fit their schema", "those of like fields of a customer"
+    ),
+    Assumption("DateTime and Duration", "accepted in definitions; values as in the schema file"),
+    Assumption("Number `-.`", "accepted, since the schema file has it; sought as 0"),
+    Assumption("null as a value", "as if absent, so refused; an empty text is a value"),
+    Assumption(
+        "custom attributes of merged profiles",
+        "the first profile named wins, the others fill its gaps; versions and times stay; reading "
+        "by an old id follows, writing is 404 NOT_FOUND",
+    ),
+    Assumption("custom attributes, version of their customer", "not raised"),
+    Assumption("filter by custom attribute, key that is not visible", "BAD_REQUEST"),
+    Assumption("filter by custom attribute, of another type", "BAD_REQUEST; one filter per key"),
+    Assumption("filter by text, words", "letters, digits and _ of any script, in a row"),
+    Assumption("filter by selection, names that are no options", "find nothing"),
+    Assumption("filter by date, a moment as a bound", "is the day it names in its own zone"),
+    Assumption("filter by number, bounds", "texts, as values are; at most five decimals"),
+    Assumption("filter by address, postal code", "whole, case-insensitive"),
     Assumption("cost of a bulk call against the rate limit", "one call"),
     Assumption(
         "rate limit",

@@ -65,7 +65,11 @@ def merge(call: Call) -> bytes:
     profile = rules.as_profile(customer, call.now, call.now, call.merchant.country)
     call.store.profiles.insert(profile, call.now)
     call.store.profiles.merge(old_ids, profile.id)
-    carried = {"group_ids": group_ids} if group_ids else {}
+    carried: dict[str, object] = {"group_ids": group_ids} if group_ids else {}
+    attributes = call.store.attributes.merge(old_ids, profile.id, call.now, call.keep)
+    if attributes:
+        values_by_key = {value.key: orjson.loads(value.body) for value in attributes}
+        carried["custom_attributes"] = values_by_key
     call.log("merge", customer, {"from": old_ids, **values, **carried})
     return b'{"customer":%b}' % segments.shown(call, profile.body)
 

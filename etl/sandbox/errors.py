@@ -170,6 +170,55 @@ def nothing_to_update() -> Problem:
     return Problem("BAD_REQUEST", "At least one field must be set to update a customer.")
 
 
+def missing(field: str) -> Problem:
+    """A field that has to be there is not."""
+    return Problem("MISSING_REQUIRED_PARAMETER", f"{field} is required.", field)
+
+
+def definition_not_found(key: str) -> Problem:
+    """No such custom attribute definition, or none that the application may see."""
+    detail = f"Custom attribute definition with key `{key}` not found."
+    return Problem("NOT_FOUND", detail, status=404)
+
+
+def definition_taken(field: str, value: str) -> Problem:
+    """Another definition has this key or name (recorded answer)."""
+    return Problem(
+        "CONFLICT",
+        f"A custom attribute definition with the specified `{field}` already exists; "
+        f"{field}={value}",
+        field,
+        status=409,
+    )
+
+
+def no_definition() -> Problem:
+    """A value for a key that is not defined (recorded answer: neither 404 nor its code)."""
+    return Problem("BAD_REQUEST", "No matching definition found for value", "key")
+
+
+def attribute_not_found(customer_id: str, key: str) -> Problem:
+    """The customer has no value of this custom attribute."""
+    detail = f"Customer with ID `{customer_id}` has no custom attribute with key `{key}`."
+    return Problem("NOT_FOUND", detail, status=404)
+
+
+def not_yours(detail: str) -> Problem:
+    """What another application made may be seen, but not written."""
+    return Problem("FORBIDDEN", detail, category=AUTHENTICATION, status=403)
+
+
+def outdated(field: str) -> Problem:
+    """The version given is older than that of the definition or value."""
+    detail = "The custom attribute or its definition was changed by someone else."
+    return Problem("CONFLICT", detail, field, status=409)
+
+
+def ahead(field: str) -> Problem:
+    """The version given is beyond that of the definition or value."""
+    return Problem("BAD_REQUEST", f"{field} is beyond the current version.", field)
+
+
 def unknown_field(name: str) -> Problem:
     """A field the endpoint does not have."""
     return Problem("BAD_REQUEST", f"The field named '{name}' is not recognized.", name)

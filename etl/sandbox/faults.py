@@ -200,7 +200,7 @@ def _bomb(fault: Fault, answer: Response) -> Response:
 
 def _rearranged(chosen: Chosen, answer: Response) -> Response:
     content = orjson.loads(answer.body)
-    for name in ("responses", "customers"):
+    for name in ("responses", "customers", "values"):
         if name in content:
             content[name] = _spoiled_entries(chosen, content[name])
     return replace(answer, body=orjson.dumps(content))

@@ -1,6 +1,7 @@
 """What does an idempotency key stand for?
 
-The first answer to a create, of a customer or of a group, for as long as it is remembered.
+The first answer to a write, of a customer, a group or a custom attribute, for as long as it is
+remembered.
 """
 
 from __future__ import annotations
@@ -41,8 +42,15 @@ def take(body: dict[str, Any]) -> str | None:
 
 
 def digest(kind: str, data: object) -> bytes:
-    """Return what two creates of the same kind with the same data have in common."""
-    text = orjson.dumps([kind, data], option=orjson.OPT_SORT_KEYS)
+    """Return what two writes of the same kind with the same data have in common.
+
+    Raises Refusal for data that nothing could be.
+    """
+    try:
+        text = orjson.dumps([kind, data], option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:
+        # orjson reads 1,024 levels and writes 254.
+        raise Refusal(Problem("BAD_REQUEST", "The JSON body is nested too deeply.")) from None
     return hashlib.sha256(text).digest()
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from etl.sandbox.errors import Problem, Refusal, expected
+from etl.sandbox.errors import Problem, Refusal, expected, missing, unknown_field
 
 # The members an object may have, and those of each that has some.
 Shape = dict[str, Any]
@@ -42,6 +42,24 @@ def texts_in(values: object, path: str) -> tuple[str, ...]:
     if not all(isinstance(value, str) for value in values):
         raise Refusal(expected("string", path))
     return tuple(values)
+
+
+def only_member(body: Mapping[str, Any], name: str) -> Any:
+    """Return the one member that a body has."""
+    unknown = [unknown_field(other) for other in body if other != name]
+    if unknown:
+        raise Refusal(*unknown)
+    if body.get(name) is None:
+        raise Refusal(missing(name))
+    return body[name]
+
+
+def check_number(number: int, most: int, field: str, none: str, many: str) -> None:
+    """Raise Refusal, by one code or the other, for no entries and for too many."""
+    if number == 0:
+        raise Refusal(Problem(none, "Expected at least one entry.", field))
+    if number > most:
+        raise Refusal(Problem(many, f"Expected at most {most} entries.", field))
 
 
 def one_of(value: str, choices: tuple[str, ...], path: str) -> str:

@@ -8,8 +8,17 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from etl.sandbox import control
-from etl.sandbox.apis import customers, groups, merchants, oauth, segments
+from etl.sandbox.apis import (
+    custom_attribute_definitions,
+    custom_attributes,
+    customers,
+    groups,
+    merchants,
+    oauth,
+    segments,
+)
 from etl.sandbox.errors import unknown_path, wrong_method
+from etl.sandbox.versions import CUSTOM_ATTRIBUTES, Change
 
 READ = ("CUSTOMERS_READ",)
 WRITE = ("CUSTOMERS_WRITE",)
@@ -21,7 +30,8 @@ class Route(NamedTuple):
 
     ``source`` names what its behaviour is known from. ``owner`` marks control calls: the sandbox's
     own token opens them, whatever its scopes; they have neither pace nor faults. ``public`` ones
-    need no token, and their handlers no call.
+    need no token, and their handlers no call. ``brought_by`` is the change of version before which
+    there is no such path.
     """
 
     method: str
@@ -33,6 +43,7 @@ class Route(NamedTuple):
     writes: bool
     owner: bool = False
     public: bool = False
+    brought_by: Change | None = None
 
     @property
     def call(self) -> str:
@@ -65,11 +76,20 @@ def _writes(*members: *_Members) -> Route:
     return Route(*members, True)
 
 
+def _attributes(
+    method: str, path: str, name: str, scopes: tuple[str, ...], handler: Callable[..., bytes]
+) -> Route:
+    members = (method, path, name, scopes, REFERENCE, handler)
+    return Route(*members, scopes == WRITE, brought_by=CUSTOM_ATTRIBUTES)
+
+
 # What Square publishes.
 REFERENCE = "API reference"
 OVERVIEW = "API reference, Customers API overview"
 _ID = "/v2/customers/{id}"
 _GROUPS = "/v2/customers/groups"
+_DEFINITIONS = "/v2/customers/custom-attribute-definitions"
+_ATTRIBUTES = f"{_ID}/custom-attributes"
 _SEGMENTS = "/v2/customers/segments"
 
 ROUTES = (
@@ -117,6 +137,43 @@ ROUTES = (
         segments.retrieve_segment,
     ),
     # Customer custom attributes
+    _attributes(
+        *("GET", _DEFINITIONS, "list-attribute-definitions", READ),
+        custom_attribute_definitions.list_definitions,
+    ),
+    _attributes(
+        *("POST", _DEFINITIONS, "create-attribute-definition", WRITE),
+        custom_attribute_definitions.create_definition,
+    ),
+    _attributes(
+        *("GET", f"{_DEFINITIONS}/{{key}}", "retrieve-attribute-definition", READ),
+        custom_attribute_definitions.retrieve_definition,
+    ),
+    _attributes(
+        *("PUT", f"{_DEFINITIONS}/{{key}}", "update-attribute-definition", WRITE),
+        custom_attribute_definitions.update_definition,
+    ),
+    _attributes(
+        *("DELETE", f"{_DEFINITIONS}/{{key}}", "delete-attribute-definition", WRITE),
+        custom_attribute_definitions.delete_definition,
+    ),
+    _attributes(
+        *("POST", "/v2/customers/custom-attributes/bulk-upsert", "bulk-upsert-attributes", WRITE),
+        custom_attributes.bulk_upsert_attributes,
+    ),
+    _attributes("GET", _ATTRIBUTES, "list-attributes", READ, custom_attributes.list_attributes),
+    _attributes(
+        *("GET", f"{_ATTRIBUTES}/{{key}}", "retrieve-attribute", READ),
+        custom_attributes.retrieve_attribute,
+    ),
+    _attributes(
+        *("POST", f"{_ATTRIBUTES}/{{key}}", "upsert-attribute", WRITE),
+        custom_attributes.upsert_attribute,
+    ),
+    _attributes(
+        *("DELETE", f"{_ATTRIBUTES}/{{key}}", "delete-attribute", WRITE),
+        custom_attributes.delete_attribute,
+    ),
     # Cards
     # Gift cards
     # Orders
@@ -158,9 +215,6 @@ ROUTES = (
 # The endpoints a fault plan may name.
 ENDPOINTS = tuple(route.name for route in ROUTES if not route.owner)
 
-# Square has these below /v2/customers; the sandbox does not, and none of them is a customer's id.
-_NOT_YET = ("custom-attribute-definitions", "custom-attributes")
-
 
 def find(method: str, path: str) -> tuple[Route, list[str]]:
     """Return the endpoint of a request and the ids in its path.
@@ -168,8 +222,6 @@ def find(method: str, path: str) -> tuple[Route, list[str]]:
     Raises Refusal: 404 for an unknown path, 405 for a known one with another method.
     """
     steps = path.split("/")
-    if steps[:3] == ["", "v2", "customers"] and steps[3:4] and steps[3] in _NOT_YET:
-        raise unknown_path(f"This sandbox does not serve {steps[3]} yet.")
     found = [(route, ids) for route in ROUTES if (ids := _match(route.path, steps)) is not None]
     # A path written out, such as bulk-create, is not the id of a customer.
     found = [entry for entry in found if not entry[1]] or found
@@ -179,6 +231,12 @@ def find(method: str, path: str) -> tuple[Route, list[str]]:
     if found:
         raise wrong_method(method, sorted(route.method for route, _ in found))
     raise unknown_path()
+
+
+def check_version(route: Route, version: str) -> None:
+    """Raise Refusal, 404, if a version does not have the endpoint yet."""
+    if route.brought_by is not None and not route.brought_by.holds(version):
+        raise unknown_path()
 
 
 def _match(template: str, steps: list[str]) -> list[str] | None:

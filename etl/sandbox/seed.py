@@ -12,7 +12,7 @@ import random
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from etl.sandbox import ids
+from etl.sandbox import ids, seed_attributes
 from etl.sandbox.calls import Call
 from etl.sandbox.rules import customers as rules
 
@@ -122,6 +122,7 @@ def fill(call: Call, profiles: int, number: int) -> Filled:
             rules.as_profile(customer, created, created, call.merchant.country), created
         )
         call.log("create", customer, values)
+        seed_attributes.give(call, number, customer_id, created)
         added += 1
         if not values:
             instant.append(customer_id)

@@ -54,6 +54,11 @@ CODES_OF_THEIR_OWN = Change(
 GROUP_KEYS = Change(
     "2022-03-16", "a repeated key answers the group it made", "a repeated key makes a new group"
 )
+CUSTOM_ATTRIBUTES = Change(
+    "2022-05-12",
+    "custom attributes of customers, and a filter by them",
+    "their endpoints are no paths: 404; the filter is an unknown field",
+)
 NULL_CLEARS = Change(
     "2022-09-21", "null clears with X-Clear-Null: true", "null has no effect; empty texts clear"
 )
@@ -79,8 +84,8 @@ ADDRESSES_SPARSE = Change(
 )
 CHANGES = (
     *(EMPTY_UPDATES_REFUSED, TAX_IDS_REFUSED, UNKNOWN_FIELDS_REFUSED, CODES_OF_THEIR_OWN),
-    *(GROUP_KEYS, NULL_CLEARS, PHONES_VALIDATED, BIRTHDAYS_ARE_DAYS, LENGTHS_LIMITED),
-    ADDRESSES_SPARSE,
+    *(GROUP_KEYS, CUSTOM_ATTRIBUTES, NULL_CLEARS, PHONES_VALIDATED, BIRTHDAYS_ARE_DAYS),
+    *(LENGTHS_LIMITED, ADDRESSES_SPARSE),
 )
 
 _BIRTHDAY = re.compile(rb'"birthday":"(\d{4}-\d\d-\d\d)"')

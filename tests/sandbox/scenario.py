@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tests.sandbox.attributes import schema, selection
+
 # Sends a request that must succeed; returns its answer.
 Send = Callable[..., Any]
 
@@ -28,6 +30,7 @@ def play(send: Send) -> None:
     """Make every call."""
     ids = customers(send)
     groups(send, ids)
+    attributes(send, ids)
     send("GET", "/v2/customers/segments", query="limit=10")
     (segment,) = send("GET", "/v2/customers/segments")["segments"]
     send("GET", f"/v2/customers/segments/{segment['id']}")
@@ -83,6 +86,45 @@ def groups(send: Send, ids: list[str]) -> None:
     send("GET", f"/v2/customers/{other}")
     send("DELETE", f"/v2/customers/{other}/groups/{group}")
     send("DELETE", f"/v2/customers/groups/{group}")
+
+
+def attributes(send: Send, ids: list[str]) -> None:
+    """Make the calls of the Customer Custom Attributes API; the last of them are undone."""
+    definitions = "/v2/customers/custom-attribute-definitions"
+    drink: dict[str, Any] = {
+        "key": "drink",
+        "schema": schema("String"),
+        "name": "Favorite drink",
+        "description": "Asked for at the bar.",
+        "visibility": "VISIBILITY_READ_WRITE_VALUES",
+    }
+    needs = {"key": "needs", "schema": selection("Vegan", "No nuts")}
+    for number, data in enumerate((drink, needs)):
+        body = {"idempotency_key": f"d-{number}", "custom_attribute_definition": data}
+        send("POST", definitions, body)
+    send("GET", definitions, query="limit=1")
+    told = send("GET", f"{definitions}/needs", query="version=1")["custom_attribute_definition"]
+    options = told["schema"]["items"]["enum"]
+    more = {"schema": selection("Vegan", "No nuts", "No gluten", enum=options), "version": 1}
+    send("PUT", f"{definitions}/needs", {"custom_attribute_definition": more})
+    values = f"/v2/customers/{ids[0]}/custom-attributes"
+    body = {"idempotency_key": "a-1", "custom_attribute": {"value": "Cortado", "version": 0}}
+    send("POST", f"{values}/drink", body)
+    send("GET", f"{values}/drink", query="with_definition=true&version=1")
+    entries = {
+        "one": {"customer_id": ids[0], "custom_attribute": {"key": "needs", "value": options}},
+        "two": {"customer_id": "NOBODY", "custom_attribute": {"key": "drink", "value": "Tea"}},
+    }
+    send("POST", "/v2/customers/custom-attributes/bulk-upsert", {"values": entries})
+    send("GET", values, query="with_definitions=true&limit=20")
+    filters = [
+        {"key": "drink", "filter": {"text": {"fuzzy": "cortado"}}},
+        {"key": "needs", "filter": {"selection": {"any": ["Vegan"]}}, "updated_at": {}},
+    ]
+    query = {"filter": {"custom_attribute": {"filters": filters}}}
+    send("POST", "/v2/customers/search", {"query": query})
+    send("DELETE", f"{values}/drink")
+    send("DELETE", f"{definitions}/drink")
 
 
 def control(send: Send, ids: list[str]) -> None:

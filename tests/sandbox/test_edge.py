@@ -261,13 +261,6 @@ def test_unknown_paths_and_methods(
     assert square.refused(method, path) == (status, [(code, "")])
 
 
-def test_what_is_not_served_says_so(square: Square) -> None:
-    """Endpoints that Square has and the sandbox lacks are named in the refusal."""
-    detail = square.send("GET", "/v2/customers/custom-attributes").json()["errors"][0]["detail"]
-
-    assert detail == "This sandbox does not serve custom-attributes yet."
-
-
 def test_ids_are_percent_decoded(square: Square) -> None:
     """The id in the refusal is the one that was meant, line breaks and all."""
     for step, meant in (("a%20b", "a b"), ("a%0Ab", "a\nb"), ("a%2Fb", "a/b")):

@@ -60,11 +60,14 @@ def world(opened: Opened) -> tuple[Square, dict[str, list[str]]]:
         square.ok("PUT", f"/v2/customers/{customer_id}/groups/{group_id}")
     merged = [square.create(given_name="Nia", note=note)["id"] for note in ("one", "two")]
     square.sandbox.control("merge", {"from": merged})
+    listed = square.ok("GET", "/v2/customers/custom-attribute-definitions")
+    keys = [definition["key"] for definition in listed["custom_attribute_definitions"]]
     (segment,) = square.ok("GET", "/v2/customers/segments")["segments"]
     return square, {
         "CustomerId": [*ids, merged[0]],
         "GroupId": groups,
         "SegmentId": [segment["id"]],
+        "Key": keys,
     }
 
 

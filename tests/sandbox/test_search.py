@@ -185,20 +185,6 @@ def test_a_filter_that_finds_nobody_excuses_no_other(
     assert errors[0][0] == code
 
 
-@pytest.mark.parametrize(
-    "filters",
-    [
-        {"custom_attribute": {"filters": []}},
-    ],
-)
-def test_filters_not_served_yet_say_so(square: Square, filters: dict[str, Any]) -> None:
-    """What the sandbox cannot filter by is refused in plain words, never ignored."""
-    answer = square.send("POST", "/v2/customers/search", json={"query": {"filter": filters}})
-
-    assert answer.status_code == 400
-    assert "does not serve the filter" in answer.json()["errors"][0]["detail"]
-
-
 def test_exact_filters(square: Square) -> None:
     """Emails and references ignore case; phones are compared in E.164 (API reference)."""
     square.create(

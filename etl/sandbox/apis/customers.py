@@ -17,7 +17,7 @@ from etl.sandbox.apis import segments
 from etl.sandbox.assumptions import BULK_BODY_LIMIT, BULK_LIMIT, MAX_KEY_LENGTH
 from etl.sandbox.calls import Call
 from etl.sandbox.errors import Problem, Refusal
-from etl.sandbox.reading import is_integer
+from etl.sandbox.reading import check_number, is_integer, only_member
 from etl.sandbox.rules import customers as rules
 from etl.sandbox.search import paging, query
 from etl.sandbox.store.keys import Remembered
@@ -125,6 +125,7 @@ def _deleted(call: Call, customer_id: str, version: int | None = None) -> bytes:
     if version is not None and version != customer["version"]:
         raise Refusal(errors.conflict())
     call.store.profiles.remove(customer_id, call.now, call.keep)
+    call.store.attributes.forget(customer_id, call.now, call.keep)
     call.log("delete", customer, {})
     return EMPTY
 
@@ -141,8 +142,10 @@ def search_customers(call: Call) -> bytes:
     """SearchCustomers: exact and fuzzy texts, ranges, sources, groups, segments."""
     # Without a body everything is asked for, as with an empty one.
     body = call.json() if call.request.body.strip() else {}
-    strict = UNKNOWN_FIELDS_REFUSED.holds(call.version)
-    return _page(call, query.from_body(body, segments.reachable(call.merchant), strict=strict))
+    asked = query.from_body(
+        body, segments.reachable(call.merchant), call.store.attributes.defined, call.version
+    )
+    return _page(call, asked)
 
 
 def _page(call: Call, asked: paging.Query) -> bytes:
@@ -205,38 +208,21 @@ def bulk_delete(call: Call) -> bytes:
 
 
 def _map_of_entries(call: Call) -> dict[str, Any]:
-    entries = _only_member(call, "customers")
+    entries = only_member(call.json(BULK_BODY_LIMIT), "customers")
     if not isinstance(entries, dict):
         raise Refusal(errors.expected("object", "customers"))
-    _check_number(len(entries), "customers", "VALUE_EMPTY", "TOO_MANY_MAP_ENTRIES")
+    check_number(len(entries), BULK_LIMIT, "customers", "VALUE_EMPTY", "TOO_MANY_MAP_ENTRIES")
     return entries
 
 
 def _list_of_ids(call: Call) -> dict[str, None]:
-    asked = _only_member(call, "customer_ids")
+    asked = only_member(call.json(BULK_BODY_LIMIT), "customer_ids")
     if not isinstance(asked, list):
         raise Refusal(errors.expected("array", "customer_ids"))
     if not all(isinstance(customer_id, str) for customer_id in asked):
         raise Refusal(errors.expected("string", "customer_ids"))
-    _check_number(len(asked), "customer_ids", "ARRAY_EMPTY", "ARRAY_LENGTH_TOO_LONG")
+    check_number(len(asked), BULK_LIMIT, "customer_ids", "ARRAY_EMPTY", "ARRAY_LENGTH_TOO_LONG")
     return dict.fromkeys(asked)
-
-
-def _only_member(call: Call, name: str) -> Any:
-    body = call.json(BULK_BODY_LIMIT)
-    unknown = [errors.unknown_field(other) for other in body if other != name]
-    if unknown:
-        raise Refusal(*unknown)
-    if body.get(name) is None:
-        raise Refusal(Problem("MISSING_REQUIRED_PARAMETER", f"{name} is required.", name))
-    return body[name]
-
-
-def _check_number(number: int, field: str, none: str, many: str) -> None:
-    if number == 0:
-        raise Refusal(Problem(none, "Expected at least one entry.", field))
-    if number > BULK_LIMIT:
-        raise Refusal(Problem(many, f"Expected at most {BULK_LIMIT} entries.", field))
 
 
 def _entry(data: Any) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import orjson
 
 from etl.sandbox.openapi import (
     control,
+    custom_attributes,
     customers,
     groups,
     merchants,
@@ -30,6 +31,7 @@ _APIS = (
     customers.API,
     groups.API,
     segments.API,
+    custom_attributes.API,
     merchants.API,
     oauth.API,
     control.API,
@@ -143,7 +145,7 @@ def _refusals(route: Route, operation: Operation) -> list[int]:
         return []
     may = {
         403: bool(route.scopes) or route.owner,
-        404: "{" in route.path or operation.misses,
+        404: "{" in route.path or operation.misses or route.brought_by is not None,
         409: operation.conflicts,
         429: not route.owner,
     }

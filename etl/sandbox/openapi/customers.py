@@ -13,12 +13,12 @@ from etl.customers.fields import (
 )
 from etl.sandbox.apis import customers
 from etl.sandbox.assumptions import BULK_LIMIT, MAX_KEY_LENGTH
+from etl.sandbox.openapi import search
 from etl.sandbox.openapi.shapes import (
     CURSOR,
     FLAG,
     MOMENT,
     NOTHING,
-    SOME_TEXT,
     TEXT,
     WHOLE,
     Api,
@@ -118,7 +118,7 @@ _IDENTIFIED = [
     {"required": [field.name], "properties": {field.name: {"type": "string", "minLength": 1}}}
     for field in IDENTIFYING
 ]
-_VERSION = {**nullable(WHOLE), "description": "Must be the stored one."}
+VERSION = {**nullable(WHOLE), "description": "Must be the stored one."}
 
 
 def _ignoring_unknown(members: dict[str, Schema]) -> dict[str, Schema]:
@@ -127,50 +127,6 @@ def _ignoring_unknown(members: dict[str, Schema]) -> dict[str, Schema]:
         name: {key: value for key, value in schema.items() if key != "additionalProperties"}
         for name, schema in members.items()
     }
-
-
-# What a search asks
-
-
-def _text_filter() -> Schema:
-    return nullable(
-        either(
-            record({"exact": SOME_TEXT, "fuzzy": {"type": "null"}}, ["exact"]),
-            record({"fuzzy": SOME_TEXT, "exact": {"type": "null"}}, ["fuzzy"]),
-        )
-    )
-
-
-def _ids_filter(ids: Schema) -> Schema:
-    rules = {rule: nullable(ids) for rule in ("any", "all", "none")}
-    # One of them has to be there.
-    given = [{"required": [rule], "properties": {rule: {"type": "array"}}} for rule in rules]
-    return nullable({**record(rules), "anyOf": given})
-
-
-def _sort() -> Schema:
-    return record({"field": nullable(choice(query.SORTS)), "order": nullable(choice(query.ORDERS))})
-
-
-_RANGE = nullable(record({"start_at": nullable(MOMENT), "end_at": nullable(MOMENT)}))
-_FILTERS = {
-    "email_address": _text_filter(),
-    "phone_number": _text_filter(),
-    "reference_id": _text_filter(),
-    "created_at": _RANGE,
-    "updated_at": _RANGE,
-    "creation_source": nullable(
-        record(
-            {
-                "values": array(choice(query.CREATION_SOURCES), 1),
-                "rule": nullable(choice(query.RULES)),
-            },
-            ["values"],
-        )
-    ),
-    "group_ids": _ids_filter(array(ref("GroupId"), 1)),
-    "segment_ids": _ids_filter(array(ref("SegmentId"), 1, query.MAX_SEGMENTS)),
-}
 
 
 # What is answered
@@ -261,18 +217,9 @@ API = Api(
             **record({"idempotency_key": nullable(KEY), **_WRITABLE}),
             "anyOf": _IDENTIFIED,
         },
-        "CustomerChange": record({"version": _VERSION, **_ignoring_unknown(_WRITABLE)}, more=True),
+        "CustomerChange": record({"version": VERSION, **_ignoring_unknown(_WRITABLE)}, more=True),
         "BulkCreateCustomerData": {**record(_WRITABLE), "anyOf": _IDENTIFIED},
-        "BulkUpdateCustomerData": record({"version": _VERSION, **_WRITABLE}),
-        "CustomerSearch": record(
-            {
-                "cursor": nullable(TEXT),
-                "limit": nullable({"type": "integer", "minimum": 1, "maximum": query.MAX_PAGE}),
-                "count": nullable(FLAG),
-                "query": nullable(
-                    record({"filter": nullable(record(_FILTERS)), "sort": nullable(_sort())})
-                ),
-            }
-        ),
+        "BulkUpdateCustomerData": record({"version": VERSION, **_WRITABLE}),
+        **search.SCHEMAS,
     },
 )

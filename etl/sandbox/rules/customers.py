@@ -275,7 +275,7 @@ _CHECKS: dict[str, Check] = {
 
 @functools.cache
 def countries() -> frozenset[str]:
-    """Return the country codes an address may have."""
+    """Return the country codes there are."""
     import pycountry
 
     return frozenset({country.alpha_2 for country in pycountry.countries} | {"ZZ"})

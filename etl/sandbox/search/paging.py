@@ -29,18 +29,20 @@ class Query(NamedTuple):
     digest: bytes
 
 
-def plain_list(parameters: Mapping[str, str], name: str, most: int) -> Query:
+def plain_list(
+    parameters: Mapping[str, str], name: str, most: int, usual: int | None = None
+) -> Query:
     """Read the query parameters of a list that has nothing but pages, such as that of groups."""
     cursor = parameters.get("cursor") or None
-    return Query(None, limit_in(parameters, most), False, cursor, digest(name))
+    return Query(None, limit_in(parameters, most, usual), False, cursor, digest(name))
 
 
-def limit_in(parameters: Mapping[str, str], most: int) -> int:
-    """Return the query parameter ``limit``, by default the most there may be."""
+def limit_in(parameters: Mapping[str, str], most: int, usual: int | None = None) -> int:
+    """Return the query parameter ``limit``, by default the ``usual`` one or the most there is."""
     limit = parameters.get("limit")
     if limit is not None and not is_integer(limit):
         raise Refusal(expected("integer", "limit"))
-    return page_size(most if limit is None else int(limit), most)
+    return page_size(int(limit) if limit is not None else usual or most, most)
 
 
 def page_size(limit: int, most: int) -> int:

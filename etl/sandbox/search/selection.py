@@ -7,18 +7,16 @@ revisions of profiles, and names the index that answers it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import orjson
+
+if TYPE_CHECKING:
+    from etl.sandbox.search.attributes import Sought
 
 # The end of a revision that is still the current one.
 OPEN = 1 << 62
 CURRENT = f"until = {OPEN}"
-
-
-# An address without the punctuation that a fuzzy search does not see.
-_BARE_EMAIL = "replace(replace(replace(email_key, '.', ''), '_', ''), '@', '')"
-
 
 # What puts a profile into the segment of that name.
 _REACHABLE = "(email_key IS NOT NULL OR phone_key IS NOT NULL)"
@@ -52,6 +50,7 @@ class Selection:
     no_groups: tuple[str, ...] = ()
     without_sources: bool = False
     reachable: bool | None = None
+    attributes: tuple[Sought, ...] = ()
     order: Literal["name", "created"] = "name"
     descending: bool = False
 
@@ -85,7 +84,7 @@ def conditions(selection: Selection, shown: int | None) -> tuple[list[str], list
             where.append(f"{column} = ?")
             values.append(value)
     for column, tokens in (
-        (_BARE_EMAIL, selection.email_tokens),
+        (bare_email("email_key"), selection.email_tokens),
         ("phone_key", selection.phone_tokens),
         ("reference_key", selection.reference_tokens),
     ):
@@ -118,19 +117,31 @@ def conditions(selection: Selection, shown: int | None) -> tuple[list[str], list
     return where, values
 
 
-def within(column: str, span: Span, where: list[str], values: list[object]) -> None:
-    """Add the conditions that keep a column inside a span."""
-    if span.start is not None:
+def bare_email(column: str) -> str:
+    """Say an address without the punctuation that a fuzzy search does not see."""
+    return f"replace(replace(replace({column}, '.', ''), '_', ''), '@', '')"
+
+
+def within(
+    column: str,
+    span: tuple[int | str | None, int | str | None],
+    where: list[str],
+    values: list[object],
+) -> None:
+    """Add the conditions that keep a column inside a span, both ends included."""
+    start, end = span
+    if start is not None:
         where.append(f"{column} >= ?")
-        values.append(span.start)
-    if span.end is not None:
+        values.append(start)
+    if end is not None:
         where.append(f"{column} <= ?")
-        values.append(span.end)
+        values.append(end)
 
 
-def index(selection: Selection, few_updated: bool, counting: bool) -> str:
+def index(selection: Selection, few_updated: bool, few_owners: bool, counting: bool) -> str:
     """Name the index that answers a selection; ``few_updated`` means its span of updates is short.
 
+    ``few_owners`` means that few customers have the values of custom attributes it asks for.
     Named, since SQLite has no statistics of a file that grows from nothing.
     """
     for value, name in (
@@ -140,8 +151,8 @@ def index(selection: Selection, few_updated: bool, counting: bool) -> str:
     ):
         if value is not None:
             return f"INDEXED BY profiles_by_{name}"
-    if selection.any_groups or selection.all_groups:
-        # The members of a group are found by their row numbers, which are no index.
+    if selection.any_groups or selection.all_groups or few_owners:
+        # These are found by their row numbers, which are no index.
         return "NOT INDEXED"
     if few_updated:
         return "INDEXED BY profiles_by_updated"

@@ -16,7 +16,8 @@ from typing import Any
 
 import orjson
 
-from etl.sandbox.store import groups, keys, log, profiles, tokens
+from etl.sandbox.store import attributes, groups, keys, log, profiles, tokens
+from etl.sandbox.store.attributes import Attributes
 from etl.sandbox.store.groups import Groups
 from etl.sandbox.store.keys import Keys
 from etl.sandbox.store.log import Log
@@ -25,7 +26,7 @@ from etl.sandbox.store.tokens import Tokens
 
 # Marks the file as ours, and its layout.
 _APPLICATION_ID = 0x53714C6F
-_LAYOUT = 3
+_LAYOUT = 4
 
 # Waiting for another process's transaction, in milliseconds.
 _PATIENCE = 30_000
@@ -54,6 +55,7 @@ class Store:
         )
         self.profiles = Profiles(self._db)
         self.groups = Groups(self._db)
+        self.attributes = Attributes(self._db)
         self.keys = Keys(self._db)
         self.tokens = Tokens(self._db)
         self.log = Log(self._db)
@@ -146,7 +148,7 @@ class Store:
 
 
 def _statements() -> Iterator[str]:
-    for module in (profiles, groups, keys, tokens, log):
+    for module in (profiles, groups, attributes, keys, tokens, log):
         for statement in module.TABLES.split(";"):
             if statement.strip():
                 yield statement

@@ -28,6 +28,11 @@ OtherAction = Literal[
     "create-group",
     "update-group",
     "delete-group",
+    "create-attribute-definition",
+    "update-attribute-definition",
+    "delete-attribute-definition",
+    "upsert-attribute",
+    "delete-attribute",
 ]
 
 

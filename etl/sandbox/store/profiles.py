@@ -6,6 +6,8 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from etl.sandbox.search import attributes
+from etl.sandbox.search.attributes import Sought
 from etl.sandbox.search.selection import (
     ALWAYS,
     CURRENT,
@@ -20,6 +22,8 @@ from etl.sandbox.search.selection import (
 )
 
 _CLOSED = f"until < {OPEN}"
+# Sorting this many rows costs less than walking a large directory in order.
+_FEW = 2000
 
 TABLES = f"""
 -- Every revision of every profile, shown by list and search from since to until. Only a lag
@@ -168,12 +172,12 @@ class Profiles:
         """Return a page of what was visible at ``shown`` (None: of what is there now)."""
         key = {"name": "name_key", "created": "created"}[selection.order]
         direction, beyond = ("DESC", "<") if selection.descending else ("ASC", ">")
-        where, values = conditions(selection, shown)
+        by, where, values = self._asked(selection, shown)
         if after is not None:
             where.append(f"({key}, id) {beyond} (?, ?)")
             values += [after.key, after.id]
         rows = self._db.execute(
-            f"SELECT {key}, id, body FROM profiles {self._index(selection)} "
+            f"SELECT {key}, id, body FROM profiles {by} "
             f"WHERE {' AND '.join(where)} "
             f"ORDER BY {key} {direction}, id {direction} LIMIT ?",
             (*values, size + 1),
@@ -185,29 +189,54 @@ class Profiles:
 
     def count(self, selection: Selection, shown: int | None) -> int:
         """Count what was visible at ``shown`` (None: what is there now)."""
-        where, values = conditions(selection, shown)
+        by, where, values = self._asked(selection, shown, counting=True)
         (number,) = self._db.execute(
-            f"SELECT count(*) FROM profiles {self._index(selection, counting=True)} "
-            f"WHERE {' AND '.join(where)}",
-            values,
+            f"SELECT count(*) FROM profiles {by} WHERE {' AND '.join(where)}", values
         ).fetchone()
         return int(number)
 
-    def _index(self, selection: Selection, counting: bool = False) -> str:
-        return index(selection, self._few(selection.updated), counting)
+    def _asked(
+        self, selection: Selection, shown: int | None, counting: bool = False
+    ) -> tuple[str, list[str], list[object]]:
+        """Return the index that answers a selection, and its conditions."""
+        where, values = conditions(selection, shown)
+        owners, others = self._owners(selection, shown)
+        extra = [attributes.condition(sought, shown, counting) for sought in others]
+        if owners is not None:
+            extra.append(attributes.of_owners(owners, shown))
+        for condition, named in extra:
+            where.append(condition)
+            values += named
+        few_updated = self._few(selection.updated)
+        return index(selection, few_updated, owners is not None, counting), where, values
 
-    def _few(self, updated: Span, limit: int = 2000) -> bool:
+    def _owners(
+        self, selection: Selection, shown: int | None
+    ) -> tuple[set[str] | None, list[Sought]]:
+        """Return who has the custom attributes that few have, and what many have."""
+        owners: set[str] | None = None
+        many = []
+        for sought in selection.attributes:
+            statement, values = attributes.owners(sought, shown)
+            rows = self._db.execute(f"{statement} LIMIT ?", (*values, _FEW + 1))
+            found = [customer_id for (customer_id,) in rows]
+            if len(found) > _FEW:
+                many.append(sought)
+            else:
+                owners = set(found) if owners is None else owners & set(found)
+        return owners, many
+
+    def _few(self, updated: Span) -> bool:
         if updated == ALWAYS:
             return False
-        # Sorting this many rows costs less than walking a large directory in order.
         where, values = ["listed = 1"], list[object]()
         within("updated", updated, where, values)
         (number,) = self._db.execute(
             "SELECT count(*) FROM (SELECT 1 FROM profiles INDEXED BY profiles_by_updated "
             f"WHERE {' AND '.join(where)} LIMIT ?)",
-            (*values, limit + 1),
+            (*values, _FEW + 1),
         ).fetchone()
-        return int(number) <= limit
+        return int(number) <= _FEW
 
     def members(self, group_id: str) -> list[bytes]:
         """Return the current JSON texts of the profiles in a group."""
