@@ -17,12 +17,20 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from etl.sandbox import edge, faults, ids, routes, tokens, versions
+from etl.sandbox import edge, faults, ids, others, routes, settings, spoiling, tokens, versions
 from etl.sandbox.assumptions import BULK_BODY_LIMIT
 from etl.sandbox.calls import Call, Merchant
-from etl.sandbox.errors import Refusal, as_errors, insufficient_scopes, unavailable
+from etl.sandbox.errors import (
+    Refusal,
+    as_errors,
+    insufficient_scopes,
+    paused,
+    rate_limited,
+    unavailable,
+)
 from etl.sandbox.messages import Request, Response
 from etl.sandbox.routes import Route
+from etl.sandbox.settings import Settings
 from etl.sandbox.store import Store
 from etl.sandbox.store.tokens import TokenRow
 from etl.sandbox.times import timestamp
@@ -55,17 +63,17 @@ class Sandbox:
         chance: random.Random | None = None,
     ) -> None:
         self._clock = clock
-        self._chance = random.Random() if chance is None else chance
-        self._lag = round(lag * 1000)
-        self._pace = edge.Pace(rate)
+        # Strangers see request ids too: from those of a plain Random they could tell the token.
+        self._chance = random.SystemRandom() if chance is None else chance
+        self._own = _own_settings(lag, rate)
+        self._pace = edge.Pace()
         self._script = faults.Script(routes.ENDPOINTS)
         self._lock = threading.Lock()
         self._store = Store(path)
         with self._store.transaction(write=True):
             self._merchant = self._open_merchant(country)
             self._secret = bytes.fromhex(self._store.setting("secret"))
-            longest = max(self._lag, self._store.setting("longest_lag", 0))
-            self._store.set("longest_lag", longest)
+            settings.remember(self._store, lag, self._now())
             self.token = tokens.owners_token(self._secret) if token is None else token
             # Whoever can open the file owns it, even after its token was revoked.
             owner = TokenRow(tokens.ALL_SCOPES, owner=True, expires=None, revoked=False)
@@ -108,23 +116,44 @@ class Sandbox:
             return _refused(refusal, named)
         if route.public:
             return Response(200, route.handler(), named)
-        chosen = None if route.owner else self._next_fault(route)
-        if chosen is None:
+        if route.owner:
             return self._carry_out(route, path_ids, request, request_id, named)
-        fault = chosen.fault
-        if fault.when == "before" and fault.do != "delay":
-            return faults.spoil(chosen, Response(200, b"{}", named))
-        if fault.when == "before" and sleep is not None:
-            sleep(fault.seconds)
-            return self._carry_out(route, path_ids, request, request_id, named)
-        answer = self._carry_out(
-            route, path_ids, request, request_id, named, half=fault.when == "mid"
-        )
-        return faults.spoil(chosen, answer)
-
-    def _next_fault(self, route: Route) -> faults.Chosen | None:
         with self._lock:
-            return self._script.next(route.name)
+            acts, chosen = self._script.next(route.name)
+        for act in acts:
+            if act.fault.when == "before":
+                self._let_act(act, request, request_id, path_ids)
+        if chosen and chosen.fault.when == "before" and chosen.fault.do != "delay":
+            answer = Response(200, b"{}", named)
+        else:
+            if chosen and chosen.fault.when == "before" and sleep is not None:
+                sleep(chosen.fault.seconds)
+                chosen = None
+            half = chosen is not None and chosen.fault.when == "mid"
+            answer = self._carry_out(route, path_ids, request, request_id, named, half=half)
+        for act in acts:
+            if act.fault.when == "after":
+                self._let_act(act, request, request_id, path_ids, answer.body)
+        return spoiling.spoil(chosen, answer) if chosen else answer
+
+    def _let_act(
+        self,
+        act: faults.Chosen,
+        request: Request,
+        request_id: str,
+        path_ids: list[str],
+        answer: bytes = b"",
+    ) -> None:
+        nobody = TokenRow(frozenset(), owner=False, expires=None, revoked=False)
+        try:
+            with self._lock, self._store.transaction(write=True):
+                call = self._call(request, request_id, others.ENDPOINT, nobody)
+                others.act(act, call, path_ids, answer)
+        except Refusal:
+            pass
+        except sqlite3.OperationalError as error:
+            if not _passes(error):
+                raise
 
     def _carry_out(
         self,
@@ -139,7 +168,9 @@ class Sandbox:
             with self._lock, self._store.transaction(write=route.writes):
                 call = self._admit(route, request, request_id)
                 if not route.owner:
-                    call.version = versions.served(request.headers.get("square-version"))
+                    call.version = versions.served(
+                        request.headers.get("square-version"), call.settings.default_version
+                    )
                     headers["square-version"] = call.version
                     routes.check_version(route, call.version)
                     tokens.require(call.token, route.scopes)
@@ -149,31 +180,47 @@ class Sandbox:
         except Refusal as refusal:
             return _refused(refusal, headers)
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF not in _PASSING:
+            if not _passes(error):
                 raise
             return _refused(unavailable(f"The sandbox's file: {error}"), headers)
 
     def _admit(self, route: Route, request: Request, request_id: str) -> Call:
-        now = self._now()
-        digest, token = tokens.authenticate(self._store, request.headers.get("authorization"), now)
-        if route.owner and not token.owner:
-            raise insufficient_scopes(["SANDBOX_OWNER"])
+        digest, token = tokens.authenticate(self._store, request.headers.get("authorization"))
+        call = self._call(request, request_id, route.name, token)
         if not route.owner:
-            self._pace.spend(digest, now)
+            # The status of a token that has ended is UNAUTHORIZED (API reference).
+            tokens.check_end(token, call.now, plainly=route.name == "token-status")
+            self._check_pace(call, digest)
+        elif not token.owner:
+            raise insufficient_scopes(["SANDBOX_OWNER"])
         edge.check_size(request.body, BULK_BODY_LIMIT)
+        return call
+
+    def _check_pace(self, call: Call, digest: bytes) -> None:
+        left = self._store.setting("paused_until", 0) - call.now
+        told = call.settings.retry_after
+        if left > 0:
+            raise paused(-(-left // 1000) if told else None)
+        wait = self._pace.spend(digest, call.now, call.settings.rate)
+        if wait:
+            raise rate_limited(wait if told else None)
+
+    def _call(self, request: Request, request_id: str, endpoint: str, token: TokenRow) -> Call:
         return Call(
             request=request,
             request_id=request_id,
-            endpoint=route.name,
+            endpoint=endpoint,
             store=self._store,
             chance=self._chance,
             merchant=self._merchant,
             secret=self._secret,
             token=token,
             script=self._script,
-            now=now,
-            lag=self._lag,
+            now=self._now(),
+            own=self._own,
+            settings=settings.in_force(self._store, self._own),
             keep=self._store.setting("longest_lag", 0),
+            remembered_from=self._store.setting("remembered_from", 0),
         )
 
     def control(self, call: str, body: dict[str, Any]) -> Any:
@@ -214,6 +261,19 @@ class Sandbox:
         """Let go of the file."""
         with self._lock:
             self._store.close()
+
+
+def _passes(error: sqlite3.OperationalError) -> bool:
+    return error.sqlite_errorcode & 0xFF in _PASSING
+
+
+def _own_settings(lag: float, rate: float) -> Settings:
+    for name, value in (("lag", lag), ("rate", rate)):
+        try:
+            settings.checked(name, value)
+        except Refusal as refusal:
+            raise ValueError(refusal.problems[0].detail) from None
+    return Settings(lag=lag, rate=rate)
 
 
 def _refused(refusal: Refusal, headers: dict[str, str]) -> Response:

@@ -27,7 +27,7 @@ class Assumption(NamedTuple):
 
 
 ASSUMPTIONS = (
-    Assumption("default Square-Version", "no header: the newest version known"),
+    Assumption("default Square-Version", "no header: the newest version known (a setting)"),
     Assumption("count, and bulk calls, whose first version is not told", "always there"),
     Assumption("cards before 2024-12-18", "absent, as of a customer without cards"),
     Assumption("a group's key before 2022-03-16", "makes a new group each time"),
@@ -45,13 +45,19 @@ ASSUMPTIONS = (
     Assumption(
         "idempotency key, an unusable one in bulk-create", "refuses the call, nothing is run"
     ),
-    Assumption("idempotency key, lifetime", f"{KEY_LIFETIME // 3600} hours on the sandbox's clock"),
+    Assumption(
+        "idempotency key, lifetime",
+        f"{KEY_LIFETIME // 3600} hours on the sandbox's clock (a setting)",
+    ),
     Assumption("idempotency key, space", "all calls share one"),
     Assumption("idempotency key, sameness", "the same JSON members, whatever their order"),
     Assumption("idempotency key after a refused create", "not consumed"),
     Assumption("idempotency key after a delete", "stays consumed: IDEMPOTENCY_KEY_REUSED"),
     Assumption("idempotency key after a merge", "answers with the profile as it was created"),
-    Assumption("null without X-Clear-Null", "changes nothing, but counts as a field that was set"),
+    Assumption(
+        "null without X-Clear-Null",
+        "changes nothing, but counts as a field that was set; it clears if set so",
+    ),
     Assumption("null or an empty string on create", "as if absent"),
     Assumption("clearing the last public field", "BAD_REQUEST"),
     Assumption("unknown and read-only fields", "refused on create, search and in bulk"),
@@ -86,11 +92,14 @@ ASSUMPTIONS = (
     Assumption("fuzzy references", "tokens of letters and digits, of any script"),
     Assumption("empty text or list in a filter", "VALUE_EMPTY, ARRAY_EMPTY"),
     Assumption(
-        "cursor lifetime", f"{CURSOR_LIFETIME} s on the sandbox's clock, else INVALID_CURSOR"
+        "cursor lifetime",
+        f"{CURSOR_LIFETIME} s on the sandbox's clock (a setting), else INVALID_CURSOR",
     ),
     Assumption("cursor of another query", "INVALID_CURSOR; limit and count may change"),
+    Assumption("limit", "pages are as full as it allows (a setting makes them shorter)"),
     Assumption("unknown query parameters", "ignored"),
     Assumption("retrieve by id", "shows every write at once, whatever the lag"),
+    Assumption("lag that is raised", "list and search stand still until they are that far behind"),
     Assumption("update or delete by a merged id", "404 NOT_FOUND"),
     Assumption(
         "conflicting values in a merge", "the first profile named wins, the others fill its gaps"
@@ -171,7 +180,8 @@ ASSUMPTIONS = (
     Assumption("cost of a bulk call against the rate limit", "one call"),
     Assumption(
         "rate limit",
-        "a bucket per token and process; it holds one second's worth, at least one call",
+        "a bucket per token and process; it holds one second's worth, at least one call; a 429 "
+        "has Retry-After (a setting)",
     ),
     Assumption(
         "body size",

@@ -12,6 +12,9 @@ from etl.sandbox import edge, ids
 from etl.sandbox.assumptions import SINGLE_BODY_LIMIT
 from etl.sandbox.faults import Script
 from etl.sandbox.messages import Request
+from etl.sandbox.search import paging
+from etl.sandbox.search.selection import Place
+from etl.sandbox.settings import Settings, milliseconds
 from etl.sandbox.store import Store
 from etl.sandbox.store.log import OtherAction, ProfileAction, Write
 from etl.sandbox.store.tokens import TokenRow
@@ -34,8 +37,9 @@ class Merchant:
 class Call:
     """One request inside its transaction, with all a handler may use.
 
-    ``lag`` is how far list and search are behind, in milliseconds, ``keep`` how long the file has
-    to remember for the sake of any lag. ``half`` asks bulk calls to stop half-way.
+    ``own`` are the settings of this process, ``settings`` those in force: the file may say more.
+    ``keep`` is how long the file has to remember for the sake of any lag, in milliseconds, and
+    ``remembered_from`` since when it does. ``half`` asks bulk calls to stop half-way.
     ``version`` is the Square-Version of the answer.
     """
 
@@ -49,8 +53,10 @@ class Call:
     token: TokenRow
     script: Script
     now: int
-    lag: int
+    own: Settings
+    settings: Settings
     keep: int
+    remembered_from: int
     half: bool = False
     version: str = NEWEST
 
@@ -62,7 +68,14 @@ class Call:
     @property
     def shown(self) -> int | None:
         """The moment list and search show, None for now."""
-        return self.now - self.lag if self.lag else None
+        lag = milliseconds(self.settings.lag)
+        return max(self.now - lag, self.remembered_from) if lag else None
+
+    def page(self, query: paging.Query) -> tuple[Place | None, int]:
+        """Where the page asked for begins, None for the first, and how many rows it may hold."""
+        lifetime = milliseconds(self.settings.cursor_lifetime)
+        after = paging.read_cursor(self.secret, query, self.now, lifetime)
+        return after, min(query.limit, self.settings.short_pages or query.limit)
 
     def json(self, limit: int = SINGLE_BODY_LIMIT) -> dict[str, Any]:
         """The body, which must be a JSON object."""

@@ -11,11 +11,13 @@ from typing import Any
 
 import orjson
 
-from etl.sandbox import errors, seed, tokens
+from etl.sandbox import errors, seed, settings, tokens
 from etl.sandbox.apis import segments
 from etl.sandbox.calls import Call
 from etl.sandbox.errors import Problem, Refusal
+from etl.sandbox.reading import is_number
 from etl.sandbox.rules import customers as rules
+from etl.sandbox.settings import TEN_YEARS, milliseconds
 from etl.sandbox.store.tokens import TokenRow
 
 EMPTY = b"{}"
@@ -28,7 +30,7 @@ def issue_token(call: Call) -> bytes:
     if not isinstance(scopes, list) or not all(isinstance(scope, str) for scope in scopes):
         raise Refusal(errors.expected("array", "scopes"))
     lasting = body.get("expires_in") is None
-    expires = None if lasting else call.now + int(_number(body, "expires_in") * 1000)
+    expires = None if lasting else call.now + int(_seconds(body, "expires_in") * 1000)
     token = tokens.issue(call.chance)
     call.store.tokens.put(
         tokens.digest(token),
@@ -76,7 +78,7 @@ def merge(call: Call) -> bytes:
 
 def set_faults(call: Call) -> bytes:
     """Put a plan in force; its calls are counted from now on. An empty plan ends all faults."""
-    call.script.play(call.json())
+    call.script.play(call.json(), call.merchant.country)
     return EMPTY
 
 
@@ -87,9 +89,23 @@ def read_log(call: Call) -> bytes:
 
 def advance_clock(call: Call) -> bytes:
     """Move the sandbox's clock forward, for all who use its file."""
-    seconds = _number(call.json(), "advance")
-    call.store.set("ahead", call.store.setting("ahead", 0) + int(seconds * 1000))
+    ahead = call.store.setting("ahead", 0) + int(_seconds(call.json(), "advance") * 1000)
+    if ahead > _FARTHEST:
+        raise Refusal(Problem("VALUE_TOO_HIGH", "The clock is centuries ahead.", "advance"))
+    call.store.set("ahead", ahead)
     return EMPTY
+
+
+def read_settings(call: Call) -> bytes:
+    """Return the settings in force."""
+    return orjson.dumps(call.settings._asdict())
+
+
+def change_settings(call: Call) -> bytes:
+    """Change settings for all who use the file; return those in force then."""
+    settings.change(call.store, call.json(), call.now)
+    call.settings = settings.in_force(call.store, call.own)
+    return read_settings(call)
 
 
 def fill(call: Call) -> bytes:
@@ -111,14 +127,12 @@ def describe() -> bytes:
     return openapi.document()
 
 
-TEN_YEARS = 10 * 366 * 86_400.0
+# There are no dates beyond the year 9999.
+_FARTHEST = 50 * milliseconds(TEN_YEARS)
 
 
-def _number(body: Mapping[str, Any], name: str) -> float:
+def _seconds(body: Mapping[str, Any], name: str) -> float:
     value = body.get(name)
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        raise Refusal(errors.expected("number", name))
-    # Far beyond, there are no dates that can be written down.
-    if not 0 <= value <= TEN_YEARS:
+    if not is_number(value) or not 0 <= value <= TEN_YEARS:
         raise Refusal(errors.expected("number", name))
     return value

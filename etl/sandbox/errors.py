@@ -87,12 +87,25 @@ def _gateway(code: str, detail: str, status: int = 401) -> Refusal:
     return Refusal(Problem(code, detail, category=AUTHENTICATION, status=status))
 
 
-def rate_limited(retry_after: int) -> Refusal:
+def rate_limited(retry_after: int | None) -> Refusal:
     """Too many calls (text quoted in a developer forum thread)."""
     return Refusal(
         Problem(
             "RATE_LIMITED",
             "This request was rate limited. Please retry later.",
+            category=RATE_LIMIT,
+            status=429,
+        ),
+        retry_after=retry_after,
+    )
+
+
+def paused(retry_after: int | None) -> Refusal:
+    """The whole application has to pause (text quoted in a developer forum thread)."""
+    return Refusal(
+        Problem(
+            "RATE_LIMITED",
+            "Application is rate limited, please try again in a few minutes",
             category=RATE_LIMIT,
             status=429,
         ),

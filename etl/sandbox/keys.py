@@ -13,9 +13,10 @@ from typing import Any
 import orjson
 
 from etl.sandbox import errors
-from etl.sandbox.assumptions import KEY_LIFETIME, MAX_KEY_LENGTH
+from etl.sandbox.assumptions import MAX_KEY_LENGTH
 from etl.sandbox.calls import Call
 from etl.sandbox.errors import Problem, Refusal
+from etl.sandbox.settings import milliseconds
 
 
 def take(body: dict[str, Any]) -> str | None:
@@ -59,7 +60,7 @@ def answered(call: Call, key: str, digested: bytes, exists: Callable[[str], bool
 
     Raises Refusal for a key with other data, and for one whose customer or group is gone.
     """
-    known = call.store.keys.find(key, call.now - KEY_LIFETIME * 1000)
+    known = call.store.keys.find(key, call.now - milliseconds(call.settings.key_lifetime))
     if known is None:
         return None
     # A key outlives its profile: observed as a failure (a thread in the forum).

@@ -6,8 +6,9 @@ Every function reads one member and raises Refusal, in Square's words, if it is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeGuard
 
 from etl.sandbox.errors import Problem, Refusal, expected, missing, unknown_field
 
@@ -79,6 +80,17 @@ def recognised(value: Any, shape: Shape | None, inside: str, unknown: list[str])
         for name, inner in value.items()
         if name in shape
     }
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return the end of a sentence about a name that is not known: what may have been meant."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else "."
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Tell whether a JSON value is a number."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def is_integer(text: str) -> bool:

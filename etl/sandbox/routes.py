@@ -202,6 +202,8 @@ ROUTES = (
             ("POST", "faults", control.set_faults, False),
             ("GET", "log", control.read_log, False),
             ("POST", "clock", control.advance_clock, True),
+            ("GET", "settings", control.read_settings, False),
+            ("POST", "settings", control.change_settings, True),
             ("POST", "seed", control.fill, True),
         )
     ),

@@ -137,9 +137,13 @@ class _Door:
             await _body(receive),
         )
         answer = await run_in_threadpool(self._respond, request, self.stopping.wait)
+        connection = scope["state"]["connection"]
+        if answer.delivery.halfway:
+            await _start(answer, send)
+            await send(_part(answer.body[: len(answer.body) // 2]))
         if answer.delivery.late:
             await run_in_threadpool(self.stopping.wait, answer.delivery.late)
-        await _deliver(answer, scope["state"]["connection"], receive, send)
+        await _deliver(answer, connection, receive, send)
 
 
 async def _body(receive: Receive) -> bytes:
@@ -165,10 +169,6 @@ async def _deliver(
             raw = connection.get_extra_info("socket")
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             await _close(connection.abort, receive)
-        case "truncate":
-            await _start(answer, send)
-            await send(_part(answer.body[: len(answer.body) // 2]))
-            await _close(connection.close, receive)
         case "drip":
             await _start(answer, send)
             step = max(1, len(answer.body) // _DRIPS)
@@ -176,6 +176,9 @@ async def _deliver(
                 await send(_part(answer.body[start : start + step]))
                 await asyncio.sleep(answer.delivery.drip / _DRIPS)
             await send({"type": "http.response.body"})
+        case _ if answer.delivery.halfway:
+            rest = answer.body[len(answer.body) // 2 :]
+            await send({"type": "http.response.body", "body": rest})
         case _:
             await _start(answer, send)
             await send({"type": "http.response.body", "body": answer.body})

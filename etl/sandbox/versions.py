@@ -93,14 +93,14 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _log = logging.getLogger(__name__)
 
 
-def served(asked: str | None) -> str:
+def served(asked: str | None, default: str) -> str:
     """Return the version a request is answered with.
 
-    Without a header that is the newest; a date beyond the newest we know is served as the newest.
+    Without a header that is the default; a date beyond the newest we know is served as the newest.
     Raises Refusal for a date Square never published and for what is no date.
     """
     if asked is None or asked in PUBLISHED:
-        return asked or NEWEST
+        return asked or default
     if not _DATE.fullmatch(asked):
         raise Refusal(
             Problem(

@@ -202,3 +202,12 @@ def test_profiles_without_public_data_are_reached_by_id_only(square: Square) -> 
     square.ok("PUT", path, {"given_name": "Now Public"})
     assert square.found(filter={"reference_id": {"exact": "r"}}) == ["Now Public"]
     assert square.ok("DELETE", path) == {}
+
+
+def test_the_clock_stays_among_the_dates_there_are(square: Square) -> None:
+    """It can be moved by centuries, not beyond the last date that can be written down."""
+    advance = {"advance": 10 * 366 * 86_400}
+    statuses = [square.send("POST", "/_sandbox/clock", json=advance).status_code for _ in range(60)]
+
+    assert statuses == [200] * 50 + [400] * 10
+    assert square.create(given_name="A")["created_at"] > "2500"

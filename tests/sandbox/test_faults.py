@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from etl.sandbox import faults
-from tests.sandbox.conftest import Square
+from etl.sandbox import faults, routes
+from tests.sandbox.conftest import Opened, Square
 
 
 def play(square: Square, *plan: dict[str, Any], seed: int = 0) -> None:
@@ -229,9 +229,346 @@ def test_plans_that_cannot_be_played_are_refused(square: Square, entry: object) 
     )
 
 
-def test_every_kind_of_fault_is_tried_here() -> None:
-    """A kind that is added needs a test."""
-    assert set(faults.KINDS) == {
-        *("drop", "reset", "delay", "status", "garbage", "bomb"),
-        *("truncate", "drip", "omit", "extra", "reorder"),
-    }
+@pytest.mark.parametrize(
+    ("entry", "remedy"),
+    [
+        ({"endpoint": "bulkcreate", "do": "drop"}, "did you mean 'bulk-create'?"),
+        ({"do": "drop", "sceonds": 3}, "did you mean 'seconds'?"),
+        ({"do": "drop", "when": "body-part"}, "when is one of before, mid, after, body"),
+        ({"do": "status", "status": 503.5}, "status lies between 200 and 599"),
+        ({"do": "omit", "count": 1.5}, "count is a whole number"),
+        ({"do": "delay", "seconds": 1e300}, "seconds is a number from 0 to"),
+        ({"do": "status", "retry_after": "soon"}, "retry_after is a number"),
+        ({"do": "bomb", "bytes": 1 << 40}, "bytes is a whole number"),
+        ({"do": "bomb", "compressed": 1}, "compressed is true or false"),
+        ({"do": "garbage", "page": ["502"]}, "page is one of upstream-html, upstream"),
+        ({"do": "drop", "page": "502"}, "only garbage has page"),
+        ({"do": "omit", "when": "body"}, "in the body only drop, reset, delay"),
+        ({"do": ["drop"]}, "do is one of drop, reset"),
+    ],
+)
+def test_a_refused_plan_says_what_there_is(
+    square: Square, entry: dict[str, object], remedy: str
+) -> None:
+    """The refusal names the entry and what may have been meant; the plan before goes on."""
+    play(square, {"endpoint": "list", "rate": 1, "do": "status"})
+    plan = [{"nth": 1, "do": "drop"}, {"nth": 1} | entry]
+
+    answer = square.send("POST", "/_sandbox/faults", json={"plan": plan})
+
+    assert answer.status_code == 400
+    detail = answer.json()["errors"][0]["detail"]
+    assert detail.startswith("plan[1]: ")
+    assert remedy in detail
+    assert square.send("GET", "/v2/customers").status_code == 503
+
+
+def test_a_plan_has_no_other_members(square: Square) -> None:
+    """A misspelt seed would play another plan than the one meant."""
+    assert square.refused("POST", "/_sandbox/faults", {"plan": [], "sede": 1}) == (
+        400,
+        [("BAD_REQUEST", "sede")],
+    )
+
+
+# All kinds, for all kinds of calls
+
+
+class _Calls:
+    """One call of each kind, and what each writes."""
+
+    def __init__(self, square: Square) -> None:
+        self._square = square
+        self._ids = [square.create(given_name=f"G{i}")["id"] for i in range(4)]
+
+    def send(self, endpoint: str) -> httpx.Response:
+        """Make a call."""
+        number = len(self._square.sandbox.log())
+        new = {f"k{number}-{i}": {"given_name": "N"} for i in range(4)}
+        changed = {customer_id: {"nickname": f"N{number}"} for customer_id in self._ids}
+        method, path, body = {
+            "create": ("POST", "", {"given_name": "N"}),
+            "update": ("PUT", f"/{self._ids[0]}", {"nickname": f"N{number}"}),
+            "retrieve": ("GET", f"/{self._ids[0]}", None),
+            "bulk-create": ("POST", "/bulk-create", {"customers": new}),
+            "bulk-update": ("POST", "/bulk-update", {"customers": changed}),
+            "bulk-retrieve": ("POST", "/bulk-retrieve", {"customer_ids": self._ids}),
+            "list": ("GET", "", None),
+            "search": ("POST", "/search", {"limit": 4}),
+        }[endpoint]
+        return self._square.send(method, f"/v2/customers{path}", json=body)
+
+
+_WRITES = {"create": 1, "update": 1, "bulk-create": 4, "bulk-update": 4}
+_BREAKS: dict[str, type[httpx.HTTPError]] = {
+    "drop": httpx.RemoteProtocolError,
+    "truncate": httpx.RemoteProtocolError,
+    "reset": httpx.ReadError,
+}
+_CASES = [
+    (do, when)
+    for do in faults.KINDS
+    if do not in faults.ACTS
+    for when in ("before", "mid", "after", "body")
+    if when != "before" or do in ("drop", "reset", "delay", "status", "garbage", "bomb")
+    if when != "body" or do in ("drop", "reset", "delay", "truncate", "drip")
+]
+
+
+@pytest.mark.parametrize("endpoint", [*_WRITES, "retrieve", "bulk-retrieve", "list", "search"])
+@pytest.mark.parametrize(("do", "when"), _CASES)
+def test_every_fault_strikes_every_kind_of_call(
+    square: Square, endpoint: str, do: str, when: str
+) -> None:
+    """What is written is told by ``when``, what is seen by ``do``; the next call is whole."""
+    calls = _Calls(square)
+    entry = {"endpoint": endpoint, "nth": 1, "do": do, "when": when, "seconds": 0.01}
+    play(square, entry | ({"bytes": 1 << 20} if do == "bomb" else {}))
+    whole = _WRITES.get(endpoint, 0)
+    half = whole // 2 if endpoint.startswith("bulk-") else whole
+    written = {"before": whole if do == "delay" else 0, "mid": half}.get(when, whole)
+
+    if do in _BREAKS:
+        with pytest.raises(_BREAKS[do]):
+            calls.send(endpoint)
+    else:
+        answer = calls.send(endpoint)
+        assert answer.status_code == (503 if do == "status" else 200)
+        assert (answer.headers["content-type"] == "text/html") == (do == "garbage")
+        assert (len(answer.content) > 1 << 20) == (do == "bomb")
+        if do != "garbage":
+            assert isinstance(answer.json(), dict)
+    assert len(square.sandbox.log()) == 4 + written
+
+    after = calls.send(endpoint)
+    assert after.status_code == 200
+    assert not [entry for entry in after.json().get("responses", {}).values() if "errors" in entry]
+    assert len(square.sandbox.log()) == 4 + written + whole
+
+
+@pytest.mark.parametrize("do", ["omit", "extra", "reorder"])
+@pytest.mark.parametrize("endpoint", ["bulk-create", "bulk-retrieve", "list", "search"])
+def test_entries_are_rearranged_wherever_there_are_some(
+    square: Square, endpoint: str, do: str
+) -> None:
+    """Maps of bulk calls and lists alike lack an entry, have one too many, or are shuffled."""
+    calls = _Calls(square)
+
+    def entries() -> list[Any]:
+        answer = calls.send(endpoint).json()
+        found = answer.get("responses") or answer["customers"]
+        return list(found.items()) if isinstance(found, dict) else found
+
+    play(square)
+    whole = entries()
+    play(square, {"endpoint": endpoint, "nth": 1, "do": do}, seed=3)
+    spoiled = entries()
+
+    if endpoint == "bulk-create":
+        whole, spoiled = [value["customer"]["given_name"] for _, value in whole], spoiled
+        assert len(spoiled) == len(whole) + {"omit": -1, "extra": 1, "reorder": 0}[do]
+    elif do == "omit":
+        assert len(spoiled) == len(whole) - 1
+        assert [entry for entry in whole if entry in spoiled] == spoiled
+    elif do == "extra":
+        assert spoiled[:-1] == whole
+    else:
+        assert spoiled != whole
+        assert sorted(map(str, spoiled)) == sorted(map(str, whole))
+
+
+def test_other_lists_and_maps_are_rearranged_too(square: Square) -> None:
+    """Every list of an answer counts, whatever it is called; errors are left alone."""
+    for i in range(3):
+        square.ok("POST", "/v2/customers/groups", {"group": {"name": f"G{i}"}})
+    play(
+        square,
+        {"endpoint": "list-groups", "nth": 1, "do": "omit", "count": 2},
+        {"endpoint": "list-merchants", "nth": 1, "do": "extra"},
+        {"endpoint": "list", "nth": 1, "do": "omit"},
+    )
+
+    assert len(square.ok("GET", "/v2/customers/groups")["groups"]) == 1
+    assert len(square.ok("GET", "/v2/merchants")["merchant"]) == 2
+    assert square.refused("GET", "/v2/customers?limit=0") == (400, [("VALUE_TOO_LOW", "limit")])
+
+
+def test_an_answer_about_one_thing_may_lack_it(square: Square) -> None:
+    """A single call may answer 200 without the customer, or with something nobody asked for."""
+    play(
+        square,
+        {"endpoint": "create", "nth": 1, "do": "omit"},
+        {"endpoint": "create", "nth": 2, "do": "extra"},
+    )
+    body = {"given_name": "A"}
+
+    assert square.ok("POST", "/v2/customers", body) == {}
+    two = square.ok("POST", "/v2/customers", body)
+    assert len(two) == 2
+    assert two["customer"]["given_name"] == "A"
+    assert len(square.sandbox.log()) == 2
+
+
+def test_breaks_in_the_middle_of_the_body(square: Square) -> None:
+    """Status and headers arrive, half the body too; a silence there is a read timeout."""
+    play(
+        square,
+        {"endpoint": "create", "nth": 1, "do": "drop", "when": "body"},
+        {"endpoint": "create", "nth": 2, "do": "delay", "when": "body", "seconds": 0.6},
+        {"endpoint": "create", "nth": 3, "do": "delay", "when": "body", "seconds": 0.05},
+    )
+
+    with square.client.stream("POST", "/v2/customers", json={"given_name": "A"}) as answer:
+        assert answer.status_code == 200
+        with pytest.raises(httpx.RemoteProtocolError, match="complete message body"):
+            answer.read()
+    with square.client.stream(
+        "POST", "/v2/customers", json={"given_name": "B"}, timeout=0.2
+    ) as answer:
+        assert answer.status_code == 200
+        with pytest.raises(httpx.ReadTimeout):
+            answer.read()
+    assert square.create(given_name="C")["given_name"] == "C"
+    assert len(square.sandbox.log()) == 3
+
+
+@pytest.mark.parametrize(
+    ("page", "status", "kind", "text"),
+    [
+        ("upstream-html", 200, "text/html", "upstream connect error or disconnect/reset"),
+        ("upstream", 503, "text/plain", "upstream connect error or disconnect/reset"),
+        ("unavailable", 503, "text/plain", "Service Unavailable"),
+        ("502", 502, "text/html", "<h1>502 Bad Gateway</h1>"),
+        ("503", 503, "text/html", "<h1>503 Service Temporarily Unavailable</h1>"),
+        ("1101", 500, "text/html", "Error 1101"),
+        ("v1-429", 429, "application/json", '"category":"V1_ERROR","code":"TOO_MANY_REQUESTS"'),
+        ("cut-json", 200, "application/json", '{"customer":{"id":"'),
+        ("bad-json", 200, "application/json", '{"id": }'),
+        ("not-utf-8", 200, "application/json", "\ufffd\ufffd"),
+        ("deep-json", 200, "application/json", "[" * 100_000),
+        ("empty", 200, "application/json", ""),
+    ],
+)
+def test_what_comes_instead_of_an_answer(
+    square: Square, page: str, status: int, kind: str, text: str
+) -> None:
+    """Pages of the edge, the older 429 and broken JSON, as extractors have met them."""
+    play(
+        square,
+        {"endpoint": "create", "nth": 1, "do": "garbage", "page": page, "retry_after": 2},
+        {"endpoint": "create", "nth": 2, "do": "garbage", "page": page, "status": 504},
+        {"endpoint": "create", "nth": 3, "do": "garbage", "page": page, "when": "before"},
+    )
+    answers = [square.send("POST", "/v2/customers", json={"given_name": "A"}) for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [status, 504, status]
+    assert {answer.headers["content-type"] for answer in answers} == {kind}
+    assert ("square-version" in answers[0].headers) == (kind == "application/json")
+    assert answers[0].headers["retry-after"] == "2"
+    assert text in answers[0].text
+    if page == "v1-429":
+        assert answers[0].json()["errors"][0]["code"] == "TOO_MANY_REQUESTS"
+    else:
+        with pytest.raises((ValueError, RecursionError)):
+            answers[0].json()
+    assert len(square.sandbox.log()) == 2
+
+
+def test_every_page_is_tried_here() -> None:
+    """A page that is added needs a test."""
+    tried = test_what_comes_instead_of_an_answer.pytestmark[0].args[1]  # type: ignore[attr-defined]
+
+    assert [case[0] for case in tried] == list(faults.PAGES)
+
+
+def test_oversized_answers_need_not_be_compressed(square: Square) -> None:
+    """An answer may weigh as much as it unpacks to."""
+    play(
+        square, {"endpoint": "list", "nth": 1, "do": "bomb", "bytes": 3 << 20, "compressed": False}
+    )
+
+    with square.client.stream("GET", "/v2/customers") as answer:
+        assert "content-encoding" not in answer.headers
+        assert int(answer.headers["content-length"]) > 3 << 20
+        assert sum(map(len, answer.iter_raw())) == int(answer.headers["content-length"])
+
+
+@pytest.mark.parametrize("status", [204, 304])
+def test_statuses_without_a_body(square: Square, status: int) -> None:
+    """Some statuses have none; the connection goes on."""
+    play(square, {"endpoint": "list", "nth": 1, "do": "status", "status": status})
+
+    answer = square.send("GET", "/v2/customers")
+
+    assert (answer.status_code, answer.content) == (status, b"")
+    assert square.ok("GET", "/v2/customers") == {}
+
+
+@pytest.mark.parametrize("body", [{}, [], 0, "", {"responses": []}])
+def test_a_status_may_come_with_any_body(square: Square, body: object) -> None:
+    """JSON of another shape than Square's, an empty text too, with the status asked for."""
+    play(square, {"endpoint": "list", "nth": 1, "do": "status", "status": 200, "body": body})
+
+    answer = square.send("GET", "/v2/customers")
+
+    assert answer.status_code == 200
+    assert (answer.text if body == "" else answer.json()) == body
+
+
+@pytest.mark.parametrize(
+    "route", [route for route in routes.ROUTES if not route.owner], ids=lambda route: route.name
+)
+def test_every_endpoint_can_be_named(square: Square, route: routes.Route) -> None:
+    """A plan reaches whatever is served."""
+    play(square, {"endpoint": route.name, "nth": 1, "do": "status", "status": 502})
+    path = "/".join("X" if step.startswith("{") else step for step in route.path.split("/"))
+
+    assert square.send(route.method, path, json={}).status_code == 502
+
+
+def test_names_of_endpoints_are_their_own() -> None:
+    """No two endpoints share a name."""
+    assert len(set(routes.ENDPOINTS)) == len(routes.ENDPOINTS)
+
+
+# The pause of a whole application
+
+
+def test_a_pause_is_application_wide(opened: Opened) -> None:
+    """All tokens are told to wait for minutes (forum 26925); the clock ends it."""
+    square = opened()
+    other = square.ok("POST", "/_sandbox/tokens", {"scopes": ["CUSTOMERS_READ"]})["token"]
+    headers = {"Authorization": f"Bearer {other}"}
+    play(square, {"endpoint": "create", "nth": 2, "do": "pause", "seconds": 120})
+    square.create(given_name="A")
+
+    answer = square.send("POST", "/v2/customers", json={"given_name": "B"})
+
+    assert answer.status_code == 429
+    assert answer.json()["errors"] == [
+        {
+            "code": "RATE_LIMITED",
+            "detail": "Application is rate limited, please try again in a few minutes",
+            "category": "RATE_LIMIT_ERROR",
+        }
+    ]
+    assert answer.headers["retry-after"] == "120"
+    square.clock.now += 118.5
+    assert square.send("GET", "/v2/customers", headers=headers).headers["retry-after"] == "2"
+    square.ok("POST", "/_sandbox/settings", {"retry_after": False})
+    assert "retry-after" not in square.send("GET", "/v2/customers", headers=headers).headers
+    assert len(square.ok("GET", "/_sandbox/log")["log"]) == 1
+    square.clock.now += 1.5
+    assert len(square.ok("GET", "/v2/customers", headers=headers)["customers"]) == 1
+
+
+def test_a_pause_after_a_call_meets_the_next(square: Square) -> None:
+    """The call itself is carried out and answered; a pause lasts a few minutes by default."""
+    play(square, {"endpoint": "create", "nth": 1, "do": "pause", "when": "after"})
+
+    square.create(given_name="A")
+    assert square.send("GET", "/v2/customers").status_code == 429
+    square.ok("POST", "/_sandbox/clock", {"advance": 179})
+    assert square.send("GET", "/v2/customers").status_code == 429
+    square.ok("POST", "/_sandbox/clock", {"advance": 1})
+    assert square.send("GET", "/v2/customers").status_code == 200

@@ -84,7 +84,8 @@ def _updated(call: Call, customer_id: str, data: Mapping[str, Any], *, strict: b
         data,
         call.merchant.country,
         call.version,
-        clear_null=call.request.headers.get("x-clear-null", "").lower() == "true",
+        clear_null=call.settings.null_clears
+        or call.request.headers.get("x-clear-null", "").lower() == "true",
         strict=strict,
     )
     version = data.get("version")
@@ -149,10 +150,10 @@ def search_customers(call: Call) -> bytes:
 
 
 def _page(call: Call, asked: paging.Query) -> bytes:
-    after = paging.read_cursor(call.secret, asked, call.now)
+    after, size = call.page(asked)
     members = []
     if asked.selection is not None:
-        page = call.store.profiles.page(asked.selection, call.shown, after, asked.limit)
+        page = call.store.profiles.page(asked.selection, call.shown, after, size)
         if page.bodies:
             members.append(
                 b'"customers":[%b]' % b",".join(segments.shown(call, body) for body in page.bodies)

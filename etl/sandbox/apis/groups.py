@@ -28,11 +28,11 @@ MAX_PAGE = 50
 def list_groups(call: Call) -> bytes:
     """ListCustomerGroups: the oldest first."""
     query = paging.plain_list(call.parameters, "groups", MAX_PAGE)
-    after = paging.read_cursor(call.secret, query, call.now)
-    found = call.store.groups.page(after, query.limit + 1)
-    groups = found[: query.limit]
+    after, size = call.page(query)
+    found = call.store.groups.page(after, size + 1)
+    groups = found[:size]
     answer: dict[str, Any] = {"groups": [_as_json(group) for group in groups]} if groups else {}
-    if len(found) > query.limit:
+    if len(found) > size:
         answer["cursor"] = paging.make_cursor(call.secret, query, groups[-1].place, call.now)
     return orjson.dumps(answer)
 

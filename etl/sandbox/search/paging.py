@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import orjson
 
-from etl.sandbox.assumptions import CURSOR_LIFETIME
 from etl.sandbox.errors import Problem, Refusal, bad_cursor, expected
 from etl.sandbox.reading import is_integer
 from etl.sandbox.search.selection import Place, Selection
@@ -66,8 +65,8 @@ def make_cursor(secret: bytes, query: Query, end: Place, now: int) -> str:
     return urlsafe_b64encode(_seal(secret, query, content) + content).decode().rstrip("=")
 
 
-def read_cursor(secret: bytes, query: Query, now: int) -> Place | None:
-    """Return where the page asked for begins, None for the first.
+def read_cursor(secret: bytes, query: Query, now: int, lifetime: int) -> Place | None:
+    """Return where the page asked for begins, None for the first; ``lifetime`` is in ms.
 
     Raises Refusal for a cursor nobody issued, issued for another query, or too long ago.
     """
@@ -81,7 +80,7 @@ def read_cursor(secret: bytes, query: Query, now: int) -> Place | None:
     if not hmac.compare_digest(seal, _seal(secret, query, content)):
         raise bad_cursor()
     issued, key, customer_id = orjson.loads(content)
-    if now - issued > CURSOR_LIFETIME * 1000:
+    if now - issued > lifetime:
         raise bad_cursor()
     return Place(key, customer_id)
 

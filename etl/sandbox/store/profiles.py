@@ -162,6 +162,10 @@ class Profiles:
         else:
             self._db.execute(f"DELETE FROM profiles WHERE id = ? AND {CURRENT}", (customer_id,))
 
+    def settle(self, now: int) -> None:
+        """Let what was written at this very moment be what was there before it."""
+        self._db.execute("UPDATE profiles SET since = ?1 - 1 WHERE since >= ?1", (now,))
+
     def merge(self, old_ids: Sequence[str], new_id: str) -> None:
         """Let the old ids, and all that led to them, lead to the new one."""
         for old_id in old_ids:
