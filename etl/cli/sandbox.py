@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,8 +62,18 @@ def serve(
     _check_country(country)
     try:
         box = Sandbox(data, country=country, lag=lag, rate=rate, token=token)
-    except (SandboxFileError, OSError) as error:
+    except SandboxFileError as error:
         raise StateError(str(error)) from error
+    except ValueError as error:
+        raise ConfigError(f"--{error}") from error
+    in_force = box.settings
+    for name, given in (("lag", lag), ("rate", rate)):
+        if in_force[name] != given:
+            click.echo(
+                f"square-etl: the settings in {data} say {name} {in_force[name]:g}, which wins "
+                f'over --{name}; POST /_sandbox/settings {{"{name}": null}} takes it back',
+                err=True,
+            )
 
     def announce(bound: int) -> None:
         click.echo(f"listening on http://{LOOPBACK}:{bound} token {box.token}")
@@ -76,7 +87,7 @@ def serve(
 
 
 @sandbox.command()
-@click.option("--profiles", type=click.IntRange(1), default=1000, show_default=True)
+@click.option("--profiles", type=click.IntRange(1, 1_000_000), default=1000, show_default=True)
 @click.option(
     "--seed", "number", default=0, show_default=True, help="The same seed makes the same people."
 )
@@ -114,14 +125,19 @@ def reset(yes: bool, data: Path | None, state_dir: Path) -> None:
 def _opened(data: Path | None, state_dir: Path) -> Iterator[Sandbox]:
     from etl.sandbox import Sandbox, SandboxFileError
 
-    if data is None:
-        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = data or state_dir / _FILE
     try:
-        box = Sandbox(data or state_dir / _FILE)
-    except (SandboxFileError, OSError) as error:
+        if data is None:
+            state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        box = Sandbox(path)
+    except SandboxFileError as error:
         raise StateError(str(error)) from error
+    except OSError as error:
+        raise StateError(f"cannot make the folder {state_dir}: {error.strerror}") from error
     try:
         yield box
+    except (ValueError, sqlite3.OperationalError) as error:
+        raise StateError(f"{path}: {error}; nothing was changed") from error
     finally:
         box.close()
 

@@ -12,9 +12,10 @@ Square leaves open and the sandbox had to decide is listed in ``etl.sandbox.assu
 
 A duty per room: ``routes`` which path, ``apis`` what each endpoint does, ``rules`` what a thing
 must be, ``search`` which profiles are asked for, ``store`` state, ``reading`` how a JSON body is
-taken apart, ``keys`` idempotency, ``errors`` Square's words, ``faults`` what goes wrong on purpose,
-``edge``, ``tokens`` and ``versions`` what is checked first, ``control`` what Square has no call
-for, ``server`` and ``transport`` the two ways in.
+taken apart, ``keys`` idempotency, ``errors`` Square's words, ``faults`` what goes wrong on purpose
+(``spoiling`` to an answer, ``others`` to the profiles meanwhile), ``edge``, ``tokens`` and
+``versions`` what is checked first, ``settings`` what can be switched, ``control`` what Square has
+no call for, ``server`` and ``transport`` the two ways in.
 """
 
 from etl.sandbox.application import Sandbox

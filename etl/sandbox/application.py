@@ -247,6 +247,12 @@ class Sandbox:
 
         return SandboxTransport(self.respond)
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings in force; ``control("settings", {...})`` changes them."""
+        with self._lock, self._store.transaction(write=False):
+            return settings.in_force(self._store, self._own)._asdict()
+
     def log(self) -> list[dict[str, Any]]:
         """Return the effective writes so far, oldest first."""
         with self._lock, self._store.transaction(write=False):

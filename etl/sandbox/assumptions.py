@@ -177,6 +177,11 @@ ASSUMPTIONS = (
     Assumption("filter by date, a moment as a bound", "is the day it names in its own zone"),
     Assumption("filter by number, bounds", "texts, as values are; at most five decimals"),
     Assumption("filter by address, postal code", "whole, case-insensitive"),
+    Assumption(
+        "token that expired or was revoked",
+        "the sandbox's own still opens its control calls, and anew when the file is opened",
+    ),
+    Assumption("pause of a whole application", "scripted only; Retry-After tells what is left"),
     Assumption("cost of a bulk call against the rate limit", "one call"),
     Assumption(
         "rate limit",

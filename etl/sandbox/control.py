@@ -1,11 +1,12 @@
 """What can be done to the sandbox that cannot be done to Square?
 
-The control calls under ``/_sandbox``: tokens, merges, faults, the log, the clock, seeds, and the
-description of all there is.
+The control calls under ``/_sandbox``: tokens, merges, faults, the log, the clock, settings, seeds,
+and the description of all there is.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,20 +16,25 @@ from etl.sandbox import errors, seed, settings, tokens
 from etl.sandbox.apis import segments
 from etl.sandbox.calls import Call
 from etl.sandbox.errors import Problem, Refusal
-from etl.sandbox.reading import is_number
+from etl.sandbox.reading import is_integer, is_number
 from etl.sandbox.rules import customers as rules
 from etl.sandbox.settings import TEN_YEARS, milliseconds
 from etl.sandbox.store.tokens import TokenRow
 
 EMPTY = b"{}"
+# All of a seed is one transaction, for which everybody else waits.
+MOST_SEEDED = 1_000_000
+_SCOPE = re.compile(r"[A-Z][A-Z0-9_]*", re.ASCII)
 
 
 def issue_token(call: Call) -> bytes:
     """Issue a further token with the scopes asked for, for a while or for ever."""
-    body = call.json()
+    body = _body(call, "scopes", "expires_in")
     scopes = body.get("scopes")
     if not isinstance(scopes, list) or not all(isinstance(scope, str) for scope in scopes):
         raise Refusal(errors.expected("array", "scopes"))
+    if not all(_SCOPE.fullmatch(scope) for scope in scopes):
+        raise Refusal(Problem("INVALID_VALUE", "A scope is such as CUSTOMERS_READ.", "scopes"))
     lasting = body.get("expires_in") is None
     expires = None if lasting else call.now + int(_seconds(body, "expires_in") * 1000)
     token = tokens.issue(call.chance)
@@ -48,7 +54,7 @@ def revoke_token(call: Call, token: str) -> bytes:
 
 def merge(call: Call) -> bytes:
     """Merge profiles as a seller would: a new one takes their place."""
-    asked = call.json().get("from")
+    asked = _body(call, "from").get("from")
     old_ids = list(dict.fromkeys(map(str, asked))) if isinstance(asked, list) else []
     if len(old_ids) < 2:
         raise Refusal(Problem("BAD_REQUEST", "from: at least two ids of profiles", "from"))
@@ -83,13 +89,28 @@ def set_faults(call: Call) -> bytes:
 
 
 def read_log(call: Call) -> bytes:
-    """Return the log of effective writes."""
-    return orjson.dumps({"log": call.store.log.entries()})
+    """Return the log of effective writes: all, or those after a ``seq``, up to a limit."""
+    after = _whole(call.parameters, "after", 0)
+    limit = _whole(call.parameters, "limit", 1)
+    # Taking 100,000 changes apart to put them together again costs seconds.
+    entries = call.store.log.entries(after or 0, limit or -1, orjson.Fragment)
+    return orjson.dumps({"log": entries})
+
+
+def _whole(parameters: Mapping[str, str], name: str, least: int) -> int | None:
+    text = parameters.get(name)
+    if text is None:
+        return None
+    if not is_integer(text):
+        raise Refusal(errors.expected("integer", name))
+    if int(text) < least:
+        raise Refusal(Problem("VALUE_TOO_LOW", f"Expected {name} to be at least {least}", name))
+    return int(text)
 
 
 def advance_clock(call: Call) -> bytes:
     """Move the sandbox's clock forward, for all who use its file."""
-    ahead = call.store.setting("ahead", 0) + int(_seconds(call.json(), "advance") * 1000)
+    ahead = call.store.setting("ahead", 0) + int(_seconds(_body(call, "advance"), "advance") * 1000)
     if ahead > _FARTHEST:
         raise Refusal(Problem("VALUE_TOO_HIGH", "The clock is centuries ahead.", "advance"))
     call.store.set("ahead", ahead)
@@ -110,10 +131,13 @@ def change_settings(call: Call) -> bytes:
 
 def fill(call: Call) -> bytes:
     """Fill the directory with plausible profiles."""
-    body = call.json()
+    body = _body(call, "profiles", "seed")
     profiles, number = body.get("profiles"), body.get("seed", 0)
     if type(profiles) is not int or profiles < 0:
         raise Refusal(errors.expected("integer", "profiles"))
+    if profiles > MOST_SEEDED:
+        problem = f"Expected profiles to be at most {MOST_SEEDED}"
+        raise Refusal(Problem("VALUE_TOO_HIGH", problem, "profiles"))
     if type(number) is not int:
         raise Refusal(errors.expected("integer", "seed"))
     return orjson.dumps(seed.fill(call, profiles, number)._asdict())
@@ -129,6 +153,15 @@ def describe() -> bytes:
 
 # There are no dates beyond the year 9999.
 _FARTHEST = 50 * milliseconds(TEN_YEARS)
+
+
+def _body(call: Call, *known: str) -> dict[str, Any]:
+    body = call.json()
+    unknown = [name for name in body if name not in known]
+    if unknown:
+        # A misspelt wish would be granted half.
+        raise Refusal(*map(errors.unknown_field, unknown))
+    return body
 
 
 def _seconds(body: Mapping[str, Any], name: str) -> float:

@@ -17,6 +17,7 @@ from etl.sandbox.versions import NEWEST, PUBLISHED
 
 # Far beyond, there are no dates that can be written down.
 TEN_YEARS = 10 * 366 * 86_400
+_FASTEST = 1_000_000
 
 
 class Settings(NamedTuple):
@@ -45,7 +46,7 @@ def _seconds(value: object) -> bool:
 
 def _rate(value: object) -> bool:
     # Slower, the next call would be ten years away.
-    return is_number(value) and (value == 0 or 1 / TEN_YEARS <= value <= 1e6)
+    return is_number(value) and (value == 0 or 1 / TEN_YEARS <= value <= _FASTEST)
 
 
 def _yes_or_no(value: object) -> bool:
@@ -63,7 +64,7 @@ def _version(value: object) -> bool:
 _SECONDS = (_seconds, f"seconds, from 0 to {TEN_YEARS}")
 _CHECKS: dict[str, tuple[Callable[[object], bool], str]] = {
     "lag": _SECONDS,
-    "rate": (_rate, "requests a second, 0 for any number"),
+    "rate": (_rate, f"requests a second, at most {_FASTEST}, or 0 for any number"),
     "retry_after": (_yes_or_no, "true or false"),
     "cursor_lifetime": _SECONDS,
     "key_lifetime": _SECONDS,
@@ -81,7 +82,7 @@ def checked(name: str, value: object) -> None:
         raise Refusal(Problem("BAD_REQUEST", problem, name))
     fine, what = _CHECKS[name]
     if not fine(value):
-        raise Refusal(Problem("INVALID_VALUE", f"{name} is {what}; null for the default.", name))
+        raise Refusal(Problem("INVALID_VALUE", f"{name} must be {what}.", name))
 
 
 def in_force(store: Store, own: Settings) -> Settings:

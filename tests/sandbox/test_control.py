@@ -211,3 +211,69 @@ def test_the_clock_stays_among_the_dates_there_are(square: Square) -> None:
 
     assert statuses == [200] * 50 + [400] * 10
     assert square.create(given_name="A")["created_at"] > "2500"
+
+
+def test_a_long_log_is_read_in_parts(square: Square) -> None:
+    """``after`` goes on beyond a ``seq``, ``limit`` bounds the answer; without them it is whole."""
+    for i in range(7):
+        square.create(given_name=f"G{i}")
+    whole = square.ok("GET", "/_sandbox/log")["log"]
+
+    def part(**query: int) -> Any:
+        return square.ok("GET", "/_sandbox/log", params=query)["log"]
+
+    assert part(limit=3) == whole[:3]
+    assert part(after=whole[2]["seq"], limit=3) == whole[3:6]
+    assert part(after=whole[5]["seq"]) == whole[6:]
+    assert part(after=whole[6]["seq"]) == []
+    assert part(after=0, limit=100) == whole == square.sandbox.log()
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("after=x", "EXPECTED_INTEGER"),
+        ("after=-1", "VALUE_TOO_LOW"),
+        ("limit=0", "VALUE_TOO_LOW"),
+        ("limit=1.5", "EXPECTED_INTEGER"),
+        ("limit=99999999999999999999", "EXPECTED_INTEGER"),
+    ],
+)
+def test_parts_of_the_log_are_whole_numbers(square: Square, query: str, code: str) -> None:
+    """What is no place in the log is refused."""
+    name = query.partition("=")[0]
+
+    assert square.refused("GET", f"/_sandbox/log?{query}") == (400, [(code, name)])
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("tokens", {"scopes": [], "expires": 60}),
+        ("merge", {"from": [], "to": "X"}),
+        ("clock", {"advance": 1, "back": 1}),
+        ("seed", {"profiles": 1, "sede": 1}),
+    ],
+)
+def test_misspelt_members_are_refused(square: Square, path: str, body: dict[str, Any]) -> None:
+    """A control call does all that was asked, or nothing."""
+    unknown = list(body)[1]
+
+    assert square.refused("POST", f"/_sandbox/{path}", body) == (400, [("BAD_REQUEST", unknown)])
+
+
+def test_a_seed_has_an_end(square: Square) -> None:
+    """Nobody waits for a thousand million profiles."""
+    assert square.refused("POST", "/_sandbox/seed", {"profiles": 10**9}) == (
+        400,
+        [("VALUE_TOO_HIGH", "profiles")],
+    )
+
+
+@pytest.mark.parametrize("scope", ["", "CUSTOMERS_READ CUSTOMERS_WRITE", "customers_read", "É"])
+def test_scopes_are_names(square: Square, scope: str) -> None:
+    """A text that is no name of a scope would be a token for something else than meant."""
+    assert square.refused("POST", "/_sandbox/tokens", {"scopes": [scope]}) == (
+        400,
+        [("INVALID_VALUE", "scopes")],
+    )

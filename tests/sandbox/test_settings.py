@@ -116,7 +116,7 @@ def test_a_misspelt_name_is_answered_with_the_nearest() -> None:
 
     with pytest.raises(ValueError, match=r"no setting 'lagg'; did you mean 'lag'\? Known are lag,"):
         sandbox.control("settings", {"lagg": 1})
-    with pytest.raises(ValueError, match="short_pages is a whole number from 1 to 1000"):
+    with pytest.raises(ValueError, match="short_pages must be a whole number from 1 to 1000"):
         sandbox.control("settings", {"short_pages": "few"})
     sandbox.close()
 

@@ -32,6 +32,15 @@ _LAYOUT = 4
 _PATIENCE = 30_000
 
 _SETTINGS = "CREATE TABLE settings (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID"
+_WRITABLE = "the file and its folder must be readable and writable"
+_REMEDIES = {
+    sqlite3.SQLITE_READONLY: _WRITABLE,
+    sqlite3.SQLITE_CANTOPEN: _WRITABLE,
+    sqlite3.SQLITE_PERM: _WRITABLE,
+    sqlite3.SQLITE_FULL: "make room on its disk",
+    sqlite3.SQLITE_IOERR: "look after its disk",
+    sqlite3.SQLITE_BUSY: "another program is writing it: try again",
+}
 # What forgetting all profiles leaves alone.
 _KEPT = ("settings", "tokens")
 
@@ -44,15 +53,7 @@ class Store:
     """The state of one sandbox. Not thread-safe: the sandbox's lock guards it."""
 
     def __init__(self, path: Path | None) -> None:
-        if path is not None and not path.exists():
-            # Profiles are personal data: nobody else reads the file.
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        self._db = sqlite3.connect(
-            ":memory:" if path is None else path,
-            timeout=_PATIENCE / 1000,
-            isolation_level=None,
-            check_same_thread=False,
-        )
+        self._db = _opened(path)
         self.profiles = Profiles(self._db)
         self.groups = Groups(self._db)
         self.attributes = Attributes(self._db)
@@ -63,7 +64,7 @@ class Store:
             self._prepare()
         except sqlite3.DatabaseError as error:
             self._db.close()
-            raise SandboxFileError(f"cannot use {path} as the sandbox's file: {error}") from error
+            raise _unusable(path, error) from error
         except SandboxFileError as error:
             self._db.close()
             raise SandboxFileError(f"{path} {error}") from error
@@ -145,6 +146,30 @@ class Store:
             if name not in _KEPT:
                 self._db.execute(f"DELETE FROM {name}")
         return number
+
+
+def _opened(path: Path | None) -> sqlite3.Connection:
+    try:
+        if path is not None and not path.exists():
+            # Profiles are personal data: nobody else reads the file.
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        return sqlite3.connect(
+            ":memory:" if path is None else path,
+            timeout=_PATIENCE / 1000,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+    except OSError as error:
+        raise SandboxFileError(
+            f"cannot make the sandbox's file {path}: {error.strerror}"
+        ) from error
+    except sqlite3.DatabaseError as error:
+        raise _unusable(path, error) from error
+
+
+def _unusable(path: Path | None, error: sqlite3.DatabaseError) -> SandboxFileError:
+    remedy = _REMEDIES.get(error.sqlite_errorcode & 0xFF, "name another file")
+    return SandboxFileError(f"cannot use {path} as the sandbox's file: {error}; {remedy}")
 
 
 def _statements() -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
 import orjson
@@ -65,10 +65,15 @@ class Log:
             (*write[:7], orjson.dumps(write.changes)),
         )
 
-    def entries(self) -> list[dict[str, Any]]:
-        """Return all effective writes, oldest first."""
+    def entries(
+        self, after: int = 0, limit: int = -1, read: Callable[[bytes], object] = orjson.loads
+    ) -> list[dict[str, Any]]:
+        """Return the effective writes beyond a ``seq``, oldest first; -1 sets no limit.
+
+        ``read`` makes of the JSON text of changes what stands for them.
+        """
         names = ("seq", *Write._fields)
-        return [
-            dict(zip(names, (*row[:-1], orjson.loads(row[-1])), strict=True))
-            for row in self._db.execute("SELECT * FROM log ORDER BY seq")
-        ]
+        rows = self._db.execute(
+            "SELECT * FROM log WHERE seq > ? ORDER BY seq LIMIT ?", (after, limit)
+        )
+        return [dict(zip(names, (*row[:-1], read(row[-1])), strict=True)) for row in rows]
