@@ -55,8 +55,13 @@ def sandbox() -> None:
 def serve(
     port: int, data: Path | None, token: str | None, lag: float, rate: float, country: str
 ) -> None:
-    """Answer on a port of this machine until SIGTERM or Ctrl-C."""
+    """Answer on a port of this machine until SIGTERM or Ctrl-C.
+
+    The address opens in a browser too: the directory, requests as they come, faults to switch on.
+    It asks for the token that is printed beside it.
+    """
     from etl.sandbox import Sandbox, SandboxFileError
+    from etl.sandbox.pages import Pages
     from etl.sandbox.server import LOOPBACK, run
 
     _check_country(country)
@@ -79,7 +84,7 @@ def serve(
         click.echo(f"listening on http://{LOOPBACK}:{bound} token {box.token}")
 
     try:
-        run(box.respond, port, announce)
+        run(Pages(box).respond, port, announce)
     except OSError as error:
         raise ConfigError(f"cannot listen on port {port}: {error}; try --port 0") from error
     finally:

@@ -10,7 +10,8 @@ import random
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,7 @@ from etl.sandbox.settings import Settings
 from etl.sandbox.store import Store
 from etl.sandbox.store.tokens import TokenRow
 from etl.sandbox.times import timestamp
+from etl.sandbox.traffic import Traffic
 
 if TYPE_CHECKING:
     import httpx
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
 _CONTROL = "/_sandbox/"
 # Locked beyond patience, no room on the disk: nothing was committed, later it may work.
 _PASSING = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+# Whoever can open the file owns it, even after its token was revoked.
+_OWNER = TokenRow(tokens.ALL_SCOPES, owner=True, expires=None, revoked=False)
 
 
 class Sandbox:
@@ -67,6 +71,7 @@ class Sandbox:
         self._chance = random.SystemRandom() if chance is None else chance
         self._own = _own_settings(lag, rate)
         self._pace = edge.Pace()
+        self.traffic = Traffic()
         self._script = faults.Script(routes.ENDPOINTS)
         self._lock = threading.Lock()
         self._store = Store(path)
@@ -75,9 +80,7 @@ class Sandbox:
             self._secret = bytes.fromhex(self._store.setting("secret"))
             settings.remember(self._store, lag, self._now())
             self.token = tokens.owners_token(self._secret) if token is None else token
-            # Whoever can open the file owns it, even after its token was revoked.
-            owner = TokenRow(tokens.ALL_SCOPES, owner=True, expires=None, revoked=False)
-            self._store.tokens.put(tokens.digest(self.token), owner)
+            self._store.tokens.put(tokens.digest(self.token), _OWNER)
 
     @property
     def merchant_id(self) -> str:
@@ -108,18 +111,37 @@ class Sandbox:
         ``sleep`` waits out a scripted delay that comes before the commit. Without it such a delay
         is told like one that comes after.
         """
+        began = time.perf_counter()
         request_id = ids.request_id(self._chance)
         named = {"content-type": "application/json", "x-request-id": request_id}
+        endpoint, met = "", faults.NOTHING
         try:
             route, path_ids = routes.find(request.method, request.path)
         except Refusal as refusal:
-            return _refused(refusal, named)
+            answer = _refused(refusal, named)
+        else:
+            endpoint = route.name
+            if not route.owner:
+                with self._lock:
+                    met = self._script.next(route.name)
+            answer = self._answer(route, path_ids, request, named, met, sleep)
+        took = time.perf_counter() - began
+        self.traffic.note(request, answer, endpoint, met, self._clock(), took * 1000)
+        return answer
+
+    def _answer(
+        self,
+        route: Route,
+        path_ids: list[str],
+        request: Request,
+        named: dict[str, str],
+        met: faults.Met,
+        sleep: Callable[[float], object] | None,
+    ) -> Response:
         if route.public:
             return Response(200, route.handler(), named)
-        if route.owner:
-            return self._carry_out(route, path_ids, request, request_id, named)
-        with self._lock:
-            acts, chosen = self._script.next(route.name)
+        acts, chosen = met
+        request_id = named["x-request-id"]
         for act in acts:
             if act.fault.when == "before":
                 self._let_act(act, request, request_id, path_ids)
@@ -145,15 +167,9 @@ class Sandbox:
         answer: bytes = b"",
     ) -> None:
         nobody = TokenRow(frozenset(), owner=False, expires=None, revoked=False)
-        try:
-            with self._lock, self._store.transaction(write=True):
-                call = self._call(request, request_id, others.ENDPOINT, nobody)
-                others.act(act, call, path_ids, answer)
-        except Refusal:
-            pass
-        except sqlite3.OperationalError as error:
-            if not _passes(error):
-                raise
+        with suppress(Refusal), self._alone(write=True):
+            call = self._call(request, request_id, others.ENDPOINT, nobody)
+            others.act(act, call, path_ids, answer)
 
     def _carry_out(
         self,
@@ -165,7 +181,7 @@ class Sandbox:
         half: bool = False,
     ) -> Response:
         try:
-            with self._lock, self._store.transaction(write=route.writes):
+            with self._alone(write=route.writes):
                 call = self._admit(route, request, request_id)
                 if not route.owner:
                     call.version = versions.served(
@@ -179,10 +195,17 @@ class Sandbox:
                 return Response(200, versions.worded(answer, call.version), headers)
         except Refusal as refusal:
             return _refused(refusal, headers)
+
+    @contextmanager
+    def _alone(self, *, write: bool) -> Iterator[None]:
+        """Be the only one to use the store, in one transaction of its file."""
+        try:
+            with self._lock, self._store.transaction(write=write):
+                yield
         except sqlite3.OperationalError as error:
-            if not _passes(error):
+            if error.sqlite_errorcode & 0xFF not in _PASSING:
                 raise
-            return _refused(unavailable(f"The sandbox's file: {error}"), headers)
+            raise unavailable(f"The sandbox's file: {error}") from error
 
     def _admit(self, route: Route, request: Request, request_id: str) -> Call:
         digest, token = tokens.authenticate(self._store, request.headers.get("authorization"))
@@ -222,6 +245,16 @@ class Sandbox:
             keep=self._store.setting("longest_lag", 0),
             remembered_from=self._store.setting("remembered_from", 0),
         )
+
+    @contextmanager
+    def visited(self, request: Request, name: str, *, write: bool) -> Iterator[Call]:
+        """Give a call of the owner's to what is no endpoint, inside its transaction.
+
+        It has neither pace nor faults; whether the owner is asking is left to the one who asks.
+        """
+        request_id = ids.request_id(self._chance)
+        with self._alone(write=write):
+            yield self._call(request, request_id, name, _OWNER)
 
     def control(self, call: str, body: dict[str, Any]) -> Any:
         """Make a control call, such as ``control("merge", {"from": [...]})``; return its answer.
@@ -267,10 +300,6 @@ class Sandbox:
         """Let go of the file."""
         with self._lock:
             self._store.close()
-
-
-def _passes(error: sqlite3.OperationalError) -> bool:
-    return error.sqlite_errorcode & 0xFF in _PASSING
 
 
 def _own_settings(lag: float, rate: float) -> Settings:

@@ -19,6 +19,16 @@ SINGLE_BODY_LIMIT = 1 << 20
 BULK_BODY_LIMIT = 8 << 20
 
 
+# What Square has and the sandbox has not, in words that follow "It does not do".
+NOT_SERVED = (
+    "custom attributes",
+    "cards, gift cards, orders and payments",
+    "webhooks and events",
+    "segments other than that of who can be reached",
+    "OAuth, but for the status of a token",
+)
+
+
 class Assumption(NamedTuple):
     """One thing Square does not tell, and what the sandbox does."""
 

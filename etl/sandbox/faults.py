@@ -98,12 +98,18 @@ class Chosen:
     chance: random.Random
 
 
+# What meets one call: what others do at it, and the first other fault.
+Met = tuple[Sequence[Chosen], Chosen | None]
+NOTHING: Met = ((), None)
+
+
 @dataclass(slots=True)
 class Script:
-    """The plan in force and the calls counted since it was set."""
+    """The plan in force, as it was asked for, and the calls counted since it was set."""
 
     endpoints: Sequence[str]
     plan: Sequence[Fault] = ()
+    asked: Sequence[Mapping[str, Any]] = ()
     seed: int = 0
     calls: Counter[str] = field(default_factory=Counter)
 
@@ -124,9 +130,9 @@ class Script:
             _read(entry, f"plan[{number}]", self.endpoints, country)
             for number, entry in enumerate(plan)
         ]
-        self.seed, self.calls = seed, Counter()
+        self.asked, self.seed, self.calls = plan, seed, Counter()
 
-    def next(self, endpoint: str) -> tuple[list[Chosen], Chosen | None]:
+    def next(self, endpoint: str) -> Met:
         """Count a call; return what others do at it, and the first other fault that meets it."""
         self.calls[endpoint] += 1
         self.calls["*"] += 1
@@ -181,15 +187,15 @@ _CHECKS: dict[str, tuple[Callable[[object], bool], str]] = {
     "profiles": (_profiles, "profiles is first, every or a list of ids"),
     "changes": (lambda value: isinstance(value, dict) and bool(value), "changes name fields"),
 }
-_MEMBERS = ("endpoint", "body", *_CHECKS)
+MEMBERS = ("endpoint", "body", *_CHECKS)
 
 
 def _read(entry: Any, where: str, endpoints: Sequence[str], country: str) -> Fault:
     if not isinstance(entry, dict):
         raise Refusal(expected("object", where))
     for name in entry:
-        known = f"Known members are {', '.join(_MEMBERS)}"
-        _allow(name in _MEMBERS, where, f"no member {name!r}{nearest(name, _MEMBERS)} {known}")
+        known = f"Known members are {', '.join(MEMBERS)}"
+        _allow(name in MEMBERS, where, f"no member {name!r}{nearest(name, MEMBERS)} {known}")
     endpoint, do = entry.get("endpoint", "*"), entry.get("do", "")
     near = nearest(str(endpoint), endpoints)
     known = f"Known are *, {', '.join(endpoints)}"

@@ -224,7 +224,7 @@ def find(method: str, path: str) -> tuple[Route, list[str]]:
     Raises Refusal: 404 for an unknown path, 405 for a known one with another method.
     """
     steps = path.split("/")
-    found = [(route, ids) for route in ROUTES if (ids := _match(route.path, steps)) is not None]
+    found = [(route, ids) for route in ROUTES if (ids := match(route.path, steps)) is not None]
     # A path written out, such as bulk-create, is not the id of a customer.
     found = [entry for entry in found if not entry[1]] or found
     for route, ids in found:
@@ -241,7 +241,8 @@ def check_version(route: Route, version: str) -> None:
         raise unknown_path()
 
 
-def _match(template: str, steps: list[str]) -> list[str] | None:
+def match(template: str, steps: list[str]) -> list[str] | None:
+    """Return the ids in a path that has the form of a template, None if it has not."""
     wanted = template.split("/")
     if len(wanted) != len(steps):
         return None

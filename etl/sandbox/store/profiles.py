@@ -120,6 +120,13 @@ class Profiles:
         ).fetchone()
         return customer_id if row is None else str(row[0])
 
+    def merged_into(self, customer_id: str) -> list[str]:
+        """Return the ids of the profiles that became this one."""
+        rows = self._db.execute(
+            "SELECT old_id FROM merges WHERE new_id = ? ORDER BY old_id", (customer_id,)
+        )
+        return [row[0] for row in rows]
+
     def insert(self, profile: Profile, since: int) -> None:
         """Add a revision that search shows from ``since`` on."""
         inserted = self._db.execute(
