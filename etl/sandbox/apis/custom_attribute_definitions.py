@@ -32,13 +32,13 @@ _USUAL_PAGE = 20
 def list_definitions(call: Call) -> bytes:
     """ListCustomerCustomAttributeDefinitions: those of others too, unless they are hidden."""
     query = paging.plain_list(call.parameters, "attribute definitions", MAX_PAGE, _USUAL_PAGE)
-    after = paging.read_cursor(call.secret, query, call.now)
-    found = call.store.attributes.definitions(after, query.limit + 1)
-    shown = found[: query.limit]
+    after, size = call.page(query)
+    found = call.store.attributes.definitions(after, size + 1)
+    shown = found[:size]
     answer: dict[str, Any] = {}
     if shown:
         answer[f"{_MEMBER}s"] = [rules.as_json(definition) for definition in shown]
-    if len(found) > query.limit:
+    if len(found) > size:
         end = Place(shown[-1].key, shown[-1].key)
         answer["cursor"] = paging.make_cursor(call.secret, query, end, call.now)
     return orjson.dumps(answer)

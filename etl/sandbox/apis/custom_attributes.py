@@ -39,15 +39,15 @@ def list_attributes(call: Call, customer_id: str) -> bytes:
     query = paging.plain_list(
         call.parameters, f"attributes {customer_id} {defined}", MAX_PAGE, _USUAL_PAGE
     )
-    after = paging.read_cursor(call.secret, query, call.now)
-    found = call.store.attributes.page(reader, after, query.limit + 1)
-    shown = found[: query.limit]
+    after, size = call.page(query)
+    found = call.store.attributes.page(reader, after, size + 1)
+    shown = found[:size]
     answer: dict[str, Any] = {}
     if shown:
         answer[f"{_MEMBER}s"] = [
             _as_json(attribute, definition, defined) for attribute, definition in shown
         ]
-    if len(found) > query.limit:
+    if len(found) > size:
         end = Place(shown[-1][0].key, shown[-1][0].key)
         answer["cursor"] = paging.make_cursor(call.secret, query, end, call.now)
     return orjson.dumps(answer)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from etl.sandbox import control, faults
 from etl.sandbox.openapi.shapes import (
+    FLAG,
+    MOMENT,
     NOTHING,
-    SOME_TEXT,
     TEXT,
     WHOLE,
     Api,
     Operation,
+    Parameter,
     Schema,
     answer,
     array,
@@ -21,64 +25,92 @@ from etl.sandbox.openapi.shapes import (
     ref,
     texts,
 )
+from etl.sandbox.settings import TEN_YEARS
+from etl.sandbox.store.log import OtherAction, ProfileAction
+from etl.sandbox.versions import PUBLISHED
 
-_NUMBER: Schema = {"type": "number", "minimum": 0}
-_SECONDS: Schema = {**_NUMBER, "maximum": control.TEN_YEARS}
+_SECONDS: Schema = {"type": "number", "minimum": 0, "maximum": TEN_YEARS}
 _NTH: Schema = {"type": "integer", "minimum": 1}
+_SCOPE: Schema = {"type": "string", "pattern": f"^({control.SCOPE.pattern})$"}
+
+
+def _count(least: int, most: int) -> Schema:
+    return {"type": "integer", "minimum": least, "maximum": most}
+
+
+_SETTINGS: dict[str, Schema] = {
+    "lag": _SECONDS,
+    "rate": {"type": "number", "minimum": 0, "maximum": 1_000_000},
+    "retry_after": FLAG,
+    "cursor_lifetime": _SECONDS,
+    "key_lifetime": _SECONDS,
+    "null_clears": FLAG,
+    "short_pages": _count(1, 1000),
+    "default_version": choice(PUBLISHED),
+}
+_FAULT: dict[str, Schema] = {
+    "endpoint": TEXT,
+    "do": choice(faults.KINDS),
+    "when": choice(faults.WHENS),
+    "nth": either(_NTH, array(_NTH)),
+    "rate": {"type": "number", "minimum": 0, "maximum": 1},
+    "seconds": _SECONDS,
+    "retry_after": _SECONDS,
+    "status": _count(200, 599),
+    "body": {},
+    "count": _count(0, 1000),
+    "bytes": _count(0, faults.LARGEST_BOMB),
+    "compressed": FLAG,
+    "page": choice(faults.PAGES),
+    "profiles": either(choice(["first", "every"]), texts(1)),
+    "changes": {**mapping({}, least=1), "description": "As in a bulk update, without version."},
+}
 
 API = Api(
     "The sandbox itself",
     {
         control.issue_token: Operation(
             answer({"token": TEXT}),
-            record({"scopes": texts(), "expires_in": nullable(_SECONDS)}, ["scopes"], more=True),
+            record({"scopes": array(_SCOPE), "expires_in": nullable(_SECONDS)}, ["scopes"]),
         ),
         control.revoke_token: Operation(NOTHING),
         control.merge: Operation(
             answer({"customer": ref("Customer")}),
-            record({"from": array(ref("CustomerId"), 2)}, ["from"], more=True),
+            record({"from": array(ref("CustomerId"), 2)}, ["from"]),
             misses=True,
         ),
         control.set_faults: Operation(
-            NOTHING, record({"plan": array(ref("Fault")), "seed": WHOLE}, ["plan"], more=True)
+            NOTHING, record({"plan": array(ref("Fault")), "seed": WHOLE}, ["plan"])
         ),
-        control.read_log: Operation(answer({"log": array(ref("Write"))})),
-        control.advance_clock: Operation(
-            NOTHING, record({"advance": _SECONDS}, ["advance"], more=True)
+        control.read_log: Operation(
+            answer({"log": array(ref("Write"))}),
+            parameters=(
+                Parameter("after", {"type": "integer", "minimum": 0}, "Only those after this seq."),
+                Parameter("limit", {"type": "integer", "minimum": 1}, "At most so many."),
+            ),
+        ),
+        control.advance_clock: Operation(NOTHING, record({"advance": _SECONDS}, ["advance"])),
+        control.read_settings: Operation(ref("Settings")),
+        control.change_settings: Operation(
+            ref("Settings"),
+            record({name: nullable(schema) for name, schema in _SETTINGS.items()}),
         ),
         control.fill: Operation(
             answer({"profiles": WHOLE, "already_there": WHOLE, "instant_profiles": texts()}),
-            ref("Seeding"),
+            record({"profiles": _count(0, control.MOST_SEEDED), "seed": WHOLE}, ["profiles"]),
         ),
         control.describe: Operation({"type": "object"}),
     },
     {
-        "Seeding": record(
-            {"profiles": {"type": "integer", "minimum": 0}, "seed": WHOLE}, ["profiles"], more=True
-        ),
-        "Fault": record(
-            {
-                "endpoint": TEXT,
-                "nth": either(_NTH, array(_NTH)),
-                "rate": {**_NUMBER, "maximum": 1},
-                "when": choice(["before", "after", "mid"]),
-                "do": choice(faults.KINDS),
-                "seconds": _NUMBER,
-                "status": {"type": "integer", "minimum": 200, "maximum": 599},
-                "body": {},
-                "retry_after": _NUMBER,
-                "count": {"type": "integer", "minimum": 0},
-                "bytes": {"type": "integer", "minimum": 0},
-            },
-            ["do"],
-        ),
+        "Fault": record(_FAULT, ["do"]),
+        "Settings": answer(_SETTINGS | {"short_pages": nullable(_SETTINGS["short_pages"])}),
         "Write": answer(
             {
                 "seq": WHOLE,
-                "at": TEXT,
+                "at": MOMENT,
                 "request_id": TEXT,
                 "endpoint": TEXT,
-                "action": SOME_TEXT,
+                "action": choice(get_args(ProfileAction) + get_args(OtherAction)),
                 "customer_id": TEXT,
                 "idempotency_key": nullable(TEXT),
                 "version": WHOLE,

@@ -109,7 +109,12 @@ def _asked(parameters: Mapping[str, str]) -> _Asked:
 
 def _found(visit: Visit, asked: _Asked) -> dict[str, Any]:
     call = visit.call
-    wanted = query.from_body(_search(asked), segments.reachable(call.merchant), strict=True)
+    wanted = query.from_body(
+        _search(asked),
+        segments.reachable(call.merchant),
+        call.store.attributes.defined,
+        call.version,
+    )
     if wanted.selection is None:
         return {"rows": [], "count": 0, "next": None}
     # However old it is: people read longer than a cursor lives.
