@@ -1,7 +1,7 @@
-"""A local Square: the Customers API, stateful, on SQLite, to rehearse against.
+"""A local Square: the Customers API and its neighbours, stateful, on SQLite, to rehearse against.
 
-**What it does not do**: cards, orders, payments, webhooks, segments but for who
-can be reached, OAuth but for the status of a token. Asked for one of these it says so; it never
+**What it does not do**: webhooks, taxes, discounts and refunds, payments in several steps, OAuth
+but for the status of a token. Asked for one of these it says so; it never
 pretends. What older Square-Versions do differently is one table in ``etl.sandbox.versions``; what
 Square leaves open and the sandbox had to decide is listed in ``etl.sandbox.assumptions``.
 

@@ -11,6 +11,13 @@ from typing import NamedTuple
 MAX_KEY_LENGTH = 45
 KEY_LIFETIME = 24 * 3600
 CURSOR_LIFETIME = 300
+# Who is loyal or lapsed, in days: three payments within, the latest not longer ago than.
+LOYAL_WITHIN = 180
+LAPSED_WITHIN = 365
+AWAY_AFTER = 60
+# The most money there can be of anything, and the most lines of an order.
+MOST_MONEY = 10**11
+MOST_LINES = 500
 BULK_LIMIT = 100
 MAX_DEFINITIONS = 100
 MAX_OPTIONS = 100
@@ -39,7 +46,10 @@ class Assumption(NamedTuple):
 ASSUMPTIONS = (
     Assumption("default Square-Version", "no header: the newest version known (a setting)"),
     Assumption("count, and bulk calls, whose first version is not told", "always there"),
-    Assumption("cards before 2024-12-18", "absent, as of a customer without cards"),
+    Assumption(
+        "cards of profiles before 2024-12-18",
+        "the enabled ones, in the short form of the deprecated calls; not in answers to creates",
+    ),
     Assumption("a group's key before 2022-03-16", "makes a new group each time"),
     Assumption("a long email before 2022-03-16", "INVALID_VALUE, once"),
     Assumption("null inside an address before 2022-11-16", "as if absent, so cleared"),
@@ -60,6 +70,7 @@ ASSUMPTIONS = (
         f"{KEY_LIFETIME // 3600} hours on the sandbox's clock (a setting)",
     ),
     Assumption("idempotency key, space", "all calls share one"),
+    Assumption("idempotency key, length of gift cards and orders", "up to 128 and 192 characters"),
     Assumption("idempotency key, sameness", "the same JSON members, whatever their order"),
     Assumption("idempotency key after a refused create", "not consumed"),
     Assumption("idempotency key after a delete", "stays consumed: IDEMPOTENCY_KEY_REUSED"),
@@ -122,9 +133,17 @@ ASSUMPTIONS = (
     Assumption("deleting a group", "its members leave it, which raises their versions"),
     Assumption("membership by a merged id", "404 NOT_FOUND, as update and delete"),
     Assumption("body of a membership call", "not read"),
+    Assumption("REACHABLE", "whoever has an email or a phone"),
+    Assumption("CARDS_ON_FILE", "whoever has an enabled card on file; gift cards do not count"),
     Assumption(
-        "segments", "only REACHABLE: whoever has an email or a phone; never LOYAL or others"
+        "LOYAL",
+        f"three payments in the last {LOYAL_WITHIN} days, one of them in the last {AWAY_AFTER}",
     ),
+    Assumption(
+        "CHURN_RISK", f"three payments in the last {LAPSED_WITHIN} days, none in {AWAY_AFTER}"
+    ),
+    Assumption("payments of merged profiles", "count for the segments of the new one"),
+    Assumption("segments and the lag", "REACHABLE as the profile that is shown, others never lag"),
     Assumption("segment_ids", "told by reads at once, not by the answers to writes"),
     Assumption("more than three segments in a filter", "ARRAY_LENGTH_TOO_LONG"),
     Assumption(
@@ -205,4 +224,47 @@ ASSUMPTIONS = (
     Assumption("depth of JSON", "254 levels, which no call needs; else BAD_REQUEST"),
     Assumption("content type of a body", "not looked at; it is read as JSON"),
     Assumption("merchants other than Square's eight countries", "no currency, no language"),
+    # Cards
+    Assumption("scopes of the Cards API", "PAYMENTS_READ and PAYMENTS_WRITE"),
+    Assumption("card behind cnon:card-nonce-ok", "a VISA 5858 that expires in two years"),
+    Assumption("postal code with a test value", "94103 or none, else INVALID_CARD_DATA"),
+    Assumption("CreateCard from a payment", "refused: the sandbox saves cards from test values"),
+    Assumption(
+        "CreateCustomerCard with the same nonce",
+        "the same card while it is enabled and for the same customer; the rest of the body is "
+        "not compared",
+    ),
+    Assumption("DeleteCustomerCard", "disables the card"),
+    Assumption("cards of a deleted profile", "deleted; its gift cards are unlinked"),
+    Assumption("cards and gift cards of merged profiles", "go to the new one"),
+    Assumption("cards, gift cards, orders and payments and the lag", "they never lag"),
+    Assumption("customer_id of a merged or unknown profile in a body", "404 NOT_FOUND"),
+    Assumption("order of cards and gift cards in a list", "by creation, ties by id"),
+    # Gift cards
+    Assumption("linking a gift card twice, unlinking who is not linked", "200, unchanged"),
+    Assumption("customers of a gift card", "any number"),
+    Assumption("gan of a customer's own", "only with gan_source OTHER; a known one: INVALID_VALUE"),
+    Assumption("GetGiftCardFromNonce", "the nonce is cnon: and the account number"),
+    Assumption("gift card activities", "ACTIVATE and LOAD by amount_money, others are refused"),
+    Assumption("activation without buyer_payment_instrument_ids", "allowed"),
+    # Orders and payments
+    Assumption("locations", "one; another's id is 404 NOT_FOUND, in paths, bodies and filters"),
+    Assumption("location's time zone", "that of the capital, else UTC; no address, no phone"),
+    Assumption("orders", "line items of name, whole quantity and price; no taxes, discounts"),
+    Assumption("order without line items", "allowed, its total is 0"),
+    Assumption("lines of an order", f"at most {MOST_LINES}, else ARRAY_LENGTH_TOO_LONG"),
+    Assumption(
+        "money", f"at most {MOST_MONEY}, in the merchant's currency; XXX where none is known"
+    ),
+    Assumption("status of a declined card", "400; no failed payment is kept"),
+    Assumption("payments", "completed at once; autocomplete false is refused"),
+    Assumption("payment of an order", "all of it at once, else BAD_REQUEST"),
+    Assumption("payment without an order", "makes one of a custom amount, without a customer"),
+    Assumption("payment without customer_id", "that of its order; no instant profile is made"),
+    Assumption("disabled card on file, or another customer's", "404 NOT_FOUND"),
+    Assumption("version of an order", "1, 2 once it is paid"),
+    Assumption("bounds of ListPayments", "both inclusive; a limit below 1 is VALUE_TOO_LOW"),
+    Assumption("date_time_filter of another field than the sort's", "BAD_REQUEST"),
+    Assumption("orders sorted by CLOSED_AT", "only those that are closed"),
+    Assumption("filters of ListPayments by total, card and offline", "refused"),
 )

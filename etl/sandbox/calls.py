@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
@@ -132,4 +132,11 @@ class Call:
         while True:
             drawn = ids.customer_id(self.chance)
             if not self.store.profiles.knows(drawn) and self.store.groups.find(drawn) is None:
+                return drawn
+
+    def new_record_id(self, draw: Callable[[random.Random], str]) -> str:
+        """Draw the id of a card, gift card, order or payment that nothing has."""
+        while True:
+            drawn = draw(self.chance)
+            if not self.store.records.knows(drawn):
                 return drawn

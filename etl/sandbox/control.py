@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from etl.sandbox import errors, seed, settings, tokens
-from etl.sandbox.apis import segments
+from etl.sandbox.apis import belongings, shown
 from etl.sandbox.calls import Call
 from etl.sandbox.errors import Problem, Refusal
 from etl.sandbox.reading import is_integer, is_number
@@ -78,8 +78,9 @@ def merge(call: Call) -> bytes:
     if attributes:
         values_by_key = {value.key: orjson.loads(value.body) for value in attributes}
         carried["custom_attributes"] = values_by_key
+    carried |= belongings.hand_over(call, old_ids, profile.id)
     call.log("merge", customer, {"from": old_ids, **values, **carried})
-    return b'{"customer":%b}' % segments.shown(call, profile.body)
+    return b'{"customer":%b}' % shown.profile(call, profile.body)
 
 
 def set_faults(call: Call) -> bytes:
@@ -130,7 +131,7 @@ def change_settings(call: Call) -> bytes:
 
 
 def fill(call: Call) -> bytes:
-    """Fill the directory with plausible profiles."""
+    """Fill the directory with plausible profiles and what belongs to them."""
     body = _body(call, "profiles", "seed")
     profiles, number = body.get("profiles"), body.get("seed", 0)
     if type(profiles) is not int or profiles < 0:
@@ -140,7 +141,7 @@ def fill(call: Call) -> bytes:
         raise Refusal(Problem("VALUE_TOO_HIGH", problem, "profiles"))
     if type(number) is not int:
         raise Refusal(errors.expected("integer", "seed"))
-    return orjson.dumps(seed.fill(call, profiles, number)._asdict())
+    return orjson.dumps(seed.fill(call, profiles, number))
 
 
 def describe() -> bytes:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 INVALID_REQUEST = "INVALID_REQUEST_ERROR"
 AUTHENTICATION = "AUTHENTICATION_ERROR"
 RATE_LIMIT = "RATE_LIMIT_ERROR"
+PAYMENT_METHOD = "PAYMENT_METHOD_ERROR"
 API = "API_ERROR"
 
 
@@ -118,7 +119,7 @@ def unavailable(detail: str) -> Refusal:
     return Refusal(Problem("SERVICE_UNAVAILABLE", detail, category=API, status=503))
 
 
-def unknown_path(detail: str = "Resource not found.") -> Refusal:
+def unknown_path(detail: str = "This sandbox serves nothing at this path.") -> Refusal:
     """No endpoint has this path."""
     return Refusal(Problem("NOT_FOUND", detail, status=404))
 
@@ -128,7 +129,7 @@ def wrong_method(method: str, allowed: Iterable[str]) -> Refusal:
     return Refusal(
         Problem(
             "METHOD_NOT_ALLOWED",
-            f"{method} is not allowed here; {', '.join(allowed)} is.",
+            f"{method} is not served here; {', '.join(allowed)} is.",
             status=405,
         )
     )
@@ -235,6 +236,16 @@ def ahead(field: str) -> Problem:
 def unknown_field(name: str) -> Problem:
     """A field the endpoint does not have."""
     return Problem("BAD_REQUEST", f"The field named '{name}' is not recognized.", name)
+
+
+def unserved(name: str) -> Problem:
+    """A field the endpoint has, and the sandbox has not."""
+    return Problem("BAD_REQUEST", f"This sandbox does not serve the field {name}.", name)
+
+
+def not_found(thing: str, thing_id: str) -> Problem:
+    """No such thing; worded like that of a customer."""
+    return Problem("NOT_FOUND", f"{thing} with ID `{thing_id}` not found.", status=404)
 
 
 def expected(kind: str, field: str) -> Problem:

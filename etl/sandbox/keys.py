@@ -1,7 +1,6 @@
 """What does an idempotency key stand for?
 
-The first answer to a write, of a customer, a group or a custom attribute, for as long as it is
-remembered.
+The first answer to a write, of a customer or of anything else, for as long as it is remembered.
 """
 
 from __future__ import annotations
@@ -17,9 +16,10 @@ from etl.sandbox.assumptions import MAX_KEY_LENGTH
 from etl.sandbox.calls import Call
 from etl.sandbox.errors import Problem, Refusal
 from etl.sandbox.settings import milliseconds
+from etl.sandbox.store.keys import Remembered
 
 
-def take(body: dict[str, Any]) -> str | None:
+def take(body: dict[str, Any], most: int = MAX_KEY_LENGTH) -> str | None:
     """Take the key out of a request's body. Raises Refusal for an unusable one."""
     key = body.pop("idempotency_key", None)
     if key is None:
@@ -31,14 +31,22 @@ def take(body: dict[str, Any]) -> str | None:
         raise Refusal(
             Problem("VALUE_EMPTY", "Expected idempotency_key not to be empty", "idempotency_key")
         )
-    if len(key) > MAX_KEY_LENGTH:
+    if len(key) > most:
         raise Refusal(
             Problem(
                 "VALUE_TOO_LONG",
-                f"Expected idempotency_key to have at most {MAX_KEY_LENGTH} characters",
+                f"Expected idempotency_key to have at most {most} characters",
                 "idempotency_key",
             )
         )
+    return key
+
+
+def take_needed(body: dict[str, Any], most: int = MAX_KEY_LENGTH) -> str:
+    """Take the key out of a body that must have one."""
+    key = take(body, most)
+    if key is None:
+        raise Refusal(errors.missing("idempotency_key"))
     return key
 
 
@@ -58,7 +66,7 @@ def digest(kind: str, data: object) -> bytes:
 def answered(call: Call, key: str, digested: bytes, exists: Callable[[str], bool]) -> bytes | None:
     """Return the answer a key stands for, None for a new key.
 
-    Raises Refusal for a key with other data, and for one whose customer or group is gone.
+    Raises Refusal for a key with other data, and for one whose customer or other thing is gone.
     """
     known = call.store.keys.find(key, call.now - milliseconds(call.settings.key_lifetime))
     if known is None:
@@ -67,3 +75,26 @@ def answered(call: Call, key: str, digested: bytes, exists: Callable[[str], bool
     if known.digest != digested or not exists(known.made):
         raise Refusal(errors.key_reused())
     return known.answer
+
+
+def once(
+    call: Call,
+    key: str | None,
+    kind: str,
+    data: object,
+    exists: Callable[[str], bool],
+    make: Callable[[], tuple[str, bytes]],
+) -> bytes:
+    """Return the answer a key stands for; under a new key, or none, make the thing.
+
+    ``make`` returns the id of what it made and the answer.
+    """
+    if key is None:
+        return make()[1]
+    digested = digest(kind, data)
+    known = answered(call, key, digested, exists)
+    if known is not None:
+        return known
+    made, answer = make()
+    call.store.keys.put(key, Remembered(digested, made, answer), call.now)
+    return answer

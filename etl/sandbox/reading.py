@@ -7,10 +7,10 @@ Every function reads one member and raises Refusal, in Square's words, if it is 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, TypeGuard
 
-from etl.sandbox.errors import Problem, Refusal, expected, missing, unknown_field
+from etl.sandbox.errors import Problem, Refusal, expected, missing, unknown_field, unserved
 
 # The members an object may have, and those of each that has some.
 Shape = dict[str, Any]
@@ -32,6 +32,43 @@ def text_in(holder: Mapping[str, Any], name: str, inside: str) -> str | None:
     if value is not None and not isinstance(value, str):
         raise Refusal(expected("string", inside + name))
     return value
+
+
+def short_text_in(holder: Mapping[str, Any], name: str, inside: str, most: int) -> str | None:
+    """Return a text of at most so many characters, None if it is absent or empty."""
+    text = text_in(holder, name, inside)
+    if text and len(text) > most:
+        detail = f"Expected {inside}{name} to have at most {most} characters"
+        raise Refusal(Problem("VALUE_TOO_LONG", detail, inside + name))
+    return text or None
+
+
+def needed_text_in(
+    holder: Mapping[str, Any], name: str, inside: str, most: int | None = None
+) -> str:
+    """Return a text, of at most so many characters, which must be there."""
+    if most is None:
+        text = text_in(holder, name, inside)
+    else:
+        text = short_text_in(holder, name, inside, most)
+    if not text:
+        raise Refusal(missing(inside + name))
+    return text
+
+
+def needed_object_in(holder: Mapping[str, Any], name: str, path: str) -> Mapping[str, Any]:
+    """Return the object that is a member of another, which must be there."""
+    if holder.get(name) is None:
+        raise Refusal(missing(path))
+    return object_in(holder, name, path)
+
+
+def flag_in(parameters: Mapping[str, str], name: str) -> bool:
+    """Return a query parameter that is true or false, by default false."""
+    flag = parameters.get(name) or "false"
+    if flag not in ("true", "false"):
+        raise Refusal(expected("boolean", name))
+    return flag == "true"
 
 
 def texts_in(values: object, path: str) -> tuple[str, ...]:
@@ -91,6 +128,23 @@ def nearest(name: str, known: Iterable[str]) -> str:
 def is_number(value: object) -> TypeGuard[int | float]:
     """Tell whether a JSON value is a number."""
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def check_members(
+    value: Mapping[str, Any], shape: Shape, not_served: Collection[str] = (), inside: str = ""
+) -> None:
+    """Refuse what an object has beside the members of its shape.
+
+    ``not_served`` are the paths of members that Square has and the sandbox has not.
+    """
+    others: list[str] = []
+    recognised(value, shape, "", others)
+    problems = [
+        unserved(inside + path) if path in not_served else unknown_field(inside + path)
+        for path in others
+    ]
+    if problems:
+        raise Refusal(*problems)
 
 
 def is_integer(text: str) -> bool:

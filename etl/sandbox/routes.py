@@ -9,12 +9,17 @@ from urllib.parse import unquote
 
 from etl.sandbox import control
 from etl.sandbox.apis import (
+    cards,
     custom_attribute_definitions,
     custom_attributes,
     customers,
+    gift_cards,
     groups,
+    locations,
     merchants,
     oauth,
+    orders,
+    payments,
     segments,
 )
 from etl.sandbox.errors import unknown_path, wrong_method
@@ -23,6 +28,12 @@ from etl.sandbox.versions import CUSTOM_ATTRIBUTES, Change
 READ = ("CUSTOMERS_READ",)
 WRITE = ("CUSTOMERS_WRITE",)
 PROFILE = ("MERCHANT_PROFILE_READ",)
+PAYMENTS_READ = ("PAYMENTS_READ",)
+PAYMENTS_WRITE = ("PAYMENTS_WRITE",)
+GIFTS_READ = ("GIFTCARDS_READ",)
+GIFTS_WRITE = ("GIFTCARDS_WRITE",)
+ORDERS_READ = ("ORDERS_READ",)
+ORDERS_WRITE = ("ORDERS_WRITE",)
 
 
 class Route(NamedTuple):
@@ -86,11 +97,18 @@ def _attributes(
 # What Square publishes.
 REFERENCE = "API reference"
 OVERVIEW = "API reference, Customers API overview"
+INTEGRATE = "API reference, Integrate Customer Profiles with Other Services"
+TEST_VALUES = "API reference; Sandbox test values"
 _ID = "/v2/customers/{id}"
 _GROUPS = "/v2/customers/groups"
 _DEFINITIONS = "/v2/customers/custom-attribute-definitions"
 _ATTRIBUTES = f"{_ID}/custom-attributes"
 _SEGMENTS = "/v2/customers/segments"
+_CARDS = "/v2/cards"
+_GIFTS = "/v2/gift-cards"
+_ORDERS = "/v2/orders"
+_PAYMENTS = "/v2/payments"
+_LOCATIONS = "/v2/locations"
 
 ROUTES = (
     # Customers
@@ -175,10 +193,88 @@ ROUTES = (
         custom_attributes.delete_attribute,
     ),
     # Cards
+    _reads("GET", _CARDS, "list-cards", PAYMENTS_READ, REFERENCE, cards.list_cards),
+    _writes("POST", _CARDS, "create-card", PAYMENTS_WRITE, TEST_VALUES, cards.create_card),
+    _reads(
+        *("GET", f"{_CARDS}/{{id}}", "retrieve-card", PAYMENTS_READ, REFERENCE),
+        cards.retrieve_card,
+    ),
+    _writes(
+        *("POST", f"{_CARDS}/{{id}}/disable", "disable-card", PAYMENTS_WRITE, REFERENCE),
+        cards.disable_card,
+    ),
+    _writes(
+        *("POST", f"{_ID}/cards", "create-customer-card", WRITE, REFERENCE),
+        cards.create_customer_card,
+    ),
+    _writes(
+        *("DELETE", f"{_ID}/cards/{{card_id}}", "delete-customer-card", WRITE, REFERENCE),
+        cards.delete_customer_card,
+    ),
     # Gift cards
+    _reads("GET", _GIFTS, "list-gift-cards", GIFTS_READ, REFERENCE, gift_cards.list_gift_cards),
+    _writes(
+        *("POST", _GIFTS, "create-gift-card", GIFTS_WRITE, REFERENCE),
+        gift_cards.create_gift_card,
+    ),
+    _reads(
+        *("GET", f"{_GIFTS}/activities", "list-gift-card-activities", GIFTS_READ, REFERENCE),
+        gift_cards.list_activities,
+    ),
+    _writes(
+        *("POST", f"{_GIFTS}/activities", "create-gift-card-activity", GIFTS_WRITE, REFERENCE),
+        gift_cards.create_activity,
+    ),
+    _reads(
+        *("POST", f"{_GIFTS}/from-gan", "gift-card-from-gan", GIFTS_READ, REFERENCE),
+        gift_cards.retrieve_from_gan,
+    ),
+    _reads(
+        *("POST", f"{_GIFTS}/from-nonce", "gift-card-from-nonce", GIFTS_READ, REFERENCE),
+        gift_cards.retrieve_from_nonce,
+    ),
+    _reads(
+        *("GET", f"{_GIFTS}/{{id}}", "retrieve-gift-card", GIFTS_READ, REFERENCE),
+        gift_cards.retrieve_gift_card,
+    ),
+    _writes(
+        *("POST", f"{_GIFTS}/{{id}}/link-customer", "link-gift-card", GIFTS_WRITE, REFERENCE),
+        gift_cards.link_customer,
+    ),
+    _writes(
+        *("POST", f"{_GIFTS}/{{id}}/unlink-customer", "unlink-gift-card", GIFTS_WRITE, REFERENCE),
+        gift_cards.unlink_customer,
+    ),
     # Orders
+    _writes("POST", _ORDERS, "create-order", ORDERS_WRITE, REFERENCE, orders.create_order),
+    _reads(
+        *("POST", f"{_ORDERS}/search", "search-orders", ORDERS_READ, INTEGRATE),
+        orders.search_orders,
+    ),
+    _reads(
+        *("POST", f"{_ORDERS}/batch-retrieve", "batch-retrieve-orders", ORDERS_READ, REFERENCE),
+        orders.batch_retrieve,
+    ),
+    _reads(
+        *("GET", f"{_ORDERS}/{{id}}", "retrieve-order", ORDERS_READ, REFERENCE),
+        orders.retrieve_order,
+    ),
     # Payments
+    _reads("GET", _PAYMENTS, "list-payments", PAYMENTS_READ, REFERENCE, payments.list_payments),
+    _writes(
+        *("POST", _PAYMENTS, "create-payment", PAYMENTS_WRITE, TEST_VALUES),
+        payments.create_payment,
+    ),
+    _reads(
+        *("GET", f"{_PAYMENTS}/{{id}}", "retrieve-payment", PAYMENTS_READ, REFERENCE),
+        payments.retrieve_payment,
+    ),
     # Merchants and locations
+    _reads(*("GET", _LOCATIONS, "list-locations", PROFILE, REFERENCE), locations.list_locations),
+    _reads(
+        *("GET", f"{_LOCATIONS}/{{id}}", "retrieve-location", PROFILE, REFERENCE),
+        locations.retrieve_location,
+    ),
     _reads(
         *("GET", "/v2/merchants", "list-merchants", PROFILE, REFERENCE), merchants.list_merchants
     ),

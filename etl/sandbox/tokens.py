@@ -15,7 +15,13 @@ from etl.sandbox.store import Store
 from etl.sandbox.store.tokens import TokenRow
 
 # What the sandbox's own token may do.
-ALL_SCOPES = frozenset({"CUSTOMERS_READ", "CUSTOMERS_WRITE", "MERCHANT_PROFILE_READ"})
+ALL_SCOPES = frozenset(
+    {
+        *("CUSTOMERS_READ", "CUSTOMERS_WRITE", "MERCHANT_PROFILE_READ"),
+        *("PAYMENTS_READ", "PAYMENTS_WRITE", "GIFTCARDS_READ", "GIFTCARDS_WRITE"),
+        *("ORDERS_READ", "ORDERS_WRITE"),
+    }
+)
 
 
 def issue(chance: random.Random) -> str:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import phonenumbers
 import pytest
 
-from tests.sandbox.conftest import Opened, Square
+from tests.sandbox.conftest import Square
 
 
 def merged(square: Square) -> tuple[list[str], Any]:
@@ -153,37 +152,6 @@ def everyone(square: Square) -> list[Any]:
         cursor = answer.get("cursor")
         if cursor is None:
             return customers
-
-
-def test_a_seed_fills_the_directory(opened: Opened) -> None:
-    """Seeded profiles are valid, of several countries, with duplicates; seen at once by search."""
-    square = opened(lag=30)
-
-    filled = square.ok("POST", "/_sandbox/seed", {"profiles": 600, "seed": 7})
-
-    customers = everyone(square)
-    assert filled["profiles"] == 600 == len(customers) + len(filled["instant_profiles"])
-    countries = {c["address"]["country"] for c in customers if "address" in c}
-    assert {"US", "GB", "FR"} <= countries
-    emails = [c["email_address"] for c in customers if "email_address" in c]
-    assert len(set(emails)) < len(emails)
-    for customer in customers:
-        if phone := customer.get("phone_number"):
-            assert phonenumbers.is_valid_number(phonenumbers.parse(phone, "US")), phone
-
-
-def test_a_seed_always_makes_the_same_people(opened: Opened) -> None:
-    """The same number and seed give the same directory; a second time adds nothing."""
-    one, two = opened(), opened()
-    for square in (one, two):
-        square.sandbox.control("seed", {"profiles": 50, "seed": 3})
-
-    assert one.sandbox.control("seed", {"profiles": 60, "seed": 3})["already_there"] == 50
-    again, first = (
-        [entry["customer_id"] for entry in square.sandbox.log() if entry["action"] == "create"]
-        for square in (one, two)
-    )
-    assert again[:50] == first
 
 
 def test_profiles_without_public_data_are_reached_by_id_only(square: Square) -> None:

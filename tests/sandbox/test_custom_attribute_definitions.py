@@ -467,7 +467,10 @@ def test_there_were_none_before_2022_05_12(square: Square) -> None:
             for version in ("2022-04-20", "2022-05-12")
         )
         assert (old.status_code, old.json()["errors"][0]["code"]) == (404, "NOT_FOUND")
-        assert ("Resource not found" in old.text, "Resource not found" in new.text) == (True, False)
+        assert ("nothing at this path" in old.text, "nothing at this path" in new.text) == (
+            True,
+            False,
+        )
 
 
 def test_definitions_never_lag(opened: Opened) -> None:

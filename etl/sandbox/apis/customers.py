@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from etl.sandbox import errors, keys
-from etl.sandbox.apis import segments
+from etl.sandbox.apis import belongings, segments, shown
 from etl.sandbox.assumptions import BULK_BODY_LIMIT, BULK_LIMIT, MAX_KEY_LENGTH
 from etl.sandbox.calls import Call
 from etl.sandbox.errors import Problem, Refusal
@@ -68,7 +68,7 @@ def _found(call: Call, customer_id: str) -> bytes:
     body = call.store.profiles.body(call.store.profiles.survivor(customer_id))
     if body is None:
         raise Refusal(errors.customer_not_found(customer_id))
-    return segments.shown(call, body)
+    return shown.profile(call, body)
 
 
 def update(call: Call, customer_id: str) -> bytes:
@@ -100,13 +100,13 @@ def _updated(call: Call, customer_id: str, data: Mapping[str, Any], *, strict: b
         raise Refusal(errors.conflict())
     after, changes = rules.changed_customer(before, judged.values, call.now)
     if not changes:
-        return body
+        return shown.with_cards(call, customer_id, body)
     if rules.is_public(before) and not rules.is_public(after):
         raise Refusal(errors.no_identity())
     profile = rules.as_profile(after, rules.created_at(after), call.now, call.merchant.country)
     call.store.profiles.replace(profile, call.now, call.keep)
     call.log("update", after, changes)
-    return profile.body
+    return shown.with_cards(call, customer_id, profile.body)
 
 
 def delete(call: Call, customer_id: str) -> bytes:
@@ -127,6 +127,7 @@ def _deleted(call: Call, customer_id: str, version: int | None = None) -> bytes:
         raise Refusal(errors.conflict())
     call.store.profiles.remove(customer_id, call.now, call.keep)
     call.store.attributes.forget(customer_id, call.now, call.keep)
+    belongings.give_up(call, customer_id)
     call.log("delete", customer, {})
     return EMPTY
 
@@ -143,10 +144,9 @@ def search_customers(call: Call) -> bytes:
     """SearchCustomers: exact and fuzzy texts, ranges, sources, groups, segments."""
     # Without a body everything is asked for, as with an empty one.
     body = call.json() if call.request.body.strip() else {}
-    asked = query.from_body(
-        body, segments.reachable(call.merchant), call.store.attributes.defined, call.version
-    )
-    return _page(call, asked)
+    known = segments.ids(call.merchant)
+    defined = call.store.attributes.defined
+    return _page(call, query.from_body(body, known, defined, call.version, call.now))
 
 
 def _page(call: Call, asked: paging.Query) -> bytes:
@@ -155,9 +155,7 @@ def _page(call: Call, asked: paging.Query) -> bytes:
     if asked.selection is not None:
         page = call.store.profiles.page(asked.selection, call.shown, after, size)
         if page.bodies:
-            members.append(
-                b'"customers":[%b]' % b",".join(segments.shown(call, body) for body in page.bodies)
-            )
+            members.append(b'"customers":[%b]' % b",".join(shown.profiles(call, page.bodies)))
         if page.end is not None:
             cursor = paging.make_cursor(call.secret, asked, page.end, call.now)
             members.append(b'"cursor":"%b"' % cursor.encode())

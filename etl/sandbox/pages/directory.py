@@ -111,9 +111,10 @@ def _found(visit: Visit, asked: _Asked) -> dict[str, Any]:
     call = visit.call
     wanted = query.from_body(
         _search(asked),
-        segments.reachable(call.merchant),
+        segments.ids(call.merchant),
         call.store.attributes.defined,
         call.version,
+        call.now,
     )
     if wanted.selection is None:
         return {"rows": [], "count": 0, "next": None}

@@ -24,10 +24,10 @@ from etl.sandbox.search.filters import (
     email_tokens,
     phone_tokens,
     plus_form,
-    span,
     text_filter,
 )
 from etl.sandbox.search.selection import Span
+from etl.sandbox.search.spans import range_in
 from etl.sandbox.store.attributes import Definition
 from etl.sandbox.times import moment
 
@@ -94,7 +94,7 @@ def _sought(
     if definition is None:
         detail = f"Custom attribute definition `{key}` does not exist."
         raise Refusal(Problem("BAD_REQUEST", detail, f"{inside}key"))
-    updated = span(entry, "updated_at", inside)
+    updated = range_in(entry, "updated_at", inside)
     if entry.get("filter") is None:
         if updated == Span():
             detail = f"Expected {inside}filter or {inside}updated_at"

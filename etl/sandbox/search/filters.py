@@ -6,16 +6,12 @@ attributes have these in common.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping
-from fractions import Fraction
 from typing import Any, NamedTuple
 
 from etl.sandbox.errors import Problem, Refusal
 from etl.sandbox.reading import Shape, object_in, text_in
-from etl.sandbox.search.selection import Span
-from etl.sandbox.times import moment
 
 # The members of these filters.
 TEXT: Shape = {"exact": None, "fuzzy": None}
@@ -72,30 +68,3 @@ def plus_form(phone: str) -> str | None:
     if not phone.strip().startswith("+"):
         return None
     return "+" + "".join(digit for digit in phone if digit.isdecimal())
-
-
-def span(holder: Mapping[str, Any], name: str, inside: str) -> Span:
-    """Read a range of time."""
-    path = inside + name
-    bounds = object_in(holder, name, path)
-    start = _moment(bounds, "start_at", f"{path}.")
-    end = _moment(bounds, "end_at", f"{path}.")
-    if start is not None and end is not None and start > end:
-        raise Refusal(
-            Problem("INVALID_TIME_RANGE", f"Expected {path} to end after its start", path)
-        )
-    return Span(
-        None if start is None else math.ceil(start), None if end is None else math.floor(end)
-    )
-
-
-def _moment(bounds: Mapping[str, Any], name: str, inside: str) -> Fraction | None:
-    text = text_in(bounds, name, inside)
-    if text is None:
-        return None
-    found = moment(text)
-    if found is None:
-        raise Refusal(
-            Problem("INVALID_TIME", f"Expected {inside}{name} as RFC 3339", f"{inside}{name}")
-        )
-    return found

@@ -39,9 +39,11 @@ def plain_list(
 def limit_in(parameters: Mapping[str, str], most: int, usual: int | None = None) -> int:
     """Return the query parameter ``limit``, by default the ``usual`` one or the most there is."""
     limit = parameters.get("limit")
-    if limit is not None and not is_integer(limit):
+    if limit is None:
+        return most if usual is None else usual
+    if not is_integer(limit):
         raise Refusal(expected("integer", "limit"))
-    return page_size(int(limit) if limit is not None else usual or most, most)
+    return page_size(int(limit), most)
 
 
 def page_size(limit: int, most: int) -> int:

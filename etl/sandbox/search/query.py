@@ -19,11 +19,11 @@ from etl.sandbox.search.filters import (
     phone_tokens,
     plus_form,
     reference_tokens,
-    span,
     text_filter,
 )
 from etl.sandbox.search.paging import Query, digest, limit_in, page_size
 from etl.sandbox.search.selection import Selection
+from etl.sandbox.search.spans import range_in
 from etl.sandbox.versions import CUSTOM_ATTRIBUTES, UNKNOWN_FIELDS_REFUSED
 
 CREATION_SOURCES = (
@@ -76,11 +76,15 @@ def from_parameters(parameters: Mapping[str, str]) -> Query:
 
 
 def from_body(
-    body: Mapping[str, Any], reachable: str, definition: FindDefinition, version: str
+    body: Mapping[str, Any],
+    segments: Mapping[str, str],
+    definition: FindDefinition,
+    version: str,
+    now: int,
 ) -> Query:
     """Read the body of SearchCustomers. Raises Refusal for what it does not understand.
 
-    ``reachable`` is the id of the one segment there is, ``definition`` finds those of custom
+    ``segments`` maps the ids of the segments to their kinds, ``definition`` finds those of custom
     attributes.
     """
     unknown: list[str] = []
@@ -100,7 +104,7 @@ def from_body(
     order = _choice_in(sort, "order", ORDERS, "query.sort.")
     filters = object_in(query, "filter", "query.filter")
     return Query(
-        _selection(filters, reachable, definition, field, order),
+        _selection(filters, segments, definition, now, field, order),
         page_size(MAX_PAGE if limit is None else limit, MAX_PAGE),
         bool(count),
         cursor or None,
@@ -115,7 +119,12 @@ def _choice_in(holder: Mapping[str, Any], name: str, choices: tuple[str, ...], i
 
 
 def _selection(
-    filters: Mapping[str, Any], reachable: str, definition: FindDefinition, field: str, order: str
+    filters: Mapping[str, Any],
+    segments: Mapping[str, str],
+    definition: FindDefinition,
+    now: int,
+    field: str,
+    order: str,
 ) -> Selection | None:
     inside = "query.filter."
     email = text_filter(filters, "email_address", inside, email_tokens)
@@ -124,10 +133,15 @@ def _selection(
     number = plus_form(phone.exact) if phone.exact is not None else None
     sources, without = _sources(filters, inside)
     groups = _any_all_none(filters, "group_ids", inside)
-    wanted, unwanted = _segments(filters, reachable, inside)
+    asked = _segments(filters, segments, inside)
+    any_segments, all_segments, no_segments = (
+        tuple(dict.fromkeys(asked.get(rule, ()))) for rule in ("any", "all", "none")
+    )
     attributes = attribute_filters.read(filters, inside, definition)
-    created, updated = (span(filters, name, inside) for name in ("created_at", "updated_at"))
-    if (phone.exact is not None and number is None) or (wanted and unwanted) or attributes is None:
+    created, updated = (range_in(filters, name, inside) for name in ("created_at", "updated_at"))
+    excluded = set(no_segments)
+    unfindable = attributes is None or (phone.exact is not None and number is None)
+    if unfindable or excluded & set(all_segments) or (any_segments and excluded >= {*any_segments}):
         return None
     return Selection(
         email=email.exact and email.exact.lower(),
@@ -143,8 +157,11 @@ def _selection(
         any_groups=tuple(dict.fromkeys(groups.get("any", ()))),
         all_groups=tuple(dict.fromkeys(groups.get("all", ()))),
         no_groups=tuple(dict.fromkeys(groups.get("none", ()))),
-        reachable=True if wanted else False if unwanted else None,
-        attributes=attributes,
+        any_segments=any_segments,
+        all_segments=all_segments,
+        no_segments=no_segments,
+        now=now,
+        attributes=attributes or (),
         order="name" if field == "DEFAULT" else "created",
         descending=order == "DESC",
     )
@@ -162,8 +179,10 @@ def _sources(filters: Mapping[str, Any], inside: str) -> tuple[tuple[str, ...], 
     return tuple(dict.fromkeys(values)), rule == "EXCLUDE"
 
 
-def _segments(filters: Mapping[str, Any], reachable: str, inside: str) -> tuple[bool, bool]:
-    """Tell whether the segment is asked for, and whether it is ruled out."""
+def _segments(
+    filters: Mapping[str, Any], segments: Mapping[str, str], inside: str
+) -> dict[str, list[str]]:
+    """Return the kinds of the segments that each rule names."""
     path = f"{inside}segment_ids"
     rules = _any_all_none(filters, "segment_ids", inside)
     asked = [segment_id for ids in rules.values() for segment_id in ids]
@@ -171,12 +190,12 @@ def _segments(filters: Mapping[str, Any], reachable: str, inside: str) -> tuple[
         raise Refusal(
             Problem("ARRAY_LENGTH_TOO_LONG", f"Expected at most {MAX_SEGMENTS} segments", path)
         )
-    unknown = [segment_id for segment_id in asked if segment_id != reachable]
+    unknown = [segment_id for segment_id in asked if segment_id not in segments]
     if unknown:
         raise Refusal(
             Problem("BAD_REQUEST", f"Customer segment `{unknown[0]}` does not exist.", path)
         )
-    return "any" in rules or "all" in rules, "none" in rules
+    return {rule: [segments[segment_id] for segment_id in ids] for rule, ids in rules.items()}
 
 
 def _any_all_none(filters: Mapping[str, Any], name: str, inside: str) -> dict[str, tuple[str, ...]]:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import orjson
 
+from etl.sandbox.search import segments
+
 if TYPE_CHECKING:
     from etl.sandbox.search.attributes import Sought
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 OPEN = 1 << 62
 CURRENT = f"until = {OPEN}"
 
-# What puts a profile into the segment of that name.
+# What puts a profile into the segment that follows from it alone.
 _REACHABLE = "(email_key IS NOT NULL OR phone_key IS NOT NULL)"
 
 
@@ -34,7 +36,10 @@ ALWAYS = Span()
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which profiles a list or search asks for, and in which order. All conditions are ANDed."""
+    """Which profiles a list or search asks for, and in which order. All conditions are ANDed.
+
+    ``now`` is the moment at which customers are in segments.
+    """
 
     email: str | None = None
     phone: str | None = None
@@ -49,7 +54,10 @@ class Selection:
     all_groups: tuple[str, ...] = ()
     no_groups: tuple[str, ...] = ()
     without_sources: bool = False
-    reachable: bool | None = None
+    any_segments: tuple[str, ...] = ()
+    all_segments: tuple[str, ...] = ()
+    no_segments: tuple[str, ...] = ()
+    now: int = 0
     attributes: tuple[Sought, ...] = ()
     order: Literal["name", "created"] = "name"
     descending: bool = False
@@ -69,8 +77,13 @@ class Page(NamedTuple):
     end: Place | None
 
 
-def conditions(selection: Selection, shown: int | None) -> tuple[list[str], list[object]]:
-    """Return the conditions for what was visible at ``shown`` (None: for what is there now)."""
+def conditions(
+    selection: Selection, shown: int | None, by_segment: bool = False
+) -> tuple[list[str], list[object]]:
+    """Return the conditions for what was visible at ``shown`` (None: for what is there now).
+
+    ``by_segment`` looks for the customers of a segment first, and for their profiles by id.
+    """
     if shown is None:
         where, values = ["listed = 1", CURRENT], list[object]()
     else:
@@ -101,8 +114,18 @@ def conditions(selection: Selection, shown: int | None) -> tuple[list[str], list
         marks = ", ".join("?" * len(selection.sources))
         where.append(f"source {'NOT ' if selection.without_sources else ''}IN ({marks})")
         values += selection.sources
-    if selection.reachable is not None:
-        where.append(_REACHABLE if selection.reachable else f"NOT {_REACHABLE}")
+    if by_segment:
+        standing, moments = standings(selection)
+        where.append(f"id IN (SELECT customer_id FROM standings WHERE {standing})")
+        values += moments
+    for names, joint, rule in (
+        (selection.any_segments, " OR ", ""),
+        (selection.all_segments, " AND ", ""),
+        (selection.no_segments, " OR ", "NOT "),
+    ):
+        if names:
+            inside = joint.join(_in_segment(name, selection.now, values) for name in names)
+            where.append(f"{rule}({inside})")
     for group_ids, rule, having in (
         (selection.any_groups, "IN", ""),
         (selection.all_groups, "IN", f"HAVING count(*) = {len(selection.all_groups)}"),
@@ -122,6 +145,25 @@ def bare_email(column: str) -> str:
     return f"replace(replace(replace({column}, '.', ''), '_', ''), '@', '')"
 
 
+def standings(selection: Selection) -> tuple[str, list[int]]:
+    """Return the condition on standings that all wanted profiles meet, none if there is none."""
+    known = segments.conditions(selection.now)
+    for names in (selection.all_segments[:1], selection.any_segments):
+        if names and segments.BY_PROFILE not in names:
+            wanted = [known[name] for name in names]
+            sql = " OR ".join(f"({condition.sql})" for condition in wanted)
+            return sql, [value for condition in wanted for value in condition.values]
+    return "", []
+
+
+def _in_segment(name: str, now: int, values: list[object]) -> str:
+    if name == segments.BY_PROFILE:
+        return _REACHABLE
+    condition = segments.conditions(now)[name]
+    values += condition.values
+    return f"EXISTS (SELECT 1 FROM standings WHERE customer_id = profiles.id AND {condition.sql})"
+
+
 def within(
     column: str,
     span: tuple[int | str | None, int | str | None],
@@ -138,7 +180,9 @@ def within(
         values.append(end)
 
 
-def index(selection: Selection, few_updated: bool, few_owners: bool, counting: bool) -> str:
+def index(
+    selection: Selection, *, few_updated: bool, few_owners: bool, by_segment: bool, counting: bool
+) -> str:
     """Name the index that answers a selection; ``few_updated`` means its span of updates is short.
 
     ``few_owners`` means that few customers have the values of custom attributes it asks for.
@@ -154,6 +198,8 @@ def index(selection: Selection, few_updated: bool, few_owners: bool, counting: b
     if selection.any_groups or selection.all_groups or few_owners:
         # These are found by their row numbers, which are no index.
         return "NOT INDEXED"
+    if by_segment:
+        return "INDEXED BY profiles_by_id"
     if few_updated:
         return "INDEXED BY profiles_by_updated"
     if counting:

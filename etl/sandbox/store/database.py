@@ -16,12 +16,23 @@ from typing import Any
 
 import orjson
 
-from etl.sandbox.store import attributes, groups, keys, log, profiles, tokens
+from etl.sandbox.store import (
+    attributes,
+    groups,
+    keys,
+    log,
+    profiles,
+    records,
+    standings,
+    tokens,
+)
 from etl.sandbox.store.attributes import Attributes
 from etl.sandbox.store.groups import Groups
 from etl.sandbox.store.keys import Keys
 from etl.sandbox.store.log import Log
 from etl.sandbox.store.profiles import Profiles
+from etl.sandbox.store.records import Records
+from etl.sandbox.store.standings import Standings
 from etl.sandbox.store.tokens import Tokens
 
 # Marks the file as ours, and its layout.
@@ -57,6 +68,8 @@ class Store:
         self.profiles = Profiles(self._db)
         self.groups = Groups(self._db)
         self.attributes = Attributes(self._db)
+        self.records = Records(self._db)
+        self.standings = Standings(self._db)
         self.keys = Keys(self._db)
         self.tokens = Tokens(self._db)
         self.log = Log(self._db)
@@ -173,7 +186,7 @@ def _unusable(path: Path | None, error: sqlite3.DatabaseError) -> SandboxFileErr
 
 
 def _statements() -> Iterator[str]:
-    for module in (profiles, groups, attributes, keys, tokens, log):
+    for module in (profiles, groups, attributes, records, standings, keys, tokens, log):
         for statement in module.TABLES.split(";"):
             if statement.strip():
                 yield statement

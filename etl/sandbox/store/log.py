@@ -33,6 +33,15 @@ OtherAction = Literal[
     "delete-attribute-definition",
     "upsert-attribute",
     "delete-attribute",
+    "create-card",
+    "disable-card",
+    "create-gift-card",
+    "activate-gift-card",
+    "load-gift-card",
+    "link-gift-card",
+    "unlink-gift-card",
+    "create-order",
+    "create-payment",
 ]
 
 

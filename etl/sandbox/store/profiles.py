@@ -18,6 +18,7 @@ from etl.sandbox.search.selection import (
     Span,
     conditions,
     index,
+    standings,
     within,
 )
 
@@ -210,16 +211,23 @@ class Profiles:
         self, selection: Selection, shown: int | None, counting: bool = False
     ) -> tuple[str, list[str], list[object]]:
         """Return the index that answers a selection, and its conditions."""
-        where, values = conditions(selection, shown)
         owners, others = self._owners(selection, shown)
+        by_segment = owners is None and self._by_segment(selection, shown, counting)
+        where, values = conditions(selection, shown, by_segment)
         extra = [attributes.condition(sought, shown, counting) for sought in others]
         if owners is not None:
             extra.append(attributes.of_owners(owners, shown))
         for condition, named in extra:
             where.append(condition)
             values += named
-        few_updated = self._few(selection.updated)
-        return index(selection, few_updated, owners is not None, counting), where, values
+        by = index(
+            selection,
+            few_updated=self._few(selection.updated),
+            few_owners=owners is not None,
+            by_segment=by_segment,
+            counting=counting,
+        )
+        return by, where, values
 
     def _owners(
         self, selection: Selection, shown: int | None
@@ -236,6 +244,17 @@ class Profiles:
             else:
                 owners = set(found) if owners is None else owners & set(found)
         return owners, many
+
+    def _by_segment(self, selection: Selection, shown: int | None, counting: bool) -> bool:
+        standing, values = standings(selection)
+        # Ids find current revisions only, row numbers of groups find their members first.
+        if not standing or shown is not None or selection.any_groups or selection.all_groups:
+            return False
+        (number,) = self._db.execute(
+            f"SELECT count(*) FROM (SELECT 1 FROM standings WHERE {standing} LIMIT ?)",
+            (*values, _FEW + 1),
+        ).fetchone()
+        return counting or int(number) <= _FEW
 
     def _few(self, updated: Span) -> bool:
         if updated == ALWAYS:
