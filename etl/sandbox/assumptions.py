@@ -221,7 +221,7 @@ ASSUMPTIONS = (
         "body size",
         f"{SINGLE_BODY_LIMIT} bytes, {BULK_BODY_LIMIT} for bulk calls; else 413",
     ),
-    Assumption("depth of JSON", "254 levels, which no call needs; else BAD_REQUEST"),
+    Assumption("depth of JSON", "250 levels, which no call needs; else BAD_REQUEST"),
     Assumption("content type of a body", "not looked at; it is read as JSON"),
     Assumption("merchants other than Square's eight countries", "no currency, no language"),
     # Cards

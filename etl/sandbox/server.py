@@ -87,6 +87,8 @@ def _server(
         access_log=False,
         lifespan="off",
         server_header=False,
+        # Longer than clients keep a connection that idles: else one is closed as a call begins.
+        timeout_keep_alive=75,
         timeout_graceful_shutdown=_GRACE,
     )
     server = _Server(config, lambda: ready(listener.getsockname()[1]), door.stopping.set)

@@ -31,11 +31,15 @@ def play(send: Send) -> None:
     ids = customers(send)
     groups(send, ids)
     attributes(send, ids)
-    send("GET", "/v2/customers/segments", query="limit=10")
-    (segment,) = send("GET", "/v2/customers/segments")["segments"]
-    send("GET", f"/v2/customers/segments/{segment['id']}")
+    segments = send("GET", "/v2/customers/segments", query="limit=10")["segments"]
+    send("GET", f"/v2/customers/segments/{segments[0]['id']}")
     send("GET", "/v2/merchants")
     send("GET", "/v2/merchants/me")
+    (location,) = send("GET", "/v2/locations")["locations"]
+    send("GET", "/v2/locations/main")
+    card = cards(send, ids[0])
+    gift_cards(send, ids[0], location["id"])
+    sales(send, ids[0], location["id"], card)
     send("POST", "/oauth2/token/status")
     control(send, ids)
     for customer_id in ids:
@@ -125,6 +129,121 @@ def attributes(send: Send, ids: list[str]) -> None:
     send("POST", "/v2/customers/search", {"query": query})
     send("DELETE", f"{values}/drink")
     send("DELETE", f"{definitions}/drink")
+
+
+def cards(send: Send, customer_id: str) -> str:
+    """Make the calls of the Cards API and the deprecated ones; return the id of a card."""
+    card: dict[str, Any] = {
+        "customer_id": customer_id,
+        "cardholder_name": "Inès Moreau",
+        "reference_id": "crm-card-1",
+        "billing_address": {"postal_code": "94103", "country": "US"},
+    }
+    body = {"idempotency_key": "c-1", "source_id": "cnon:card-nonce-ok", "card": card}
+    made = str(send("POST", "/v2/cards", body)["card"]["id"])
+    send("GET", "/v2/cards", query=f"customer_id={customer_id}&sort_order=DESC")
+    send("GET", f"/v2/cards/{made}")
+    body = {"card_nonce": "cnon:card-nonce-ok", "cardholder_name": "Inès"}
+    first, second = (
+        send("POST", f"/v2/customers/{customer_id}/cards", body)["card"]["id"] for _ in range(2)
+    )
+    assert first == second
+    send("DELETE", f"/v2/customers/{customer_id}/cards/{first}")
+    body = {"idempotency_key": "c-2", "source_id": "cnon:card-nonce-ok", "card": card}
+    other = send("POST", "/v2/cards", body)["card"]["id"]
+    send("POST", f"/v2/cards/{other}/disable")
+    send("GET", "/v2/cards", query="include_disabled=true&reference_id=crm-card-1")
+    return made
+
+
+def gift_cards(send: Send, customer_id: str, location_id: str) -> None:
+    """Make the calls of the Gift Cards API and of their activities."""
+    body: dict[str, Any] = {
+        "idempotency_key": "g-1",
+        "location_id": location_id,
+        "gift_card": {"type": "PHYSICAL", "gan_source": "OTHER", "gan": "7783320001001635"},
+    }
+    card = send("POST", "/v2/gift-cards", body)["gift_card"]
+    for number, (kind, details) in enumerate(
+        (("ACTIVATE", "activate_activity_details"), ("LOAD", "load_activity_details"))
+    ):
+        activity = {
+            "type": kind,
+            "location_id": location_id,
+            "gift_card_id": card["id"],
+            details: {
+                "amount_money": {"amount": 2500, "currency": "USD"},
+                "reference_id": "crm-gift-1",
+                "buyer_payment_instrument_ids": ["cash"],
+            },
+        }
+        body = {"idempotency_key": f"g-a{number}", "gift_card_activity": activity}
+        send("POST", "/v2/gift-cards/activities", body)
+    send("GET", "/v2/gift-cards/activities", query="type=LOAD&begin_time=2020-01-01T00:00:00Z")
+    send("POST", f"/v2/gift-cards/{card['id']}/link-customer", {"customer_id": customer_id})
+    query = f"type=PHYSICAL&state=ACTIVE&customer_id={customer_id}&limit=5"
+    send("GET", "/v2/gift-cards", query=query)
+    send("GET", f"/v2/gift-cards/{card['id']}")
+    send("POST", "/v2/gift-cards/from-gan", {"gan": card["gan"]})
+    send("POST", "/v2/gift-cards/from-nonce", {"nonce": f"cnon:{card['gan']}"})
+    send("POST", f"/v2/gift-cards/{card['id']}/unlink-customer", {"customer_id": customer_id})
+
+
+def sales(send: Send, customer_id: str, location_id: str, card_id: str) -> None:
+    """Make the calls of the Orders and Payments APIs."""
+    line: dict[str, Any] = {
+        "uid": "line-1",
+        "name": "Flat white",
+        "quantity": "2",
+        "note": "To go",
+        "base_price_money": {"amount": 350, "currency": "USD"},
+    }
+    order: dict[str, Any] = {
+        "location_id": location_id,
+        "customer_id": customer_id,
+        "reference_id": "till-7",
+        "source": {"name": "Till"},
+        "line_items": [line],
+    }
+    body: dict[str, Any] = {"idempotency_key": "o-1", "order": order}
+    made = send("POST", "/v2/orders", body)["order"]["id"]
+    body = {
+        "idempotency_key": "p-1",
+        "source_id": card_id,
+        "amount_money": {"amount": 700, "currency": "USD"},
+        "tip_money": {"amount": 50, "currency": "USD"},
+        "order_id": made,
+        "customer_id": customer_id,
+        "location_id": location_id,
+        "reference_id": "till-7",
+        "note": "Thanks",
+    }
+    payment = send("POST", "/v2/payments", body)["payment"]["id"]
+    body = {
+        "idempotency_key": "p-2",
+        "source_id": "CASH",
+        "amount_money": {"amount": 700, "currency": "USD"},
+        "cash_details": {"buyer_supplied_money": {"amount": 1000, "currency": "USD"}},
+    }
+    send("POST", "/v2/payments", body)
+    send("GET", f"/v2/payments/{payment}")
+    send("GET", "/v2/payments", query="limit=1&sort_order=ASC&sort_field=CREATED_AT")
+    send("GET", f"/v2/orders/{made}")
+    send("POST", "/v2/orders/batch-retrieve", {"order_ids": [made, "NONE"]})
+    filters: dict[str, Any] = {
+        "customer_filter": {"customer_ids": [customer_id]},
+        "state_filter": {"states": ["COMPLETED"]},
+        "date_time_filter": {"closed_at": {"start_at": "2020-01-01T00:00:00Z"}},
+    }
+    sort = {"sort_field": "CLOSED_AT", "sort_order": "ASC"}
+    for entries in (False, True):
+        body = {
+            "location_ids": [location_id],
+            "return_entries": entries,
+            "limit": 10,
+            "query": {"filter": filters, "sort": sort},
+        }
+        send("POST", "/v2/orders/search", body)
 
 
 def control(send: Send, ids: list[str]) -> None:

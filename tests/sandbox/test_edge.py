@@ -225,7 +225,7 @@ def test_large_bodies_are_refused(square: Square) -> None:
         (
             '{"idempotency_key": "k", "note": ' + "[" * 300 + "]" * 300 + "}",
             "BAD_REQUEST",
-            "The JSON is nested too deeply.",
+            "The JSON body is nested too deeply.",
         ),
     ],
 )

@@ -15,12 +15,17 @@ from typing import Any
 import orjson
 
 from etl.sandbox.openapi import (
+    cards,
     control,
     custom_attributes,
     customers,
+    gift_cards,
     groups,
     merchants,
+    money,
     oauth,
+    orders,
+    payments,
     segments,
 )
 from etl.sandbox.openapi.shapes import TEXT, Operation, Parameter, Schema, record, ref
@@ -32,6 +37,10 @@ _APIS = (
     groups.API,
     segments.API,
     custom_attributes.API,
+    cards.API,
+    gift_cards.API,
+    orders.API,
+    payments.API,
     merchants.API,
     oauth.API,
     control.API,
@@ -52,8 +61,10 @@ _ERRORS = record(
     },
     ["errors"],
 )
-_SCHEMAS = {name: schema for api in _APIS for name, schema in api.schemas.items()} | {
-    "Errors": _ERRORS
+_SCHEMAS = {
+    **{name: schema for api in _APIS for name, schema in api.schemas.items()},
+    **money.SCHEMAS,
+    "Errors": _ERRORS,
 }
 _REFUSALS = {
     400: "The request is not what the call takes; each error names what is wrong.",

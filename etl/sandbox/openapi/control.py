@@ -38,6 +38,7 @@ def _count(least: int, most: int) -> Schema:
     return {"type": "integer", "minimum": least, "maximum": most}
 
 
+_FILLED = (*("profiles", "already_there", "groups", "cards", "gift_cards", "orders", "payments"),)
 _SETTINGS: dict[str, Schema] = {
     "lag": _SECONDS,
     "rate": {"type": "number", "minimum": 0, "maximum": 1_000_000},
@@ -96,7 +97,7 @@ API = Api(
             record({name: nullable(schema) for name, schema in _SETTINGS.items()}),
         ),
         control.fill: Operation(
-            answer({"profiles": WHOLE, "already_there": WHOLE, "instant_profiles": texts()}),
+            answer({**dict.fromkeys(_FILLED, WHOLE), "instant_profiles": texts()}),
             record({"profiles": _count(0, control.MOST_SEEDED), "seed": WHOLE}, ["profiles"]),
         ),
         control.describe: Operation({"type": "object"}),

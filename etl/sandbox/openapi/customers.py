@@ -41,7 +41,13 @@ from etl.sandbox.openapi.shapes import (
 from etl.sandbox.rules.customers import DROPPED, countries
 from etl.sandbox.search import query
 
-KEY: Schema = {"type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH}
+
+def key(most: int = MAX_KEY_LENGTH) -> Schema:
+    """An idempotency key."""
+    return {"type": "string", "minLength": 1, "maxLength": most}
+
+
+KEY = key()
 
 CLEAR_NULL = Parameter(
     "X-Clear-Null", TEXT, "With true, null clears a field; else it changes nothing.", "header"
@@ -102,18 +108,27 @@ def _kinds() -> dict[str, Schema]:
     }
 
 
-def _writable() -> dict[str, Schema]:
-    """The writable fields, parts of an object together."""
+def _writable() -> tuple[dict[str, Schema], dict[str, dict[str, Schema]]]:
+    """The writable fields, and those that are parts of an object by its name."""
     members: dict[str, Schema] = {}
     parts: dict[str, dict[str, Schema]] = {}
     for field in (*WRITABLE, *(BY_NAME[name] for name in sorted(DROPPED))):
         name, _, part = field.name.partition(".")
         holder = parts.setdefault(name, {}) if part else members
         holder[part or name] = ref(_KINDS[field.kind][0]) if field.kind in _KINDS else _value(field)
-    return members | {name: nullable(record(inner)) for name, inner in parts.items()}
+    return members, parts
 
 
-_WRITABLE = _writable()
+_MEMBERS, _PARTS = _writable()
+_WRITABLE = {
+    **_MEMBERS,
+    "address": nullable(ref("Address")),
+    "tax_ids": nullable(record(_PARTS["tax_ids"])),
+}
+# A single update ignores what it does not know.
+_CHANGEABLE = _MEMBERS | {
+    name: nullable(record(parts, more=True)) for name, parts in _PARTS.items()
+}
 _IDENTIFIED = [
     {"required": [field.name], "properties": {field.name: {"type": "string", "minLength": 1}}}
     for field in IDENTIFYING
@@ -121,19 +136,11 @@ _IDENTIFIED = [
 VERSION = {**nullable(WHOLE), "description": "Must be the stored one."}
 
 
-def _ignoring_unknown(members: dict[str, Schema]) -> dict[str, Schema]:
-    """The same members where objects may hold unknown ones, as in a single update."""
-    return {
-        name: {key: value for key, value in schema.items() if key != "additionalProperties"}
-        for name, schema in members.items()
-    }
-
-
 # What is answered
 
 
-def _told() -> Schema:
-    """A profile: every field that has a value, parts of an object together."""
+def _told() -> tuple[dict[str, Schema], dict[str, Schema]]:
+    """All fields of a profile, and the objects that some of them are parts of."""
     kinds = {"flag": FLAG, "number": WHOLE, "time": MOMENT, "list": texts()}
     members: dict[str, Schema] = {}
     parts: dict[str, dict[str, Schema]] = {}
@@ -142,17 +149,22 @@ def _told() -> Schema:
         holder = parts.setdefault(name, {}) if part else members
         if field.name not in DROPPED:
             holder[part or name] = kinds.get(field.kind, TEXT)
-    members |= {name: answer(inner, optional=inner) for name, inner in parts.items()}
-    always = {*("id", "created_at", "updated_at", "preferences", "creation_source", "version")}
-    members |= {
-        "birthday": {"type": "string", "pattern": _BIRTHDAY_TOLD},
-        "creation_source": choice(query.CREATION_SOURCES),
-    }
-    return answer(members, optional=set(members) - always)
+    return members, {name: answer(inner, optional=inner) for name, inner in parts.items()}
 
 
+_TOLD, _TOLD_OBJECTS = _told()
+_ALWAYS = {*("id", "created_at", "updated_at", "preferences", "creation_source", "version")}
 # Versions before 2022-10-19 add a time of day.
 _BIRTHDAY_TOLD = "^[0-9]{4}-[0-9]{2}-[0-9]{2}(T00:00:00-00:00)?$"
+_CUSTOMER = {
+    **_TOLD,
+    **_TOLD_OBJECTS,
+    "address": ref("ToldAddress"),
+    "birthday": {"type": "string", "pattern": _BIRTHDAY_TOLD},
+    "creation_source": choice(query.CREATION_SOURCES),
+    # Versions before 2024-12-18 tell them.
+    "cards": array(ref("ShortCard"), 1),
+}
 _ONE = answer({"customer": ref("Customer")})
 _MANY = page(customers=array(ref("Customer"), 1), count=WHOLE)
 _EACH = answer({"responses": mapping(either(_ONE, ref("Errors")))})
@@ -212,12 +224,14 @@ API = Api(
     {
         "CustomerId": TEXT,
         **_kinds(),
-        "Customer": _told(),
+        "Address": record(_PARTS["address"]),
+        "ToldAddress": _TOLD_OBJECTS["address"],
+        "Customer": answer(_CUSTOMER, optional=set(_CUSTOMER) - _ALWAYS),
         "NewCustomer": {
             **record({"idempotency_key": nullable(KEY), **_WRITABLE}),
             "anyOf": _IDENTIFIED,
         },
-        "CustomerChange": record({"version": VERSION, **_ignoring_unknown(_WRITABLE)}, more=True),
+        "CustomerChange": record({"version": VERSION, **_CHANGEABLE}, more=True),
         "BulkCreateCustomerData": {**record(_WRITABLE), "anyOf": _IDENTIFIED},
         "BulkUpdateCustomerData": record({"version": VERSION, **_WRITABLE}),
         **search.SCHEMAS,

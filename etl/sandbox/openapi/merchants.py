@@ -1,8 +1,8 @@
-"""What do the calls of the Merchants API give?"""
+"""What do the calls of the Merchants API and of the Locations API give?"""
 
 from __future__ import annotations
 
-from etl.sandbox.apis import merchants
+from etl.sandbox.apis import locations, merchants
 from etl.sandbox.openapi.shapes import (
     MOMENT,
     TEXT,
@@ -12,28 +12,51 @@ from etl.sandbox.openapi.shapes import (
     array,
     choice,
     ref,
+    texts,
 )
 
+_STATUS = choice(["ACTIVE", "INACTIVE"])
+# Only where Square serves sellers.
+_MARKET = {"language_code": TEXT, "currency": TEXT}
+
 API = Api(
-    "Merchants",
+    "Merchants and locations",
     {
         merchants.list_merchants: Operation(answer({"merchant": array(ref("Merchant"), 1)})),
         merchants.retrieve_merchant: Operation(answer({"merchant": ref("Merchant")})),
+        locations.list_locations: Operation(answer({"locations": array(ref("Location"), 1)})),
+        locations.retrieve_location: Operation(answer({"location": ref("Location")})),
     },
     {
         "MerchantId": TEXT,
+        "LocationId": TEXT,
         "Merchant": answer(
             {
                 "id": ref("MerchantId"),
                 "business_name": TEXT,
                 "country": TEXT,
-                "language_code": TEXT,
-                "currency": TEXT,
-                "status": choice(["ACTIVE", "INACTIVE"]),
+                **_MARKET,
+                "status": _STATUS,
                 "main_location_id": TEXT,
                 "created_at": MOMENT,
             },
-            optional=["language_code", "currency"],
+            optional=_MARKET,
+        ),
+        "Location": answer(
+            {
+                "id": ref("LocationId"),
+                "name": TEXT,
+                "timezone": TEXT,
+                "capabilities": texts(),
+                "status": _STATUS,
+                "created_at": MOMENT,
+                "merchant_id": TEXT,
+                "country": TEXT,
+                **_MARKET,
+                "business_name": TEXT,
+                "type": TEXT,
+            },
+            optional=_MARKET,
         ),
     },
 )

@@ -21,7 +21,7 @@ from etl.sandbox.search import attribute_filters, query
 _NULL: Schema = {"type": "null"}
 _EXACT = record({"exact": SOME_TEXT, "fuzzy": _NULL}, ["exact"])
 _TEXT = nullable(either(_EXACT, record({"fuzzy": SOME_TEXT, "exact": _NULL}, ["fuzzy"])))
-_RANGE = nullable(record({"start_at": nullable(MOMENT), "end_at": nullable(MOMENT)}))
+RANGE = nullable(record({"start_at": nullable(MOMENT), "end_at": nullable(MOMENT)}))
 
 
 def _with_one(members: dict[str, Schema]) -> Schema:
@@ -64,7 +64,7 @@ _ATTRIBUTE = {
                     }
                 )
             ),
-            "updated_at": _RANGE,
+            "updated_at": RANGE,
         },
         ["key"],
     ),
@@ -77,8 +77,8 @@ _FILTERS = {
     "email_address": _TEXT,
     "phone_number": _TEXT,
     "reference_id": _TEXT,
-    "created_at": _RANGE,
-    "updated_at": _RANGE,
+    "created_at": RANGE,
+    "updated_at": RANGE,
     "creation_source": nullable(
         record(
             {

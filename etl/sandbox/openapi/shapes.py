@@ -89,6 +89,11 @@ def nullable(schema: Schema) -> Schema:
     return {**schema, "type": [kind, "null"], **choices}
 
 
+def short_text(most: int) -> Schema:
+    """A text of at most so many characters, or null."""
+    return {**nullable(TEXT), "maxLength": most}
+
+
 def choice(values: Iterable[str]) -> Schema:
     """One of these texts."""
     return {"type": "string", "enum": list(values)}

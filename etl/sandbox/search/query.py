@@ -9,7 +9,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from etl.sandbox.errors import Problem, Refusal, expected, unknown_field
-from etl.sandbox.reading import Shape, object_in, one_of, recognised, text_in, texts_in
+from etl.sandbox.reading import (
+    Shape,
+    choice_in,
+    object_in,
+    one_of,
+    recognised,
+    texts_in,
+)
 from etl.sandbox.search import attribute_filters
 from etl.sandbox.search.attribute_filters import FindDefinition
 from etl.sandbox.search.filters import (
@@ -100,8 +107,8 @@ def from_body(
         raise Refusal(expected("string", "cursor"))
     query = object_in(body, "query", "query")
     sort = object_in(query, "sort", "query.sort")
-    field = _choice_in(sort, "field", SORTS, "query.sort.")
-    order = _choice_in(sort, "order", ORDERS, "query.sort.")
+    field = choice_in(sort, "field", SORTS, "query.sort.")
+    order = choice_in(sort, "order", ORDERS, "query.sort.")
     filters = object_in(query, "filter", "query.filter")
     return Query(
         _selection(filters, segments, definition, now, field, order),
@@ -110,12 +117,6 @@ def from_body(
         cursor or None,
         digest("search", field, order, filters),
     )
-
-
-def _choice_in(holder: Mapping[str, Any], name: str, choices: tuple[str, ...], inside: str) -> str:
-    """Return the choice that is a member of an object, the first there is if it is absent."""
-    value = text_in(holder, name, inside)
-    return choices[0] if value is None else one_of(value, choices, inside + name)
 
 
 def _selection(
@@ -170,7 +171,7 @@ def _selection(
 def _sources(filters: Mapping[str, Any], inside: str) -> tuple[tuple[str, ...], bool]:
     path = f"{inside}creation_source"
     asked = object_in(filters, "creation_source", path)
-    rule = _choice_in(asked, "rule", RULES, f"{path}.")
+    rule = choice_in(asked, "rule", RULES, f"{path}.")
     if filters.get("creation_source") is None:
         return (), False
     values = texts_in(asked.get("values"), f"{path}.values")
