@@ -275,6 +275,8 @@ ASSUMPTIONS = (
         "test of a subscription",
         "sent once, also to a disabled one, and not kept; no status_code if nobody answers",
     ),
+    Assumption("depth of JSON", "250 levels, which no call needs; else BAD_REQUEST"),
+    Assumption("content type of a body", "not looked at; it is read as JSON"),
     Assumption("merchants other than Square's eight countries", "no currency, no language"),
     # Cards
     Assumption("scopes of the Cards API", "PAYMENTS_READ and PAYMENTS_WRITE"),

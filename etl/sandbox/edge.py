@@ -43,6 +43,11 @@ def json_object(body: bytes, limit: int) -> dict[str, Any]:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise Refusal(Problem("BAD_REQUEST", _what_is_wrong(error))) from None
+    try:
+        # orjson reads 1,024 levels and writes 254; what is read may have to be kept, in some more.
+        orjson.dumps([[[[value]]]])
+    except orjson.JSONEncodeError:
+        raise Refusal(Problem("BAD_REQUEST", "The JSON body is nested too deeply.")) from None
     if not isinstance(value, dict):
         raise Refusal(expected("object", ""))
     return value

@@ -34,9 +34,9 @@ from etl.sandbox.store.attributes import READ_WRITE, Attribute, Definition
 from etl.sandbox.store.keys import Remembered
 
 _MEMBER = "custom_attribute"
-_MAX_PAGE = 100
+MAX_PAGE = 100
 _USUAL_PAGE = 20
-_BULK_LIMIT = 25
+BULK_LIMIT = 25
 
 
 def list_attributes(call: Call, customer_id: str) -> bytes:
@@ -44,7 +44,7 @@ def list_attributes(call: Call, customer_id: str) -> bytes:
     reader = _reader(call, customer_id)
     defined = flag_in(call.parameters, "with_definitions")
     query = paging.plain_list(
-        call.parameters, f"attributes {customer_id} {defined}", _MAX_PAGE, _USUAL_PAGE
+        call.parameters, f"attributes {customer_id} {defined}", MAX_PAGE, _USUAL_PAGE
     )
     after, size = call.page(query)
     found = call.store.attributes.page(reader, after, size + 1)
@@ -89,7 +89,7 @@ def upsert_attribute(call: Call, customer_id: str, key: str) -> bytes:
 
 
 def delete_attribute(call: Call, customer_id: str, key: str) -> bytes:
-    """DeleteCustomerCustomAttribute."""
+    """DeleteCustomerCustomAttribute: the definition stays."""
     _check_writer(call, customer_id)
     definition = definitions.found(call, key)
     _check_writable(definition)
@@ -108,7 +108,7 @@ def bulk_upsert_attributes(call: Call) -> bytes:
     entries = only_member(call.json(BULK_BODY_LIMIT), "values")
     if not isinstance(entries, dict):
         raise Refusal(errors.expected("object", "values"))
-    check_number(len(entries), _BULK_LIMIT, "values", "VALUE_EMPTY", "TOO_MANY_MAP_ENTRIES")
+    check_number(len(entries), BULK_LIMIT, "values", "VALUE_EMPTY", "TOO_MANY_MAP_ENTRIES")
     wanted = (len(entries) + 1) // 2 if call.half else len(entries)
     answers: dict[str, Any] = {}
     for name, entry in itertools.islice(entries.items(), wanted):

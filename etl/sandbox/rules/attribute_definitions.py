@@ -38,9 +38,9 @@ VISIBILITIES = (HIDDEN, READ_ONLY, READ_WRITE)
 _PATH = "custom_attribute_definition"
 _INSIDE = f"{_PATH}."
 _SCHEMA = f"{_INSIDE}schema"
-_KEY = re.compile(r"[A-Za-z0-9._-]+")
-_MAX_KEY = 60
-_MAX_TEXT = 255
+KEY = re.compile(r"[A-Za-z0-9._-]+")
+MAX_KEY = 60
+MAX_TEXT = 255
 _TEXTS = ("name", "description")
 # What an update may name; ``key`` only as it is.
 _CHANGEABLE = ("schema", *_TEXTS, "visibility")
@@ -53,8 +53,8 @@ Members = Mapping[str, Any]
 def new(data: Members, chance: random.Random, now: int) -> Definition:
     """Return the definition that a create makes."""
     check_members(data, dict.fromkeys(("key", *_CHANGEABLE)), inside=_INSIDE)
-    key = needed_text_in(data, "key", _INSIDE, _MAX_KEY)
-    if not _KEY.fullmatch(key):
+    key = needed_text_in(data, "key", _INSIDE, MAX_KEY)
+    if not KEY.fullmatch(key):
         detail = f"Expected {_INSIDE}key to have letters, digits, '.', '_' and '-' only"
         raise Refusal(Problem("INVALID_VALUE", detail, f"{_INSIDE}key"))
     kind, schema = _schema(needed_object_in(data, "schema", _SCHEMA), {}, chance)
@@ -63,8 +63,8 @@ def new(data: Members, chance: random.Random, now: int) -> Definition:
         key=key,
         type=kind,
         schema=orjson.dumps(schema),
-        name=short_text_in(data, "name", _INSIDE, _MAX_TEXT),
-        description=short_text_in(data, "description", _INSIDE, _MAX_TEXT),
+        name=short_text_in(data, "name", _INSIDE, MAX_TEXT),
+        description=short_text_in(data, "description", _INSIDE, MAX_TEXT),
         visibility=_visibility(data) or HIDDEN,
         version=1,
         created=at,
@@ -89,7 +89,7 @@ def changed(
         raise Refusal(Problem("BAD_REQUEST", detail))
     # An absent text stays as it is.
     name, description = (
-        short_text_in(data, text, _INSIDE, _MAX_TEXT)
+        short_text_in(data, text, _INSIDE, MAX_TEXT)
         if data.get(text) is not None or (text in data and clear_null)
         else getattr(definition, text)
         for text in _TEXTS
@@ -119,7 +119,7 @@ def _changed_schema(definition: Definition, data: Members, chance: random.Random
 
 def _visibility(data: Members) -> str | None:
     visibility = text_in(data, "visibility", _INSIDE)
-    return visibility and one_of(visibility, VISIBILITIES, f"{_INSIDE}visibility")
+    return None if visibility is None else one_of(visibility, VISIBILITIES, f"{_INSIDE}visibility")
 
 
 def _check_texts(definition: Definition) -> None:

@@ -42,7 +42,7 @@ from etl.sandbox.times import moment
 # Finds the definition of a key that the calling application may see.
 FindDefinition = Callable[[str], Definition | None]
 
-_MAX_FILTERS = 10
+MAX_FILTERS = 10
 # Beyond it, (2^63 - 1) / 10^5, Square takes no bound of a range of numbers.
 _MAX_NUMBER = 92_233_720_368_547
 
@@ -73,7 +73,7 @@ def read(
     path = f"{path}.filters"
     if asked is not None and not isinstance(asked, list):
         raise Refusal(expected("array", path))
-    check_number(len(asked or ()), _MAX_FILTERS, path, "ARRAY_EMPTY", "ARRAY_LENGTH_TOO_LONG")
+    check_number(len(asked or ()), MAX_FILTERS, path, "ARRAY_EMPTY", "ARRAY_LENGTH_TOO_LONG")
     found: list[Sought | None] = []
     keys = set[str]()
     for number, entry in enumerate(asked or ()):
