@@ -22,7 +22,7 @@ from etl.sandbox.store.tokens import TokenRow
 
 EMPTY = b"{}"
 # All of a seed is one transaction, for which everybody else waits.
-MOST_SEEDED = 1_000_000
+_MOST_SEEDED = 1_000_000
 _SCOPE = re.compile(r"[A-Z][A-Z0-9_]*", re.ASCII)
 
 
@@ -137,8 +137,8 @@ def fill(call: Call) -> bytes:
     profiles, number = body.get("profiles"), body.get("seed", 0)
     if type(profiles) is not int or profiles < 0:
         raise Refusal(errors.expected("integer", "profiles"))
-    if profiles > MOST_SEEDED:
-        problem = f"Expected profiles to be at most {MOST_SEEDED}"
+    if profiles > _MOST_SEEDED:
+        problem = f"Expected profiles to be at most {_MOST_SEEDED}"
         raise Refusal(Problem("VALUE_TOO_HIGH", problem, "profiles"))
     if type(number) is not int:
         raise Refusal(errors.expected("integer", "seed"))
