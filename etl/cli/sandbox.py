@@ -29,7 +29,7 @@ _data = click.option(
 def sandbox() -> None:
     """The local Square: a stateful stand-in for the Customers API to rehearse against.
 
-    It has no custom attributes, cards, orders, payments or webhooks yet.
+    It has no custom attributes, cards, orders or payments yet.
     """
 
 
@@ -84,7 +84,8 @@ def serve(
         click.echo(f"listening on http://{LOOPBACK}:{bound} token {box.token}")
 
     try:
-        run(Pages(box).respond, port, announce)
+        with box.delivering():
+            run(Pages(box).respond, port, announce)
     except OSError as error:
         raise ConfigError(f"cannot listen on port {port}: {error}; try --port 0") from error
     finally:

@@ -11,7 +11,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,11 +40,21 @@ from etl.sandbox.traffic import Traffic
 if TYPE_CHECKING:
     import httpx
 
+    from etl.sandbox.courier import Courier
+
 _CONTROL = "/_sandbox/"
 # Locked beyond patience, no room on the disk: nothing was committed, later it may work.
 _PASSING = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 # Whoever can open the file owns it, even after its token was revoked.
 _OWNER = TokenRow(tokens.ALL_SCOPES, owner=True, expires=None, revoked=False)
+
+
+class _Undone(Exception):
+    """A call was answered, and what it wrote is to be undone."""
+
+    def __init__(self, answer: Response) -> None:
+        super().__init__()
+        self.answer = answer
 
 
 class Sandbox:
@@ -145,14 +155,14 @@ class Sandbox:
         for act in acts:
             if act.fault.when == "before":
                 self._let_act(act, request, request_id, path_ids)
-        if chosen and chosen.fault.when == "before" and chosen.fault.do != "delay":
+        if chosen and sleep and (chosen.fault.do, chosen.fault.when) == ("delay", "before"):
+            sleep(chosen.fault.seconds)
+            chosen = None
+        extent: faults.Extent = chosen.fault.extent if chosen else "whole"
+        if extent == "nothing":
             answer = Response(200, b"{}", named)
         else:
-            if chosen and chosen.fault.when == "before" and sleep is not None:
-                sleep(chosen.fault.seconds)
-                chosen = None
-            half = chosen is not None and chosen.fault.when == "mid"
-            answer = self._carry_out(route, path_ids, request, request_id, named, half=half)
+            answer = self._carry_out(route, path_ids, request, request_id, named, extent)
         for act in acts:
             if act.fault.when == "after":
                 self._let_act(act, request, request_id, path_ids, answer.body)
@@ -178,7 +188,7 @@ class Sandbox:
         request: Request,
         request_id: str,
         headers: dict[str, str],
-        half: bool = False,
+        extent: faults.Extent = "whole",
     ) -> Response:
         try:
             with self._alone(write=route.writes):
@@ -190,9 +200,15 @@ class Sandbox:
                     headers["square-version"] = call.version
                     routes.check_version(route, call.version)
                     tokens.require(call.token, route.scopes)
-                call.half = half
+                call.half = extent == "half"
                 answer = route.handler(call, *path_ids)
-                return Response(200, versions.worded(answer, call.version), headers)
+                if extent == "undone":
+                    raise _Undone(Response(200, versions.worded(answer, call.version), headers))
+            if call.errand is not None:
+                answer = call.errand()
+            return Response(200, versions.worded(answer, call.version), headers)
+        except _Undone as undone:
+            return undone.answer
         except Refusal as refusal:
             return _refused(refusal, headers)
 
@@ -291,8 +307,32 @@ class Sandbox:
         with self._lock, self._store.transaction(write=False):
             return self._store.log.entries()
 
+    def deliver(self) -> int:
+        """Send the events that are due to those who subscribed; return how many were taken.
+
+        Nothing is sent by itself: call this, or be inside ``delivering``.
+        """
+        return self._courier().deliver()
+
+    def delivering(self) -> AbstractContextManager[None]:
+        """Send events, in a thread of their own, for as long as the block lasts."""
+        return self._courier().delivering()
+
+    def _courier(self) -> Courier:
+        from etl.sandbox.courier import Courier
+
+        return Courier(self._reach, self._merchant, self._secret)
+
+    @contextmanager
+    def _reach(self, write: bool) -> Iterator[tuple[Store, int]]:
+        with self._lock, self._store.transaction(write=write):
+            yield self._store, self._now()
+
     def clear(self) -> int:
-        """Forget all profiles, keys and the log, keep the merchant; return how many there were."""
+        """Forget profiles, keys, events and the log, keep the merchant; return how many there were.
+
+        Subscriptions stay: they are the application's, as its tokens are.
+        """
         with self._lock, self._store.transaction(write=True):
             return self._store.clear()
 

@@ -60,6 +60,7 @@ def merge(call: Call) -> bytes:
         raise Refusal(Problem("BAD_REQUEST", "from: at least two ids of profiles", "from"))
     values: rules.Values = {}
     group_ids: list[str] = []
+    merged: list[rules.Customer] = []
     for old_id in old_ids:
         body = call.store.profiles.body(old_id)
         if body is None:
@@ -67,6 +68,7 @@ def merge(call: Call) -> bytes:
         customer = orjson.loads(body)
         values = rules.flat_values(customer) | values
         group_ids += customer.get("group_ids", [])
+        merged.append(customer)
         call.store.profiles.remove(old_id, call.now, call.keep)
     group_ids = list(dict.fromkeys(group_ids))
     customer = rules.new_customer(call.new_id(), values, "MERGE", call.now, group_ids)
@@ -79,7 +81,7 @@ def merge(call: Call) -> bytes:
         values_by_key = {value.key: orjson.loads(value.body) for value in attributes}
         carried["custom_attributes"] = values_by_key
     carried |= belongings.hand_over(call, old_ids, profile.id)
-    call.log("merge", customer, {"from": old_ids, **values, **carried})
+    call.log("merge", customer, {"from": old_ids, **values, **carried}, merged=merged)
     return b'{"customer":%b}' % shown.profile(call, profile.body)
 
 

@@ -12,7 +12,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from etl.sandbox.errors import Problem, Refusal, expected
 from etl.sandbox.reading import is_number, nearest
@@ -28,6 +28,7 @@ ACTS = ("edit", "merge", "delete", "expire", "revoke", "pause")
 KINDS = (*_WITHOUT_ANSWER, *_SPOILING, *ACTS)
 
 _BEFORE_BY_DEFAULT = ("drop", "reset", "delay", "status", *ACTS)
+Extent = Literal["whole", "half", "undone", "nothing"]
 WHENS = ("before", "mid", "after", "body")
 _MID_BODY = ("drop", "reset", "delay", "truncate", "drip")
 # Members that only some kinds of fault have.
@@ -68,9 +69,10 @@ class Fault:
     """One scripted fault.
 
     ``when`` is about the commit: ``before`` nothing of the call is carried out (a ``delay`` only
-    postpones it), ``after`` all of it, ``mid`` the first half of a bulk call's entries (a single
-    call has no middle: it is carried out). ``body`` is after it, in the middle of the answer's
-    body. What others do comes before or after the commit.
+    postpones it, an answer that is spoiled promises what is then undone), ``after`` all of it,
+    ``mid`` the first half of a bulk call's entries (a single call has no middle: it is carried
+    out). ``body`` is after it, in the middle of the answer's body. What others do comes before or
+    after the commit.
     """
 
     endpoint: str
@@ -88,6 +90,13 @@ class Fault:
     page: str = "upstream-html"
     profiles: str | Sequence[str] = "first"
     changes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def extent(self) -> Extent:
+        """How much of a call is carried out for good."""
+        if self.when != "before" or self.do == "delay":
+            return "half" if self.when == "mid" else "whole"
+        return "undone" if self.do in _SPOILING else "nothing"
 
 
 @dataclass(slots=True)
@@ -207,7 +216,6 @@ def _read(entry: Any, where: str, endpoints: Sequence[str], country: str) -> Fau
     nth, rate = entry.get("nth", []), entry.get("rate", 0.0)
     when = entry.get("when", "before" if do in _BEFORE_BY_DEFAULT else "after")
     _allow(bool(nth) or rate > 0, where, "give nth or rate")
-    _allow(when != "before" or do not in _SPOILING, where, f"{do} needs an answer: not before")
     _allow(when != "body" or do in _MID_BODY, where, f"in the body only {', '.join(_MID_BODY)}")
     _allow(when in ("before", "after") or do not in ACTS, where, f"{do} comes before or after")
     if do == "edit":

@@ -12,15 +12,18 @@ import random
 import string
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+# The one application there is.
+APPLICATION = "sandbox-sq0idb-local"
 _LETTERS = (string.ascii_letters + string.digits).encode()
 # A letter or digit for every byte.
 _MIXED = bytes(_LETTERS[byte % len(_LETTERS)] for byte in range(256))
+_PAIRS = [first + second for first in ALPHABET for second in ALPHABET]
 
 
 def customer_id(chance: random.Random) -> str:
     """Draw a customer id."""
     number = chance.getrandbits(128) << 2
-    return "".join(ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5))
+    return "".join(_PAIRS[(number >> shift) & 1023] for shift in range(120, -1, -10))
 
 
 def merchant_id(chance: random.Random) -> str:

@@ -6,7 +6,7 @@ The first answer to a write, of a customer or of anything else, for as long as i
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
@@ -61,13 +61,24 @@ def answered(call: Call, key: str, digested: bytes, exists: Callable[[str], bool
 
     Raises Refusal for a key with other data, and for one whose customer or other thing is gone.
     """
-    known = call.store.keys.find(key, call.now - milliseconds(call.settings.key_lifetime))
-    if known is None:
+    return repeated(known(call, [key]).get(key), digested, exists)
+
+
+def known(call: Call, keys: Sequence[str]) -> dict[str, Remembered]:
+    """Return what these keys stand for, without those that are new."""
+    return call.store.keys.find(keys, call.now - milliseconds(call.settings.key_lifetime))
+
+
+def repeated(
+    remembered: Remembered | None, digested: bytes, exists: Callable[[str], bool]
+) -> bytes | None:
+    """Return the answer a key stands for, as ``answered`` does."""
+    if remembered is None:
         return None
     # A key outlives its profile: observed as a failure (a thread in the forum).
-    if known.digest != digested or not exists(known.made):
+    if remembered.digest != digested or not exists(remembered.made):
         raise Refusal(errors.key_reused())
-    return known.answer
+    return remembered.answer
 
 
 def once(
@@ -85,9 +96,9 @@ def once(
     if key is None:
         return make()[1]
     digested = digest(kind, data)
-    known = answered(call, key, digested, exists)
-    if known is not None:
-        return known
+    first = answered(call, key, digested, exists)
+    if first is not None:
+        return first
     made, answer = make()
-    call.store.keys.put(key, Remembered(digested, made, answer), call.now)
+    call.store.keys.put({key: Remembered(digested, made, answer)}, call.now)
     return answer

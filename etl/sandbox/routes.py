@@ -13,6 +13,7 @@ from etl.sandbox.apis import (
     custom_attribute_definitions,
     custom_attributes,
     customers,
+    events,
     gift_cards,
     groups,
     locations,
@@ -21,6 +22,7 @@ from etl.sandbox.apis import (
     orders,
     payments,
     segments,
+    webhooks,
 )
 from etl.sandbox.errors import unknown_path, wrong_method
 from etl.sandbox.versions import CUSTOM_ATTRIBUTES, Change
@@ -34,6 +36,7 @@ GIFTS_READ = ("GIFTCARDS_READ",)
 GIFTS_WRITE = ("GIFTCARDS_WRITE",)
 ORDERS_READ = ("ORDERS_READ",)
 ORDERS_WRITE = ("ORDERS_WRITE",)
+APPLICATION = ("DEVELOPER_APPLICATION_WEBHOOKS",)
 
 
 class Route(NamedTuple):
@@ -109,6 +112,7 @@ _GIFTS = "/v2/gift-cards"
 _ORDERS = "/v2/orders"
 _PAYMENTS = "/v2/payments"
 _LOCATIONS = "/v2/locations"
+_WEBHOOKS = "/v2/webhooks/subscriptions"
 
 ROUTES = (
     # Customers
@@ -285,6 +289,51 @@ ROUTES = (
     # OAuth
     _reads("POST", "/oauth2/token/status", "token-status", (), REFERENCE, oauth.token_status),
     # Webhook subscriptions and events
+    _reads(
+        *("GET", "/v2/webhooks/event-types", "list-webhook-event-types", APPLICATION, REFERENCE),
+        webhooks.list_event_types,
+    ),
+    _reads(
+        *("GET", _WEBHOOKS, "list-subscriptions", APPLICATION, REFERENCE),
+        webhooks.list_subscriptions,
+    ),
+    _writes(
+        *("POST", _WEBHOOKS, "create-subscription", APPLICATION, REFERENCE),
+        webhooks.create_subscription,
+    ),
+    _reads(
+        *("GET", f"{_WEBHOOKS}/{{id}}", "retrieve-subscription", APPLICATION, REFERENCE),
+        webhooks.retrieve_subscription,
+    ),
+    _writes(
+        *("PUT", f"{_WEBHOOKS}/{{id}}", "update-subscription", APPLICATION, REFERENCE),
+        webhooks.update_subscription,
+    ),
+    _writes(
+        *("DELETE", f"{_WEBHOOKS}/{{id}}", "delete-subscription", APPLICATION, REFERENCE),
+        webhooks.delete_subscription,
+    ),
+    _writes(
+        *("POST", f"{_WEBHOOKS}/{{id}}/signature-key", "rotate-signature-key", APPLICATION),
+        *(REFERENCE, webhooks.rotate_signature_key),
+    ),
+    _reads(
+        *("POST", f"{_WEBHOOKS}/{{id}}/test", "test-subscription", APPLICATION, "SDK"),
+        webhooks.test_subscription,
+    ),
+    _reads("POST", "/v2/events", "search-events", APPLICATION, REFERENCE, events.search_events),
+    _writes(
+        *("PUT", "/v2/events/enable", "enable-events", APPLICATION, REFERENCE),
+        events.enable_events,
+    ),
+    _writes(
+        *("PUT", "/v2/events/disable", "disable-events", APPLICATION, REFERENCE),
+        events.disable_events,
+    ),
+    _reads(
+        *("GET", "/v2/events/types", "list-event-types", APPLICATION, REFERENCE),
+        events.list_event_types,
+    ),
     # Control: what Square has no call for
     *(
         Route(

@@ -105,7 +105,7 @@ def remember(store: Store, lag: float, now: int) -> None:
     keep, longest = milliseconds(lag), store.setting("longest_lag", 0)
     if keep > longest:
         if not longest:
-            store.profiles.settle(now)
+            store.settle(now)
         store.set("longest_lag", keep)
         # What was there earlier is forgotten: no lag shows the directory as it was before.
         begun = now - longest - 1

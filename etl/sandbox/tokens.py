@@ -20,6 +20,8 @@ ALL_SCOPES = frozenset(
         *("CUSTOMERS_READ", "CUSTOMERS_WRITE", "MERCHANT_PROFILE_READ"),
         *("PAYMENTS_READ", "PAYMENTS_WRITE", "GIFTCARDS_READ", "GIFTCARDS_WRITE"),
         *("ORDERS_READ", "ORDERS_WRITE"),
+        # No seller can grant this one: the calls are for the application's own token.
+        "DEVELOPER_APPLICATION_WEBHOOKS",
     }
 )
 

@@ -82,13 +82,18 @@ ADDRESSES_SPARSE = Change(
     "an update changes the address parts it names, {} none",
     "an update replaces the whole address, {} clears it",
 )
+TESTS_ANSWER_FLAT = Change(
+    "2026-01-22",
+    "a subscription's test answers its result at the root as well, with the URL and the filter",
+    "only as subscription_test_result, whose payload is a text",
+)
 CARDS_RETIRED = Change(
     "2024-12-18", "profiles do not tell their cards", "profiles have cards, those on file"
 )
 CHANGES = (
     *(EMPTY_UPDATES_REFUSED, TAX_IDS_REFUSED, UNKNOWN_FIELDS_REFUSED, CODES_OF_THEIR_OWN),
     *(GROUP_KEYS, CUSTOM_ATTRIBUTES, NULL_CLEARS, PHONES_VALIDATED, BIRTHDAYS_ARE_DAYS),
-    *(LENGTHS_LIMITED, ADDRESSES_SPARSE, CARDS_RETIRED),
+    *(LENGTHS_LIMITED, ADDRESSES_SPARSE, CARDS_RETIRED, TESTS_ANSWER_FLAT),
 )
 
 _BIRTHDAY = re.compile(rb'"birthday":"(\d{4}-\d\d-\d\d)"')

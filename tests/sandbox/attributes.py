@@ -7,6 +7,7 @@ from typing import Any
 from tests.sandbox.conftest import Square
 
 DEFINITIONS = "/v2/customers/custom-attribute-definitions"
+BULK = "/v2/customers/custom-attributes/bulk-upsert"
 COMMON = "https://developer-production-s.squarecdn.com/schemas/v1/common.json#squareup.common."
 META = "https://developer-production-s.squarecdn.com/meta-schemas/v1/selection.json"
 SIMPLE = (
@@ -65,3 +66,19 @@ def seeded(square: Square) -> dict[str, dict[str, Any]]:
     square.sandbox.control("seed", {"profiles": 60, "seed": 7})
     listed = square.ok("GET", DEFINITIONS)["custom_attribute_definitions"]
     return {definition.get("name", ""): definition for definition in listed}
+
+
+def customer(square: Square, name: str = "Ava") -> str:
+    """Create a customer and return the id."""
+    return str(square.create(given_name=name)["id"])
+
+
+def entry(customer_id: object, key: object, value: object, **more: Any) -> dict[str, Any]:
+    """One entry of a bulk upsert."""
+    attribute = {"key": key, "value": value}
+    return {"customer_id": customer_id, "custom_attribute": attribute, **more}
+
+
+def codes(answer: Any) -> list[tuple[str, str]]:
+    """The (code, field) of an entry's errors."""
+    return [(error["code"], error.get("field", "")) for error in answer["errors"]]

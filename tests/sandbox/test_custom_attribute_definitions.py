@@ -8,6 +8,7 @@ import pytest
 
 from etl.sandbox.assumptions import KEY_LIFETIME, MAX_DEFINITIONS, MAX_OPTIONS
 from tests.sandbox.attributes import (
+    BULK,
     COMMON,
     DEFINITIONS,
     SIMPLE,
@@ -115,7 +116,7 @@ def with_selection(**members: Any) -> dict[str, Any]:
         ("x", ("EXPECTED_OBJECT", "custom_attribute_definition")),
         (None, ("MISSING_REQUIRED_PARAMETER", "custom_attribute_definition")),
         (changed(key=None), ("MISSING_REQUIRED_PARAMETER", f"{INSIDE}key")),
-        (changed(key=""), ("VALUE_EMPTY", f"{INSIDE}key")),
+        (changed(key=""), ("MISSING_REQUIRED_PARAMETER", f"{INSIDE}key")),
         (changed(key=7), ("EXPECTED_STRING", f"{INSIDE}key")),
         (changed(key="k" * 61), ("VALUE_TOO_LONG", f"{INSIDE}key")),
         (changed(key="favorite drink"), ("INVALID_VALUE", f"{INSIDE}key")),
@@ -449,7 +450,6 @@ def test_there_were_none_before_2022_05_12(square: Square) -> None:
     """The minimum Square-Version of the API (Custom Attributes for Customers)."""
     customer_id = square.create(given_name="Ava")["id"]
     define(square, "k")
-    bulk = "/v2/customers/custom-attributes/bulk-upsert"
     for method, path in (
         ("GET", DEFINITIONS),
         ("POST", DEFINITIONS),
@@ -460,7 +460,7 @@ def test_there_were_none_before_2022_05_12(square: Square) -> None:
         ("GET", f"{values_of(customer_id)}/k"),
         ("POST", f"{values_of(customer_id)}/k"),
         ("DELETE", f"{values_of(customer_id)}/k"),
-        ("POST", bulk),
+        ("POST", BULK),
     ):
         old, new = (
             square.send(method, path, json={}, headers={"Square-Version": version})

@@ -8,8 +8,12 @@ import pytest
 
 from etl.sandbox.assumptions import KEY_LIFETIME
 from tests.sandbox.attributes import (
+    BULK,
     DEFINITIONS,
+    codes,
+    customer,
     define,
+    entry,
     give,
     seeded,
     shown,
@@ -18,25 +22,8 @@ from tests.sandbox.attributes import (
 )
 from tests.sandbox.conftest import Opened, Square
 
-BULK = "/v2/customers/custom-attributes/bulk-upsert"
 MISSING = "0A7K2E5V9XQ4M8TZ1RWC6HNBD8"
 VALUE = "custom_attribute.value"
-
-
-def customer(square: Square, name: str = "Ava") -> str:
-    """Create a customer and return the id."""
-    return str(square.create(given_name=name)["id"])
-
-
-def entry(customer_id: object, key: object, value: object, **more: Any) -> dict[str, Any]:
-    """One entry of a bulk upsert."""
-    attribute = {"key": key, "value": value}
-    return {"customer_id": customer_id, "custom_attribute": attribute, **more}
-
-
-def codes(answer: Any) -> list[tuple[str, str]]:
-    """The (code, field) of an entry's errors."""
-    return [(error["code"], error.get("field", "")) for error in answer["errors"]]
 
 
 def test_a_value_is_set_and_retrieved(square: Square) -> None:

@@ -129,6 +129,17 @@ def test_a_server_beside_a_sandbox_in_process(tmp_path: Path) -> None:
         assert sum(entry["action"] == "create" for entry in log) == 11
 
 
+def test_the_address_opens_in_a_browser(served: Served) -> None:
+    """It leads to a form that takes the token; under a foreign name nothing is told."""
+    with httpx.Client(base_url=served.address, trust_env=False, follow_redirects=True) as browser:
+        form = browser.get("/")
+        assert (form.status_code, form.headers["content-type"]) == (200, "text/html; charset=utf-8")
+        page = browser.post("/_sandbox/pages/log-in", data={"token": served.token})
+        assert "<h1>Directory</h1>" in page.text
+        foreign = browser.get("/", headers={"Host": "rebound.example.com"})
+        assert (foreign.status_code, "Directory" in foreign.text) == (400, False)
+
+
 def test_it_listens_on_the_loopback_only(served: Served) -> None:
     """The address is 127.0.0.1 and no other, not even another one of this machine."""
     assert served.address.startswith("http://127.0.0.1:")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from square import Square as Sdk
 from etl.sandbox import Sandbox, versions
 from etl.sandbox.edge import Pace
 from etl.sandbox.settings import TEN_YEARS
+from tests.sandbox.attributes import DEFINITIONS, define, give
 from tests.sandbox.conftest import START, Clock, Opened, Square
 
 DEFAULTS = {
@@ -110,6 +112,39 @@ def test_what_cannot_be_set_is_refused(
     assert square.ok("GET", "/_sandbox/settings") == DEFAULTS
 
 
+_JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False)
+    | st.text(max_size=5)
+    | st.sampled_from(versions.PUBLISHED),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=4,
+)
+
+
+@given(changes=st.dictionaries(st.sampled_from(list(DEFAULTS)) | st.text(max_size=4), _JSON))
+@settings(derandomize=True, deadline=None, max_examples=100)
+def test_any_settings_are_served_or_refused(changes: dict[str, Any]) -> None:
+    """Whatever is asked for, it is 200 or 400, and calls go on under what is in force."""
+    sandbox = Sandbox()
+    with httpx.Client(
+        transport=sandbox.transport(),
+        base_url="http://square.invalid",
+        headers={"Authorization": f"Bearer {sandbox.token}"},
+    ) as client:
+        answer = client.post("/_sandbox/settings", content=orjson.dumps(changes))
+        assert answer.status_code in (200, 400)
+        assert client.get("/v2/customers").status_code in (200, 429)
+        expected = {name: value for name, value in changes.items() if value is not None}
+        if answer.status_code == 200:
+            assert sandbox.settings == DEFAULTS | expected
+        else:
+            assert sandbox.settings == DEFAULTS
+    sandbox.close()
+
+
 def test_a_misspelt_name_is_answered_with_the_nearest() -> None:
     """The refusal says what may have been meant, and what there is."""
     sandbox = Sandbox()
@@ -147,6 +182,25 @@ def test_a_raised_lag_begins_where_search_stands(square: Square) -> None:
     assert square.found() == ["B", "New"]
     square.clock.now += 20
     assert square.found() == ["C", "New"]
+
+
+def test_a_raised_lag_holds_for_custom_attributes(square: Square) -> None:
+    """Values that were replaced just before the rise are not missing after it."""
+    define(square, "size")
+    customer = square.create(given_name="A")["id"]
+    give(square, customer, "size", "38")
+    square.clock.now += 10
+    give(square, customer, "size", "39")
+    switch(square, lag=30)
+    give(square, customer, "size", "40")
+
+    def sized(size: str) -> list[str]:
+        sought = {"key": "size", "filter": {"text": {"exact": size}}}
+        return square.found(filter={"custom_attribute": {"filters": [sought]}})
+
+    assert [sized("38"), sized("39"), sized("40")] == [[], ["A"], []]
+    square.clock.now += 30
+    assert [sized("38"), sized("39"), sized("40")] == [[], [], ["A"]]
 
 
 def test_a_lowered_lag_shows_more_at_once(opened: Opened) -> None:
@@ -315,6 +369,10 @@ def test_null_may_clear_without_the_header(square: Square) -> None:
     switch(square, null_clears=True)
 
     assert "nickname" not in square.ok("PUT", path, {"nickname": None})["customer"]
+    define(square, "size", name="Size", description="d", visibility="VISIBILITY_READ_ONLY")
+    definition = {"custom_attribute_definition": {"description": None}}
+    changed = square.send("PUT", f"{DEFINITIONS}/size", json=definition).json()
+    assert changed["errors"][0]["field"] == "custom_attribute_definition.description"
     cleared = {"customers": {customer["id"]: {"note": None, "address": {"locality": None}}}}
     answer = square.ok("POST", "/v2/customers/bulk-update", cleared)["responses"][customer["id"]]
     assert {"note", "address"} & set(answer["customer"]) == set()
@@ -338,8 +396,11 @@ def test_the_sdk_can_clear(sdk: Sdk, stage: Any) -> None:
 def test_short_pages_lead_to_everything(square: Square, limit: int | None) -> None:
     """``limit`` is advisory: pages may hold fewer, the cursor tells the end (API reference)."""
     for i in range(7):
-        square.create(given_name=f"G{i}")
+        customer = square.create(given_name=f"G{i}")
+        define(square, f"G{i}")
         square.ok("POST", "/v2/customers/groups", {"group": {"name": f"G{i}"}})
+    for i in range(7):
+        give(square, customer["id"], f"G{i}", "x")
     switch(square, short_pages=3)
     asked = {} if limit is None else {"limit": limit}
 
@@ -349,12 +410,20 @@ def test_short_pages_lead_to_everything(square: Square, limit: int | None) -> No
             return square.ok("POST", "/v2/customers/search", query)
         return square.ok("GET", f"/v2/customers{thing}", params=query)
 
-    for thing, name in (("", "customers"), ("search", "customers"), ("/groups", "groups")):
+    for thing, name in (
+        ("", "customers"),
+        ("search", "customers"),
+        ("/groups", "groups"),
+        ("/custom-attribute-definitions", "custom_attribute_definitions"),
+        (f"/{customer['id']}/custom-attributes", "custom_attributes"),
+    ):
         sizes, cursor, names = list[int](), None, list[str]()
         while not sizes or cursor:
             answer = page(thing, cursor)
             sizes.append(len(answer[name]))
-            names += [row.get("given_name") or row["name"] for row in answer[name]]
+            names += [
+                row.get("given_name") or row.get("key") or row["name"] for row in answer[name]
+            ]
             cursor = answer.get("cursor")
         assert sizes == ([2, 2, 2, 1] if limit == 2 else [3, 3, 1])
         assert sorted(names) == [f"G{i}" for i in range(7)]

@@ -81,13 +81,12 @@ def update_definition(call: Call, key: str) -> bytes:
         return known
     before = _owned(call, key)
     data = _data(body)
-    clear_null = call.request.headers.get("x-clear-null", "").lower() == "true"
     after = rules.changed(
         before,
         data,
         call.chance,
         call.now,
-        clear_null=clear_null and NULL_CLEARS.holds(call.version),
+        clear_null=call.null_clears and NULL_CLEARS.holds(call.version),
     )
     check_write(data, before.version, f"{_MEMBER}.version")
     if after != before:
@@ -143,7 +142,7 @@ def _answered(call: Call, key: str | None, digest: bytes) -> bytes | None:
 def _answer(call: Call, definition: Definition, key: str | None, digest: bytes) -> bytes:
     answer = orjson.dumps({_MEMBER: rules.as_json(definition)})
     if key is not None:
-        call.store.keys.put(key, Remembered(digest, definition.key, answer), call.now)
+        call.store.keys.put({key: Remembered(digest, definition.key, answer)}, call.now)
     return answer
 
 

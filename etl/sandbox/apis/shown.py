@@ -6,6 +6,7 @@ version.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import orjson
@@ -30,10 +31,13 @@ def profiles(call: Call, bodies: Sequence[bytes]) -> list[bytes]:
     standing = call.store.standings.segments(ids, call.now)
     shown = []
     for customer_id, body in zip(ids, bodies, strict=True):
-        inside = standing.get(customer_id, set())
+        inside = standing.get(customer_id, frozenset())
         if "CARDS_ON_FILE" in inside:
             body = with_cards(call, customer_id, body)
-        shown.append(_with_segments(call.merchant.id, body, inside))
+        # A text inside a profile cannot look like a member.
+        if b'"email_address":' in body or b'"phone_number":' in body:
+            inside |= {BY_PROFILE}
+        shown.append(_with_segments(call.merchant.id, body, inside) if inside else body)
     return shown
 
 
@@ -53,12 +57,13 @@ def with_cards(call: Call, customer_id: str, body: bytes) -> bytes:
     return b'%b%b%b%b,"cards":%b%b' % (head, updated, moment, quote, orjson.dumps(cards), rest)
 
 
-def _with_segments(merchant_id: str, body: bytes, inside: set[str]) -> bytes:
-    # A text inside a profile cannot look like a member, and the version is its last one.
-    if b'"email_address":' in body or b'"phone_number":' in body:
-        inside = inside | {BY_PROFILE}
-    if not inside:
-        return body
+def _with_segments(merchant_id: str, body: bytes, inside: frozenset[str]) -> bytes:
+    # The version is the last member.
     head, version, number = body.rpartition(b',"version":')
-    segment_ids = orjson.dumps([f"{merchant_id}.{kind}" for kind in NAMES if kind in inside])
-    return b'%b,"segment_ids":%b%b%b' % (head, segment_ids, version, number)
+    return b"".join((head, _segment_ids(merchant_id, inside), version, number))
+
+
+@functools.lru_cache(maxsize=64)
+def _segment_ids(merchant_id: str, inside: frozenset[str]) -> bytes:
+    ids = orjson.dumps([f"{merchant_id}.{kind}" for kind in NAMES if kind in inside])
+    return b',"segment_ids":%b' % ids

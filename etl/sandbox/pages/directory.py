@@ -14,6 +14,7 @@ import orjson
 from etl.sandbox.apis import groups, segments
 from etl.sandbox.errors import Refusal
 from etl.sandbox.pages.visits import Moved, Page, Visit, link
+from etl.sandbox.reading import is_integer
 from etl.sandbox.search import paging, query
 from etl.sandbox.search.selection import Place
 
@@ -50,6 +51,7 @@ class _Asked(NamedTuple):
     sort: str
     source: str
     group: str
+    segment: str
     after: str
     number: int
 
@@ -78,6 +80,7 @@ def show(visit: Visit) -> Page | Moved:
         "sorts": {name: words for name, (words, _, _) in _SORTS.items()},
         "sources": query.CREATION_SOURCES,
         "groups": visit.ask(groups.list_groups).get("groups", []),
+        "segments": visit.ask(segments.list_segments)["segments"],
         "lag": visit.call.settings.lag,
         "empty": not visit.call.store.profiles.number(),
     }
@@ -95,12 +98,13 @@ def _asked(parameters: Mapping[str, str]) -> _Asked:
     asked = _Asked(
         parameters.get("q", "").strip(),
         within if within in _PLACES else "name",
-        "exact" in parameters,
+        parameters.get("exact") == "yes",
         sort if sort in _SORTS else "name",
         parameters.get("source", ""),
         parameters.get("group", ""),
+        parameters.get("segment", ""),
         parameters.get("after", ""),
-        int(number) if number.isascii() and number.isdigit() and len(number) < 9 else 1,
+        int(number) if is_integer(number) else 1,
     )
     if asked.text and asked.within == "name" and asked.sort not in ("name", "-name"):
         return asked._replace(sort="name")
@@ -109,13 +113,8 @@ def _asked(parameters: Mapping[str, str]) -> _Asked:
 
 def _found(visit: Visit, asked: _Asked) -> dict[str, Any]:
     call = visit.call
-    wanted = query.from_body(
-        _search(asked),
-        segments.ids(call.merchant),
-        call.store.attributes.defined,
-        call.version,
-        call.now,
-    )
+    known, defined = segments.ids(call.merchant), call.store.attributes.defined
+    wanted = query.from_body(_search(asked), known, defined, call.version, call.now)
     if wanted.selection is None:
         return {"rows": [], "count": 0, "next": None}
     # However old it is: people read longer than a cursor lives.
@@ -142,6 +141,8 @@ def _search(asked: _Asked) -> dict[str, Any]:
         filters["creation_source"] = {"values": [asked.source]}
     if asked.group:
         filters["group_ids"] = {"any": [asked.group]}
+    if asked.segment:
+        filters["segment_ids"] = {"any": [asked.segment]}
     return {
         "limit": _SIZE,
         "cursor": asked.after or None,
@@ -162,6 +163,7 @@ def _address(asked: _Asked) -> str:
         sort=asked.sort,
         source=asked.source,
         group=asked.group,
+        segment=asked.segment,
         after=asked.after,
         page=asked.number,
         **{"in": asked.within},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from etl.sandbox.pages.visits import Page, Visit, link
+from etl.sandbox.reading import is_integer
 from etl.sandbox.routes import ROUTES
 from etl.sandbox.traffic import KEPT, Answered
 
@@ -37,7 +38,7 @@ def show(visit: Visit) -> Page:
 def newer(visit: Visit) -> Page:
     """Give the rows of what came after the newest one that is shown."""
     after = visit.parameters.get("after", "")
-    number = int(after) if after.isascii() and after.isdigit() and len(after) < 19 else 0
+    number = int(after) if is_integer(after) else 0
     rows = _wanted(visit.traffic.latest(number), *_filter(visit))
     return Page("request_rows.html", {"rows": rows, "fresh": True}, part=True)
 

@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 
 from etl.sandbox.errors import Problem, expected, unknown_field
+from etl.sandbox.rules.phones import e164, is_like_a_phone
 from etl.sandbox.store.profiles import Profile
 from etl.sandbox.times import birthday, moment, timestamp
 from etl.sandbox.versions import (
@@ -40,7 +41,6 @@ _NESTED = ("address", "tax_ids")
 DROPPED = frozenset({"address.first_name", "address.last_name"})
 
 _PLAIN_EMAIL = re.compile(r"[A-Za-z0-9]+(?:[._+-][A-Za-z0-9]+)*@([A-Za-z0-9.-]+)")
-_LETTER = re.compile(r"[^\W\d_]")
 
 Values = dict[str, str | None]
 Customer = dict[str, Any]
@@ -189,7 +189,7 @@ Check = Callable[[str, str, str], "str | Problem"]
 
 def _phone(value: str, country: str, version: str) -> str | Problem:
     validated = PHONES_VALIDATED.holds(version)
-    if not (e164(value, country) if validated else _is_like_a_phone(value)):
+    if not (e164(value, country) if validated else is_like_a_phone(value)):
         return Problem(
             "INVALID_PHONE_NUMBER",
             "Expected phone_number to be a valid phone number",
@@ -279,29 +279,6 @@ def countries() -> frozenset[str]:
     import pycountry
 
     return frozenset({country.alpha_2 for country in pycountry.countries} | {"ZZ"})
-
-
-def _is_like_a_phone(value: str) -> bool:
-    from etl.customers.fields import PHONE_DIGITS
-
-    return not _LETTER.search(value) and sum(map(str.isdecimal, value)) in PHONE_DIGITS
-
-
-@functools.lru_cache(maxsize=1024)
-def e164(value: str, country: str) -> str | None:
-    """Return a phone number in E.164 as read in ``country``, None if it is not a valid one."""
-    import phonenumbers
-
-    if not _is_like_a_phone(value):
-        return None
-    try:
-        number = phonenumbers.parse(value, country)
-    except phonenumbers.NumberParseException:
-        return None
-    # An extension has no place in Square's field.
-    if number.extension or not phonenumbers.is_valid_number(number):
-        return None
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
 def is_public(customer: Mapping[str, Any]) -> bool:
@@ -409,7 +386,6 @@ def as_profile(customer: Mapping[str, Any], created: int, now: int, country: str
     reference = customer.get("reference_id")
     return Profile(
         id=customer["id"],
-        body=orjson.dumps(customer),
         version=customer["version"],
         created=created,
         updated=whole_second(now),
@@ -419,6 +395,7 @@ def as_profile(customer: Mapping[str, Any], created: int, now: int, country: str
         email_key=email.lower() if email else None,
         phone_key=_phone_key(phone, country) if phone else None,
         reference_key=reference.lower() if reference else None,
+        body=orjson.dumps(customer),
         groups=tuple(customer.get("group_ids", ())),
     )
 

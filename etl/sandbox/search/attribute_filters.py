@@ -12,8 +12,16 @@ from typing import Any, TypeVar
 
 import orjson
 
-from etl.sandbox.errors import Problem, Refusal, expected, missing, unknown_field
-from etl.sandbox.reading import Shape, check_number, object_in, recognised, text_in, texts_in
+from etl.sandbox.errors import Problem, Refusal, expected, unknown_field
+from etl.sandbox.reading import (
+    Shape,
+    check_number,
+    needed_text_in,
+    object_in,
+    recognised,
+    text_in,
+    texts_in,
+)
 from etl.sandbox.rules.custom_attributes import is_date, is_number, part_term, truth, units, words
 from etl.sandbox.rules.customers import countries
 from etl.sandbox.search.attributes import Sought
@@ -72,9 +80,7 @@ def read(
         entry_path = f"{path}[{number}]"
         if not isinstance(entry, dict):
             raise Refusal(expected("object", entry_path))
-        key = text_in(entry, "key", f"{entry_path}.")
-        if not key:
-            raise Refusal(missing(f"{entry_path}.key"))
+        key = needed_text_in(entry, "key", f"{entry_path}.")
         if key in keys:
             raise Refusal(Problem("BAD_REQUEST", "Give each key once.", f"{entry_path}.key"))
         keys.add(key)

@@ -18,26 +18,32 @@ import orjson
 
 from etl.sandbox.store import (
     attributes,
+    deliveries,
+    events,
     groups,
     keys,
     log,
     profiles,
     records,
     standings,
+    subscriptions,
     tokens,
 )
 from etl.sandbox.store.attributes import Attributes
+from etl.sandbox.store.deliveries import Deliveries
+from etl.sandbox.store.events import Events
 from etl.sandbox.store.groups import Groups
 from etl.sandbox.store.keys import Keys
 from etl.sandbox.store.log import Log
 from etl.sandbox.store.profiles import Profiles
 from etl.sandbox.store.records import Records
 from etl.sandbox.store.standings import Standings
+from etl.sandbox.store.subscriptions import Subscriptions
 from etl.sandbox.store.tokens import Tokens
 
 # Marks the file as ours, and its layout.
 _APPLICATION_ID = 0x53714C6F
-_LAYOUT = 4
+_LAYOUT = 5
 
 # Waiting for another process's transaction, in milliseconds.
 _PATIENCE = 30_000
@@ -52,8 +58,10 @@ _REMEDIES = {
     sqlite3.SQLITE_IOERR: "look after its disk",
     sqlite3.SQLITE_BUSY: "another program is writing it: try again",
 }
+# Whose revisions list and search show with a lag.
+_WITH_HISTORY = ("profiles", "attributes")
 # What forgetting all profiles leaves alone.
-_KEPT = ("settings", "tokens")
+_KEPT = ("settings", "tokens", "webhook_subscriptions")
 
 
 class SandboxFileError(Exception):
@@ -73,6 +81,9 @@ class Store:
         self.keys = Keys(self._db)
         self.tokens = Tokens(self._db)
         self.log = Log(self._db)
+        self.events = Events(self._db)
+        self.subscriptions = Subscriptions(self._db)
+        self.deliveries = Deliveries(self._db)
         try:
             self._prepare()
         except sqlite3.DatabaseError as error:
@@ -89,6 +100,9 @@ class Store:
         # can bear.
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.execute("PRAGMA cache_size = -32000")
+        # A bulk create changes a page of most indexes for each of its profiles. Putting them in
+        # their places after 64 MB instead of 4 writes each of them once for many changes.
+        self._db.execute("PRAGMA wal_autocheckpoint = 16000")
         self._db.execute("PRAGMA foreign_keys = ON")
         with self.transaction(write=True):
             (marked,) = self._db.execute("PRAGMA application_id").fetchone()
@@ -128,8 +142,10 @@ class Store:
         self._db.execute("BEGIN IMMEDIATE" if write else "BEGIN")
         try:
             yield
+            self.log.write()
             self._db.execute("COMMIT")
         except BaseException:
+            self.log.drop()
             # A full disk makes SQLite roll back by itself.
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
@@ -148,8 +164,13 @@ class Store:
             "INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, orjson.dumps(value))
         )
 
+    def settle(self, now: int) -> None:
+        """Let what was written at this very moment be what was there before it."""
+        for name in _WITH_HISTORY:
+            self._db.execute(f"UPDATE {name} SET since = ?1 - 1 WHERE since >= ?1", (now,))
+
     def clear(self) -> int:
-        """Forget all but merchant, tokens and settings; return how many profiles there were."""
+        """Forget all but what ``_KEPT`` names; return how many profiles there were."""
         number = self.profiles.number()
         self._db.execute("PRAGMA defer_foreign_keys = ON")
         names = self._db.execute(
@@ -186,7 +207,10 @@ def _unusable(path: Path | None, error: sqlite3.DatabaseError) -> SandboxFileErr
 
 
 def _statements() -> Iterator[str]:
-    for module in (profiles, groups, attributes, records, standings, keys, tokens, log):
+    for module in (
+        *(profiles, groups, attributes, records, standings, keys, tokens, log),
+        *(events, subscriptions, deliveries),
+    ):
         for statement in module.TABLES.split(";"):
             if statement.strip():
                 yield statement

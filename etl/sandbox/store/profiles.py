@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from etl.sandbox.search import attributes
 from etl.sandbox.search.attributes import Sought
@@ -66,24 +66,24 @@ CREATE INDEX members_by_profile ON members (profile);
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
+class Profile(NamedTuple):
     """One revision of a profile: the JSON text Square would answer, and what finds it.
 
-    ``listed`` is false for profiles without public data: they are reached by id only.
+    ``listed`` is false for profiles without public data: they are reached by id only. In the order
+    of the table's columns.
     """
 
     id: str
-    body: bytes
+    listed: bool
     version: int
     created: int
     updated: int
     source: str
-    listed: bool
     name_key: str
     email_key: str | None
     phone_key: str | None
     reference_key: str | None
+    body: bytes
     groups: tuple[str, ...] = ()
 
 
@@ -95,12 +95,17 @@ class Profiles:
 
     def knows(self, customer_id: str) -> bool:
         """Tell whether an id is or was in use."""
-        found = self._db.execute(
-            f"SELECT 1 FROM profiles WHERE id = ?1 AND {CURRENT} "
-            "UNION ALL SELECT 1 FROM merges WHERE old_id = ?1",
-            (customer_id,),
-        ).fetchone()
-        return found is not None
+        return bool(self.known([customer_id]))
+
+    def known(self, customer_ids: Sequence[str]) -> set[str]:
+        """Return which of these ids are or were in use."""
+        marks = ", ".join("?" * len(customer_ids))
+        rows = self._db.execute(
+            f"SELECT id FROM profiles WHERE id IN ({marks}) AND {CURRENT} "
+            f"UNION ALL SELECT old_id FROM merges WHERE old_id IN ({marks})",
+            (*customer_ids, *customer_ids),
+        )
+        return {customer_id for (customer_id,) in rows}
 
     def number(self) -> int:
         """Count all profiles there are now, listed or not."""
@@ -130,29 +135,18 @@ class Profiles:
 
     def insert(self, profile: Profile, since: int) -> None:
         """Add a revision that search shows from ``since`` on."""
-        inserted = self._db.execute(
+        self.insert_all([profile], since)
+
+    def insert_all(self, profiles: Sequence[Profile], since: int) -> None:
+        """Add revisions that search shows from ``since`` on."""
+        self._db.executemany(
             "INSERT INTO profiles VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                profile.id,
-                since,
-                OPEN,
-                profile.listed,
-                profile.version,
-                profile.created,
-                profile.updated,
-                profile.source,
-                profile.name_key,
-                profile.email_key,
-                profile.phone_key,
-                profile.reference_key,
-                profile.body,
-            ),
+            [(profile.id, since, OPEN, *profile[1:-1]) for profile in profiles],
         )
-        if profile.groups:
-            self._db.executemany(
-                "INSERT INTO members VALUES (?, ?)",
-                [(group_id, inserted.lastrowid) for group_id in profile.groups],
-            )
+        self._db.executemany(
+            f"INSERT INTO members SELECT ?, rowid FROM profiles WHERE id = ? AND {CURRENT}",
+            [(group_id, profile.id) for profile in profiles for group_id in profile.groups],
+        )
 
     def replace(self, profile: Profile, now: int, keep: int) -> None:
         """Write a new revision of a profile; search shows the old one for ``keep`` more."""
@@ -169,10 +163,6 @@ class Profiles:
             self._db.execute(f"DELETE FROM profiles WHERE until < ? AND {_CLOSED}", (now - keep,))
         else:
             self._db.execute(f"DELETE FROM profiles WHERE id = ? AND {CURRENT}", (customer_id,))
-
-    def settle(self, now: int) -> None:
-        """Let what was written at this very moment be what was there before it."""
-        self._db.execute("UPDATE profiles SET since = ?1 - 1 WHERE since >= ?1", (now,))
 
     def merge(self, old_ids: Sequence[str], new_id: str) -> None:
         """Let the old ids, and all that led to them, lead to the new one."""

@@ -23,13 +23,14 @@ async function look() {
   address.searchParams.set("after", newest());
   try {
     const answer = await fetch(address, { cache: "no-store" });
+    const html = await answer.text();
     if (answer.status === 401) {
       running = false;
       pause.hidden = true;
       say("off", "The session has ended: log in again.");
       return;
     }
-    rows.insertAdjacentHTML("afterbegin", (await answer.text()).trim());
+    rows.insertAdjacentHTML("afterbegin", html.trim());
     while (rows.children.length > Number(rows.dataset.kept)) rows.lastElementChild.remove();
     none.hidden = rows.children.length > 0;
     if (running) say("on", "Live");
