@@ -95,7 +95,12 @@ def serve(
 @sandbox.command()
 @click.option("--profiles", type=click.IntRange(1, 1_000_000), default=1000, show_default=True)
 @click.option(
-    "--seed", "number", default=0, show_default=True, help="The same seed makes the same people."
+    "--seed",
+    "number",
+    type=click.IntRange(0, 2**63 - 1),
+    default=0,
+    show_default=True,
+    help="The same seed makes the same people.",
 )
 @_data
 @state_option

@@ -223,8 +223,6 @@ ASSUMPTIONS = (
         "body size",
         f"{SINGLE_BODY_LIMIT} bytes, {BULK_BODY_LIMIT} for bulk calls; else 413",
     ),
-    Assumption("depth of JSON", "250 levels, which no call needs; else BAD_REQUEST"),
-    Assumption("content type of a body", "not looked at; it is read as JSON"),
     Assumption(
         "events nobody can ask for",
         "not kept: those while the Events API was disabled and no subscription wanted them",
@@ -277,6 +275,8 @@ ASSUMPTIONS = (
         "test of a subscription",
         "sent once, also to a disabled one, and not kept; no status_code if nobody answers",
     ),
+    Assumption("depth of JSON", "250 levels, which no call needs; else BAD_REQUEST"),
+    Assumption("content type of a body", "not looked at; it is read as JSON"),
     Assumption("merchants other than Square's eight countries", "no currency, no language"),
     # Cards
     Assumption("scopes of the Cards API", "PAYMENTS_READ and PAYMENTS_WRITE"),

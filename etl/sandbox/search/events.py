@@ -41,6 +41,7 @@ def from_body(
     choice_in(sort, "field", SORTS, "query.sort.")
     order = choice_in(sort, "order", ORDERS, "query.sort.")
     filters = object_in(query, "filter", "query.filter")
+    wanted = _wanted(filters, order, merchant_id, not_before)
     asked = Query(
         selection=None,
         limit=page_size(MAX_PAGE if limit is None else limit, MAX_PAGE),
@@ -48,7 +49,7 @@ def from_body(
         cursor=cursor or None,
         digest=digest("events", order, filters),
     )
-    return asked, _wanted(filters, order, merchant_id, not_before)
+    return asked, wanted
 
 
 def _wanted(
