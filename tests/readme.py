@@ -20,6 +20,7 @@ from pydantic import BaseModel
 from etl.cli.summary import MEANING
 from etl.config import Config
 from etl.customers import codes, fields
+from etl.sandbox.routes import ROUTES
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -35,6 +36,7 @@ def with_tables(text: str) -> str:
         "settings": setting_lines,
         "fields": field_lines,
         "codes": code_lines,
+        "endpoints": endpoint_lines,
     }
 
     def table(found: re.Match[str]) -> str:
@@ -89,6 +91,16 @@ def code_lines() -> Iterator[str]:
     yield "|---|---|---|---|"
     for code in codes.CODES:
         yield f"| `{code.name}` | {code.origin} | {code.meaning} | {code.remedy} |"
+
+
+def endpoint_lines() -> Iterator[str]:
+    """Yield the table of what the local Square answers."""
+    yield "| call | method and path | what is emulated | source |"
+    yield "|---|---|---|---|"
+    for route in ROUTES:
+        if not route.owner:
+            told = route.told.replace("``", "`")
+            yield f"| {route.call} | `{route.method} {route.path}` | {told} | {route.source} |"
 
 
 def blocks(text: str) -> list[str]:
