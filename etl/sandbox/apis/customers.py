@@ -183,7 +183,7 @@ def list_customers(call: Call) -> bytes:
 
 
 def search_customers(call: Call) -> bytes:
-    """SearchCustomers: exact and fuzzy texts, ranges, sources, groups, segments."""
+    """SearchCustomers: by texts, ranges, sources, groups, segments and custom attributes."""
     # Without a body everything is asked for, as with an empty one.
     body = call.json() if call.request.body.strip() else {}
     known = segments.ids(call.merchant)

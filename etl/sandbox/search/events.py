@@ -7,7 +7,7 @@ from typing import Any
 
 from etl.sandbox import events
 from etl.sandbox.errors import Refusal, expected
-from etl.sandbox.reading import Shape, check_members, object_in, one_of, text_in, texts_in
+from etl.sandbox.reading import Shape, check_members, choice_in, object_in, text_in, texts_in
 from etl.sandbox.search.filters import RANGE
 from etl.sandbox.search.paging import Query, digest, page_size
 from etl.sandbox.search.selection import Span
@@ -15,8 +15,9 @@ from etl.sandbox.search.spans import range_in
 from etl.sandbox.store.events import Wanted
 from etl.sandbox.versions import NEWEST
 
-_ORDERS = ("ASC", "DESC")
-_MAX_PAGE = 100
+SORTS = ("DEFAULT",)
+ORDERS = ("ASC", "DESC")
+MAX_PAGE = 100
 _LISTS = ("event_types", "merchant_ids", "location_ids")
 _FILTER: Shape = {**dict.fromkeys(_LISTS), "created_at": RANGE}
 _QUERY: Shape = {"filter": _FILTER, "sort": {"field": None, "order": None}}
@@ -37,13 +38,13 @@ def from_body(
     cursor = text_in(body, "cursor", "")
     query = object_in(body, "query", "query")
     sort = object_in(query, "sort", "query.sort")
-    one_of(text_in(sort, "field", "query.sort.") or "DEFAULT", ("DEFAULT",), "query.sort.field")
-    order = one_of(text_in(sort, "order", "query.sort.") or "ASC", _ORDERS, "query.sort.order")
+    choice_in(sort, "field", SORTS, "query.sort.")
+    order = choice_in(sort, "order", ORDERS, "query.sort.")
     filters = object_in(query, "filter", "query.filter")
     wanted = _wanted(filters, order, merchant_id, not_before)
     asked = Query(
         selection=None,
-        limit=page_size(_MAX_PAGE if limit is None else limit, _MAX_PAGE),
+        limit=page_size(MAX_PAGE if limit is None else limit, MAX_PAGE),
         counted=False,
         cursor=cursor or None,
         digest=digest("events", order, filters),
