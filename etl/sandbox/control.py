@@ -16,7 +16,7 @@ from etl.sandbox import errors, seed, settings, tokens
 from etl.sandbox.apis import belongings, shown
 from etl.sandbox.calls import Call
 from etl.sandbox.errors import Problem, Refusal
-from etl.sandbox.reading import is_integer, is_number
+from etl.sandbox.reading import check_members, is_number, number_in
 from etl.sandbox.rules import customers as rules
 from etl.sandbox.settings import TEN_YEARS, milliseconds
 from etl.sandbox.store.tokens import TokenRow
@@ -101,14 +101,10 @@ def read_log(call: Call) -> bytes:
 
 
 def _whole(parameters: Mapping[str, str], name: str, least: int) -> int | None:
-    text = parameters.get(name)
-    if text is None:
-        return None
-    if not is_integer(text):
-        raise Refusal(errors.expected("integer", name))
-    if int(text) < least:
+    number = number_in(parameters, name)
+    if number is not None and number < least:
         raise Refusal(Problem("VALUE_TOO_LOW", f"Expected {name} to be at least {least}", name))
-    return int(text)
+    return number
 
 
 def advance_clock(call: Call) -> bytes:
@@ -160,10 +156,8 @@ _FARTHEST = 50 * milliseconds(TEN_YEARS)
 
 def _body(call: Call, *known: str) -> dict[str, Any]:
     body = call.json()
-    unknown = [name for name in body if name not in known]
-    if unknown:
-        # A misspelt wish would be granted half.
-        raise Refusal(*map(errors.unknown_field, unknown))
+    # A misspelt wish would be granted half.
+    check_members(body, dict.fromkeys(known))
     return body
 
 

@@ -189,6 +189,16 @@ def missing(field: str) -> Problem:
     return Problem("MISSING_REQUIRED_PARAMETER", f"{field} is required.", field)
 
 
+def empty(field: str) -> Problem:
+    """A text that must not be empty is."""
+    return Problem("VALUE_EMPTY", f"Expected {field} not to be empty", field)
+
+
+def too_long(field: str, most: int) -> Problem:
+    """A text has more characters than its field takes."""
+    return Problem("VALUE_TOO_LONG", f"Expected {field} to have at most {most} characters", field)
+
+
 def definition_not_found(key: str) -> Problem:
     """No such custom attribute definition, or none that the application may see."""
     detail = f"Custom attribute definition with key `{key}` not found."

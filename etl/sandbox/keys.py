@@ -14,7 +14,7 @@ import orjson
 from etl.sandbox import errors
 from etl.sandbox.assumptions import MAX_KEY_LENGTH
 from etl.sandbox.calls import Call
-from etl.sandbox.errors import Problem, Refusal
+from etl.sandbox.errors import Refusal
 from etl.sandbox.settings import milliseconds
 from etl.sandbox.store.keys import Remembered
 
@@ -28,17 +28,9 @@ def take(body: dict[str, Any], most: int = MAX_KEY_LENGTH) -> str | None:
         raise Refusal(errors.expected("string", "idempotency_key"))
     # An empty key is as good as none: the same create twice makes two profiles.
     if not key:
-        raise Refusal(
-            Problem("VALUE_EMPTY", "Expected idempotency_key not to be empty", "idempotency_key")
-        )
+        raise Refusal(errors.empty("idempotency_key"))
     if len(key) > most:
-        raise Refusal(
-            Problem(
-                "VALUE_TOO_LONG",
-                f"Expected idempotency_key to have at most {most} characters",
-                "idempotency_key",
-            )
-        )
+        raise Refusal(errors.too_long("idempotency_key", most))
     return key
 
 

@@ -64,8 +64,7 @@ def list_cards(call: Call) -> bytes:
         states=() if disabled else (ENABLED,),
         links=links,
     )
-    digest = paging.digest("cards", disabled, order, links)
-    query = paging.Query(None, _PAGE, False, asked.get("cursor") or None, digest)
+    query = paging.of_list(asked, _PAGE, "cards", disabled, order, links)
     return lists.page(call, query, listing, "cards")
 
 

@@ -16,7 +16,7 @@ from etl.sandbox.apis.customers import EMPTY
 from etl.sandbox.assumptions import MAX_DEFINITIONS
 from etl.sandbox.calls import Call
 from etl.sandbox.errors import Problem, Refusal
-from etl.sandbox.reading import is_integer, only_member
+from etl.sandbox.reading import number_in, only_member, whole_in
 from etl.sandbox.rules import attribute_definitions as rules
 from etl.sandbox.search import paging
 from etl.sandbox.search.selection import Place
@@ -31,7 +31,8 @@ _USUAL_PAGE = 20
 
 def list_definitions(call: Call) -> bytes:
     """ListCustomerCustomAttributeDefinitions: those of others too, unless they are hidden."""
-    query = paging.plain_list(call.parameters, "attribute definitions", MAX_PAGE, _USUAL_PAGE)
+    limit = paging.limit_in(call.parameters, MAX_PAGE, _USUAL_PAGE)
+    query = paging.of_list(call.parameters, limit, "attribute definitions")
     after, size = call.page(query)
     found = call.store.attributes.definitions(after, size + 1)
     shown = found[:size]
@@ -148,21 +149,13 @@ def _answer(call: Call, definition: Definition, key: str | None, digest: bytes) 
 
 def check_read(call: Call, version: int) -> None:
     """Raise Refusal if a read asks for a version that is not there yet."""
-    asked = call.parameters.get("version")
-    if asked is None:
-        return
-    if not is_integer(asked):
-        raise Refusal(errors.expected("integer", "version"))
-    if int(asked) > version:
+    asked = number_in(call.parameters, "version")
+    if asked is not None and asked > version:
         raise Refusal(errors.ahead("version"))
 
 
 def check_write(data: Mapping[str, Any], version: int, path: str) -> None:
     """Raise Refusal if a write names another version than the current one."""
-    given = data.get("version")
-    if given is None:
-        return
-    if type(given) is not int:
-        raise Refusal(errors.expected("integer", path))
-    if given != version:
+    given = whole_in(data, "version", path.removesuffix("version"))
+    if given is not None and given != version:
         raise Refusal(errors.ahead(path) if given > version else errors.outdated(path))

@@ -6,7 +6,6 @@ by them lags. Reading follows merges, writing does not.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,11 +19,10 @@ from etl.sandbox.calls import Call
 from etl.sandbox.errors import Refusal
 from etl.sandbox.reading import (
     check_members,
-    check_number,
+    entries_in,
     flag_in,
     needed_object_in,
     needed_text_in,
-    only_member,
 )
 from etl.sandbox.rules import attribute_definitions
 from etl.sandbox.rules import custom_attributes as rules
@@ -43,9 +41,8 @@ def list_attributes(call: Call, customer_id: str) -> bytes:
     """ListCustomerCustomAttributes: those of others too, unless they are hidden."""
     reader = _reader(call, customer_id)
     defined = flag_in(call.parameters, "with_definitions")
-    query = paging.plain_list(
-        call.parameters, f"attributes {customer_id} {defined}", MAX_PAGE, _USUAL_PAGE
-    )
+    limit = paging.limit_in(call.parameters, MAX_PAGE, _USUAL_PAGE)
+    query = paging.of_list(call.parameters, limit, "attributes", customer_id, defined)
     after, size = call.page(query)
     found = call.store.attributes.page(reader, after, size + 1)
     shown = found[:size]
@@ -105,13 +102,9 @@ def delete_attribute(call: Call, customer_id: str, key: str) -> bytes:
 
 def bulk_upsert_attributes(call: Call) -> bytes:
     """BulkUpsertCustomerCustomAttributes: every entry for itself, under any name."""
-    entries = only_member(call.json(BULK_BODY_LIMIT), "values")
-    if not isinstance(entries, dict):
-        raise Refusal(errors.expected("object", "values"))
-    check_number(len(entries), BULK_LIMIT, "values", "VALUE_EMPTY", "TOO_MANY_MAP_ENTRIES")
-    wanted = (len(entries) + 1) // 2 if call.half else len(entries)
+    entries = entries_in(call.json(BULK_BODY_LIMIT), "values", BULK_LIMIT)
     answers: dict[str, Any] = {}
-    for name, entry in itertools.islice(entries.items(), wanted):
+    for name, entry in call.wanted(entries).items():
         try:
             answers[name] = _entry(call, entry)
         except Refusal as refusal:

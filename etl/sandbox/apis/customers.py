@@ -6,7 +6,6 @@ Refusal. It reads and writes through the store, inside the one transaction of it
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -17,7 +16,7 @@ from etl.sandbox.apis import belongings, segments, shown
 from etl.sandbox.assumptions import BULK_BODY_LIMIT, BULK_LIMIT, MAX_KEY_LENGTH
 from etl.sandbox.calls import Call
 from etl.sandbox.errors import Problem, Refusal
-from etl.sandbox.reading import check_number, is_integer, only_member
+from etl.sandbox.reading import check_number, entries_in, number_in, only_member
 from etl.sandbox.rules import customers as rules
 from etl.sandbox.search import paging, query
 from etl.sandbox.store.keys import Remembered
@@ -153,10 +152,7 @@ def _updated(call: Call, customer_id: str, data: Mapping[str, Any], *, strict: b
 
 def delete(call: Call, customer_id: str) -> bytes:
     """DeleteCustomer, guarded by ``version`` if it is given."""
-    version = call.parameters.get("version")
-    if version is not None and not is_integer(version):
-        raise Refusal(errors.expected("integer", "version"))
-    _deleted(call, customer_id, None if version is None else int(version))
+    _deleted(call, customer_id, number_in(call.parameters, "version"))
     return EMPTY
 
 
@@ -184,8 +180,7 @@ def list_customers(call: Call) -> bytes:
 
 def search_customers(call: Call) -> bytes:
     """SearchCustomers: exact and fuzzy texts, ranges, sources, groups, segments."""
-    # Without a body everything is asked for, as with an empty one.
-    body = call.json() if call.request.body.strip() else {}
+    body = call.json_or_nothing()
     known = segments.ids(call.merchant)
     defined = call.store.attributes.defined
     return _page(call, query.from_body(body, known, defined, call.version, call.now))
@@ -226,7 +221,7 @@ def bulk_create(call: Call) -> bytes:
                     "customers",
                 )
             )
-    wanted = _wanted(call, entries)
+    wanted = call.wanted(entries)
     created = dict(zip(wanted, _created(call, list(wanted.items()), strict=True), strict=True))
     return _each(call, entries, lambda key, _: _unless_refused(created[key]))
 
@@ -261,11 +256,7 @@ def bulk_delete(call: Call) -> bytes:
 
 
 def _map_of_entries(call: Call) -> dict[str, Any]:
-    entries = only_member(call.json(BULK_BODY_LIMIT), "customers")
-    if not isinstance(entries, dict):
-        raise Refusal(errors.expected("object", "customers"))
-    check_number(len(entries), BULK_LIMIT, "customers", "VALUE_EMPTY", "TOO_MANY_MAP_ENTRIES")
-    return entries
+    return entries_in(call.json(BULK_BODY_LIMIT), "customers", BULK_LIMIT)
 
 
 def _list_of_ids(call: Call) -> dict[str, None]:
@@ -284,16 +275,10 @@ def _entry(data: Any) -> dict[str, Any]:
     return data
 
 
-def _wanted(call: Call, entries: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the entries to carry out: the first half if the call has to stop half-way."""
-    wanted = (len(entries) + 1) // 2 if call.half else len(entries)
-    return dict(itertools.islice(entries.items(), wanted))
-
-
 def _each(call: Call, entries: Mapping[str, Any], carry_out: Callable[[str, Any], bytes]) -> bytes:
     """Carry out every entry for itself; what one does to the others is nothing."""
     answers = []
-    for key, data in _wanted(call, entries).items():
+    for key, data in call.wanted(entries).items():
         try:
             body = carry_out(key, data)
             answer = body if body == EMPTY else b'{"customer":%b}' % body

@@ -59,8 +59,7 @@ def list_gift_cards(call: Call) -> bytes:
     }
     listing = Listing("gift_card", states=(state,) if state else (), links=links)
     limit = paging.limit_in(asked, MAX_PAGE, _USUAL_PAGE)
-    digest = paging.digest("gift-cards", state, links)
-    query = paging.Query(None, limit, False, asked.get("cursor") or None, digest)
+    query = paging.of_list(asked, limit, "gift-cards", state, links)
     return lists.page(call, query, listing, "gift_cards")
 
 
@@ -211,8 +210,7 @@ def list_activities(call: Call) -> bytes:
         links=links,
     )
     limit = paging.limit_in(asked, MAX_ACTIVITIES, _USUAL_ACTIVITIES)
-    digest = paging.digest("gift-card-activities", kind, order, *span, links)
-    query = paging.Query(None, limit, False, asked.get("cursor") or None, digest)
+    query = paging.of_list(asked, limit, "gift-card-activities", kind, order, *span, links)
     return lists.page(call, query, listing, "gift_card_activities")
 
 

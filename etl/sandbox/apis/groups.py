@@ -14,7 +14,8 @@ import orjson
 from etl.sandbox import errors, keys
 from etl.sandbox.apis.customers import EMPTY
 from etl.sandbox.calls import Call
-from etl.sandbox.errors import Problem, Refusal
+from etl.sandbox.errors import Refusal
+from etl.sandbox.reading import needed_object_in, needed_text_in, recognised
 from etl.sandbox.rules import customers as rules
 from etl.sandbox.search import paging
 from etl.sandbox.store.groups import Group
@@ -26,7 +27,7 @@ MAX_PAGE = 50
 
 def list_groups(call: Call) -> bytes:
     """ListCustomerGroups: the oldest first."""
-    query = paging.plain_list(call.parameters, "groups", MAX_PAGE)
+    query = paging.of_list(call.parameters, paging.limit_in(call.parameters, MAX_PAGE), "groups")
     after, size = call.page(query)
     found = call.store.groups.page(after, size + 1)
     groups = found[:size]
@@ -120,25 +121,14 @@ def _found(call: Call, group_id: str) -> Group:
 
 
 def _name(call: Call, body: Mapping[str, Any]) -> str:
-    group = body.get("group")
-    if group is None:
-        raise Refusal(Problem("MISSING_REQUIRED_PARAMETER", "group is required.", "group"))
-    if not isinstance(group, dict):
-        raise Refusal(errors.expected("object", "group"))
-    unknown = [name for name in body if name != "group"]
-    unknown += [f"group.{name}" for name in group if name != "name"]
+    group = needed_object_in(body, "group", "group")
+    unknown: list[str] = []
+    recognised(body, {"group": {"name": None}}, "", unknown)
     if unknown and UNKNOWN_FIELDS_REFUSED.holds(call.version):
         raise Refusal(*(errors.unknown_field(name) for name in unknown))
-    name = group.get("name")
-    if name is None:
-        raise Refusal(
-            Problem("MISSING_REQUIRED_PARAMETER", "group.name is required.", "group.name")
-        )
-    if not isinstance(name, str):
-        raise Refusal(errors.expected("string", "group.name"))
-    if not name:
-        raise Refusal(Problem("VALUE_EMPTY", "Expected group.name not to be empty", "group.name"))
-    return name
+    if group.get("name") == "":
+        raise Refusal(errors.empty("group.name"))
+    return needed_text_in(group, "name", "group.")
 
 
 def _as_json(group: Group) -> dict[str, str]:

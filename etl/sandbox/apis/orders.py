@@ -16,7 +16,7 @@ from etl.sandbox.apis import lists
 from etl.sandbox.apis.cards import check_customer
 from etl.sandbox.apis.locations import check_location
 from etl.sandbox.calls import Call
-from etl.sandbox.errors import Problem, Refusal, expected
+from etl.sandbox.errors import Problem, Refusal
 from etl.sandbox.reading import (
     Shape,
     check_members,
@@ -26,10 +26,13 @@ from etl.sandbox.reading import (
     one_of,
     text_in,
     texts_in,
+    truth_in,
+    whole_in,
 )
 from etl.sandbox.rules import orders as rules
 from etl.sandbox.rules.markets import currency
 from etl.sandbox.search import paging
+from etl.sandbox.search.filters import RANGE
 from etl.sandbox.search.selection import ALWAYS, Span
 from etl.sandbox.search.spans import range_in
 from etl.sandbox.store.records import Link, Listing, Moment, Record
@@ -45,11 +48,10 @@ _MOMENTS: dict[str, Moment] = {
 }
 SORTS = tuple(_MOMENTS)
 ORDERS = ("DESC", "ASC")
-_RANGE: Shape = {"start_at": None, "end_at": None}
 _FILTERS: Shape = {
     "state_filter": {"states": None},
     "customer_filter": {"customer_ids": None},
-    "date_time_filter": {f"{moment}_at": _RANGE for moment in _MOMENTS.values()},
+    "date_time_filter": {f"{moment}_at": RANGE for moment in _MOMENTS.values()},
 }
 _SEARCH: Shape = {
     **dict.fromkeys(("location_ids", "cursor", "limit", "return_entries")),
@@ -140,17 +142,10 @@ def search_orders(call: Call) -> bytes:
     body = call.json()
     check_members(body, _SEARCH, _NOT_SERVED)
     _check_locations(call, body.get("location_ids"))
-    entries = body.get("return_entries")
-    if entries is not None and type(entries) is not bool:
-        raise Refusal(expected("boolean", "return_entries"))
-    limit = body.get("limit")
-    if limit is not None and type(limit) is not int:
-        raise Refusal(expected("integer", "limit"))
+    entries, limit = truth_in(body, "return_entries", ""), whole_in(body, "limit", "")
     asked = object_in(body, "query", "query")
     query = paging.Query(
-        None,
-        paging.page_size(_USUAL_PAGE if limit is None else limit, MAX_PAGE),
-        False,
+        paging.page_size(limit, MAX_PAGE, _USUAL_PAGE),
         text_in(body, "cursor", "") or None,
         paging.digest("orders", asked, bool(entries)),
     )

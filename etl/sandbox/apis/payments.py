@@ -16,9 +16,7 @@ from etl.sandbox.apis.cards import ENABLED, check_customer
 from etl.sandbox.apis.locations import check_location
 from etl.sandbox.calls import Call
 from etl.sandbox.errors import Problem, Refusal
-from etl.sandbox.reading import (
-    choice_in,
-)
+from etl.sandbox.reading import choice_in
 from etl.sandbox.rules import cards
 from etl.sandbox.rules import orders as order_rules
 from etl.sandbox.rules import payments as rules
@@ -149,14 +147,8 @@ def list_payments(call: Call) -> bytes:
     check_location(call, asked.get("location_id") or call.merchant.location_id)
     created = span_in(asked, "begin_time", "end_time")
     updated = span_in(asked, "updated_at_begin_time", "updated_at_end_time")
-    limit = paging.limit_in(asked, 2**63, usual=MAX_PAGE)
-    query = paging.Query(
-        None,
-        limit if limit <= MAX_PAGE else MAX_PAGE,
-        False,
-        asked.get("cursor") or None,
-        paging.digest("payments", order, field, *created, *updated),
-    )
+    limit = min(MAX_PAGE, paging.limit_in(asked, 2**63, usual=MAX_PAGE))
+    query = paging.of_list(asked, limit, "payments", order, field, *created, *updated)
     # A payment never changes, so both times are one.
     start = max(
         created.start if created.start is not None else call.now - _YEAR, updated.start or 0

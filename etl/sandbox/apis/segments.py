@@ -26,7 +26,7 @@ def ids(merchant: Merchant) -> dict[str, str]:
 
 def list_segments(call: Call) -> bytes:
     """ListCustomerSegments: those that follow from profiles, cards and payments."""
-    query = paging.plain_list(call.parameters, "segments", MAX_PAGE)
+    query = paging.of_list(call.parameters, paging.limit_in(call.parameters, MAX_PAGE), "segments")
     after, size = call.page(query)
     known = list(ids(call.merchant))
     left = known if after is None else known[known.index(after.id) + 1 :]

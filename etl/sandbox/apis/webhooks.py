@@ -30,7 +30,8 @@ def list_subscriptions(call: Call) -> bytes:
     """ListWebhookSubscriptions: the oldest first, those that are enabled, without their keys."""
     order = one_of(call.parameters.get("sort_order") or "ASC", ("ASC", "DESC"), "sort_order")
     disabled = flag_in(call.parameters, "include_disabled")
-    query = paging.plain_list(call.parameters, f"subscriptions {order} {disabled}", _MAX_PAGE)
+    limit = paging.limit_in(call.parameters, _MAX_PAGE)
+    query = paging.of_list(call.parameters, limit, "subscriptions", order, disabled)
     after, size = call.page(query)
     found = call.store.subscriptions.page(
         after, size + 1, descending=order == "DESC", disabled=disabled
@@ -95,7 +96,7 @@ def delete_subscription(call: Call, subscription_id: str) -> bytes:
 def rotate_signature_key(call: Call, subscription_id: str) -> bytes:
     """UpdateWebhookSubscriptionSignatureKey: signs all that is sent from now on."""
     subscription = _found(call, subscription_id)
-    body = call.json() if call.request.body.strip() else {}
+    body = call.json_or_nothing()
     key = keys.take(body)
     check_members(body, {})
 
@@ -111,7 +112,7 @@ def rotate_signature_key(call: Call, subscription_id: str) -> bytes:
 def test_subscription(call: Call, subscription_id: str) -> bytes:
     """TestWebhookSubscription: sends a made-up event, once, and tells how it was taken."""
     subscription = _found(call, subscription_id)
-    body = call.json() if call.request.body.strip() else {}
+    body = call.json_or_nothing()
     check_members(body, {"event_type": None})
     chosen = text_in(body, "event_type", "") or subscription.event_types[0]
     if chosen not in subscription.event_types:

@@ -14,9 +14,10 @@ from typing import Any
 import orjson
 
 from etl.sandbox.assumptions import MAX_OPTIONS
-from etl.sandbox.errors import Problem, Refusal, expected, missing
+from etl.sandbox.errors import Problem, Refusal, missing
 from etl.sandbox.reading import (
     Shape,
+    check_bounds,
     check_members,
     needed_object_in,
     needed_text_in,
@@ -25,6 +26,7 @@ from etl.sandbox.reading import (
     short_text_in,
     text_in,
     texts_in,
+    whole_in,
 )
 from etl.sandbox.rules.custom_attributes import TYPES
 from etl.sandbox.rules.customers import whole_second
@@ -157,17 +159,10 @@ def _selection(asked: Members, known: Members, chance: random.Random) -> dict[st
         if type(asked[name]) is not type(only) or asked[name] != only:
             detail = f"Expected {inside}{name} to be {orjson.dumps(only).decode()}"
             raise Refusal(Problem("INVALID_VALUE", detail, inside + name))
-    most = asked.get("maxItems")
-    path = f"{inside}maxItems"
+    most = whole_in(asked, "maxItems", inside)
     if most is None:
-        raise Refusal(missing(path))
-    if type(most) is not int:
-        raise Refusal(expected("integer", path))
-    if most < 1:
-        raise Refusal(Problem("VALUE_TOO_LOW", f"Expected {path} to be at least 1", path))
-    if most > MAX_OPTIONS:
-        detail = f"Expected {path} to be at most {MAX_OPTIONS}"
-        raise Refusal(Problem("VALUE_TOO_HIGH", detail, path))
+        raise Refusal(missing(f"{inside}maxItems"))
+    check_bounds(most, 1, MAX_OPTIONS, f"{inside}maxItems")
     items = _options(object_in(asked, "items", f"{inside}items"), known.get("items", {}), chance)
     return {"$schema": uri, "type": "array", "uniqueItems": True, "maxItems": most, "items": items}
 
