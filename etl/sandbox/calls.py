@@ -23,6 +23,9 @@ from etl.sandbox.store.tokens import TokenRow
 from etl.sandbox.times import timestamp
 from etl.sandbox.versions import NEWEST
 
+# The answer of a call that has nothing to tell.
+EMPTY = b"{}"
+
 
 @dataclass(frozen=True, slots=True)
 class Merchant:

@@ -13,15 +13,14 @@ from typing import Any
 import orjson
 
 from etl.sandbox import errors, seed, settings, tokens
-from etl.sandbox.apis import belongings, shown
-from etl.sandbox.calls import Call
+from etl.sandbox.apis import belongings, found, shown
+from etl.sandbox.calls import EMPTY, Call
 from etl.sandbox.errors import Problem, Refusal
 from etl.sandbox.reading import check_members, is_number, number_in
 from etl.sandbox.rules import customers as rules
 from etl.sandbox.settings import TEN_YEARS, milliseconds
 from etl.sandbox.store.tokens import TokenRow
 
-EMPTY = b"{}"
 # All of a seed is one transaction, for which everybody else waits.
 MOST_SEEDED = 1_000_000
 SCOPE = re.compile(r"[A-Z][A-Z0-9_]*", re.ASCII)
@@ -62,10 +61,7 @@ def merge(call: Call) -> bytes:
     group_ids: list[str] = []
     merged: list[rules.Customer] = []
     for old_id in old_ids:
-        body = call.store.profiles.body(old_id)
-        if body is None:
-            raise Refusal(errors.customer_not_found(old_id))
-        customer = orjson.loads(body)
+        customer = orjson.loads(found.customer(call, old_id))
         values = rules.flat_values(customer) | values
         group_ids += customer.get("group_ids", [])
         merged.append(customer)

@@ -146,14 +146,11 @@ def too_large(limit: int) -> Refusal:
     )
 
 
-def customer_not_found(customer_id: str) -> Problem:
-    """No such customer (literal text of the API reference and of recorded answers)."""
-    return Problem("NOT_FOUND", f"Customer with ID `{customer_id}` not found.", status=404)
-
-
-def group_not_found(group_id: str) -> Problem:
-    """No such group; worded like that of a customer."""
-    return Problem("NOT_FOUND", f"Customer group with ID `{group_id}` not found.", status=404)
+def not_found(thing: str, thing_id: str) -> Problem:
+    """No such thing: of a customer a literal text (API reference, recorded answers), of others
+    worded like it.
+    """
+    return Problem("NOT_FOUND", f"{thing} with ID `{thing_id}` not found.", status=404)
 
 
 def conflict() -> Problem:
@@ -251,11 +248,6 @@ def unknown_field(name: str) -> Problem:
 def unserved(name: str) -> Problem:
     """A field the endpoint has, and the sandbox has not."""
     return Problem("BAD_REQUEST", f"This sandbox does not serve the field {name}.", name)
-
-
-def not_found(thing: str, thing_id: str) -> Problem:
-    """No such thing; worded like that of a customer."""
-    return Problem("NOT_FOUND", f"{thing} with ID `{thing_id}` not found.", status=404)
 
 
 def expected(kind: str, field: str) -> Problem:

@@ -48,14 +48,6 @@ def digest(kind: str, data: object) -> bytes:
     return hashlib.sha256(text).digest()
 
 
-def answered(call: Call, key: str, digested: bytes, exists: Callable[[str], bool]) -> bytes | None:
-    """Return the answer a key stands for, None for a new key.
-
-    Raises Refusal for a key with other data, and for one whose customer or other thing is gone.
-    """
-    return repeated(known(call, [key]).get(key), digested, exists)
-
-
 def known(call: Call, keys: Sequence[str]) -> dict[str, Remembered]:
     """Return what these keys stand for, without those that are new."""
     return call.store.keys.find(keys, call.now - milliseconds(call.settings.key_lifetime))
@@ -64,7 +56,10 @@ def known(call: Call, keys: Sequence[str]) -> dict[str, Remembered]:
 def repeated(
     remembered: Remembered | None, digested: bytes, exists: Callable[[str], bool]
 ) -> bytes | None:
-    """Return the answer a key stands for, as ``answered`` does."""
+    """Return the answer a key stands for, None for a new key.
+
+    Raises Refusal for a key with other data, and for one whose customer or other thing is gone.
+    """
     if remembered is None:
         return None
     # A key outlives its profile: observed as a failure (a thread in the forum).
@@ -88,7 +83,7 @@ def once(
     if key is None:
         return make()[1]
     digested = digest(kind, data)
-    first = answered(call, key, digested, exists)
+    first = repeated(known(call, [key]).get(key), digested, exists)
     if first is not None:
         return first
     made, answer = make()

@@ -12,18 +12,15 @@ from typing import Any, NamedTuple
 import orjson
 
 from etl.sandbox import errors, keys
-from etl.sandbox.apis import belongings, segments, shown
+from etl.sandbox.apis import belongings, found, lists, segments, shown
 from etl.sandbox.assumptions import BULK_BODY_LIMIT, BULK_LIMIT, MAX_KEY_LENGTH
-from etl.sandbox.calls import Call
+from etl.sandbox.calls import EMPTY, Call
 from etl.sandbox.errors import Problem, Refusal
 from etl.sandbox.reading import check_number, entries_in, number_in, only_member
 from etl.sandbox.rules import customers as rules
 from etl.sandbox.search import paging, query
 from etl.sandbox.store.keys import Remembered
 from etl.sandbox.versions import EMPTY_UPDATES_REFUSED, UNKNOWN_FIELDS_REFUSED
-
-EMPTY = b"{}"
-
 
 # Single calls
 
@@ -109,7 +106,7 @@ def retrieve(call: Call, customer_id: str) -> bytes:
     """RetrieveCustomer; the id of a merged profile shows the one it became."""
     body = call.store.profiles.body(call.store.profiles.survivor(customer_id))
     if body is None:
-        raise Refusal(errors.customer_not_found(customer_id))
+        raise Refusal(errors.not_found("Customer", customer_id))
     return b'{"customer":%b}' % shown.profile(call, body)
 
 
@@ -119,9 +116,7 @@ def update(call: Call, customer_id: str) -> bytes:
 
 
 def _updated(call: Call, customer_id: str, data: Mapping[str, Any], *, strict: bool) -> bytes:
-    body = call.store.profiles.body(customer_id)
-    if body is None:
-        raise Refusal(errors.customer_not_found(customer_id))
+    body = found.customer(call, customer_id)
     judged = rules.judge_change(
         data,
         call.merchant.country,
@@ -157,10 +152,7 @@ def delete(call: Call, customer_id: str) -> bytes:
 
 
 def _deleted(call: Call, customer_id: str, version: int | None = None) -> bytes:
-    body = call.store.profiles.body(customer_id)
-    if body is None:
-        raise Refusal(errors.customer_not_found(customer_id))
-    customer = orjson.loads(body)
+    customer = orjson.loads(found.customer(call, customer_id))
     if version is not None and version != customer["version"]:
         raise Refusal(errors.conflict())
     call.store.profiles.remove(customer_id, call.now, call.keep)
@@ -193,9 +185,7 @@ def _page(call: Call, asked: paging.Query) -> bytes:
         page = call.store.profiles.page(asked.selection, call.shown, after, size)
         if page.bodies:
             members.append(b'"customers":[%b]' % b",".join(shown.profiles(call, page.bodies)))
-        if page.end is not None:
-            cursor = paging.make_cursor(call.secret, asked, page.end, call.now)
-            members.append(b'"cursor":"%b"' % cursor.encode())
+        members += lists.ending(call, asked, page.end)
     if asked.counted:
         counted = (
             0 if asked.selection is None else call.store.profiles.count(asked.selection, call.shown)
@@ -246,7 +236,7 @@ def bulk_retrieve(call: Call) -> bytes:
 
 def _told(told: Mapping[str, bytes], customer_id: str) -> bytes:
     if customer_id not in told:
-        raise Refusal(errors.customer_not_found(customer_id))
+        raise Refusal(errors.not_found("Customer", customer_id))
     return told[customer_id]
 
 

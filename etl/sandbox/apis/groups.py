@@ -12,8 +12,8 @@ from typing import Any
 import orjson
 
 from etl.sandbox import errors, keys
-from etl.sandbox.apis.customers import EMPTY
-from etl.sandbox.calls import Call
+from etl.sandbox.apis import found, lists
+from etl.sandbox.calls import EMPTY, Call
 from etl.sandbox.errors import Refusal
 from etl.sandbox.reading import needed_object_in, needed_text_in, recognised
 from etl.sandbox.rules import customers as rules
@@ -28,13 +28,8 @@ MAX_PAGE = 50
 def list_groups(call: Call) -> bytes:
     """ListCustomerGroups: the oldest first."""
     query = paging.of_list(call.parameters, paging.limit_in(call.parameters, MAX_PAGE), "groups")
-    after, size = call.page(query)
-    found = call.store.groups.page(after, size + 1)
-    groups = found[:size]
-    answer: dict[str, Any] = {"groups": [_as_json(group) for group in groups]} if groups else {}
-    if len(found) > size:
-        answer["cursor"] = paging.make_cursor(call.secret, query, groups[-1].place, call.now)
-    return orjson.dumps(answer)
+    rows = call.store.groups.page
+    return lists.page(call, query, "groups", rows, lambda group: group.place, _as_json)
 
 
 def create_group(call: Call) -> bytes:
@@ -98,11 +93,8 @@ def remove_member(call: Call, customer_id: str, group_id: str) -> bytes:
 
 
 def _membership(call: Call, customer_id: str, group_id: str) -> tuple[dict[str, Any], list[str]]:
-    body = call.store.profiles.body(customer_id)
-    if body is None:
-        raise Refusal(errors.customer_not_found(customer_id))
+    customer = orjson.loads(found.customer(call, customer_id))
     _found(call, group_id)
-    customer = orjson.loads(body)
     return customer, customer.get("group_ids", [])
 
 
@@ -116,7 +108,7 @@ def _set(call: Call, customer: Mapping[str, Any], group_ids: Sequence[str]) -> N
 def _found(call: Call, group_id: str) -> Group:
     group = call.store.groups.find(group_id)
     if group is None:
-        raise Refusal(errors.group_not_found(group_id))
+        raise Refusal(errors.not_found("Customer group", group_id))
     return group
 
 

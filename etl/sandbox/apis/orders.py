@@ -11,10 +11,8 @@ from typing import Any
 
 import orjson
 
-from etl.sandbox import errors, ids, keys
-from etl.sandbox.apis import lists
-from etl.sandbox.apis.cards import check_customer
-from etl.sandbox.apis.locations import check_location
+from etl.sandbox import ids, keys
+from etl.sandbox.apis import found, lists
 from etl.sandbox.calls import Call
 from etl.sandbox.errors import Problem, Refusal
 from etl.sandbox.reading import (
@@ -73,9 +71,9 @@ def _create(call: Call, body: Mapping[str, Any], key: str | None) -> tuple[str, 
     asked = needed_object_in(body, "order", "order")
     money = currency(call.merchant.country)
     judged = rules.judge(asked, money, call.chance)
-    check_location(call, judged["location_id"])
+    found.location(call, judged["location_id"])
     if "customer_id" in judged:
-        check_customer(call, judged["customer_id"])
+        found.customer(call, judged["customer_id"])
     order = rules.new_order(call.new_record_id(ids.order_id), judged, money, call.now)
     record = add(call, order, key)
     return record.id, b'{"order":%b}' % record.body
@@ -110,15 +108,7 @@ def as_record(order: Mapping[str, Any], created: int, now: int) -> Record:
 
 def retrieve_order(call: Call, order_id: str) -> bytes:
     """RetrieveOrder, with its tenders once it is paid."""
-    return b'{"order":%b}' % found(call, order_id).body
-
-
-def found(call: Call, order_id: str) -> Record:
-    """Return an order. Raises Refusal if there is none."""
-    record = call.store.records.find("order", order_id)
-    if record is None:
-        raise Refusal(errors.not_found("Order", order_id))
-    return record
+    return b'{"order":%b}' % found.record(call, "order", order_id).body
 
 
 def batch_retrieve(call: Call) -> bytes:
@@ -131,7 +121,7 @@ def batch_retrieve(call: Call) -> bytes:
         raise Refusal(Problem("ARRAY_LENGTH_TOO_LONG", detail, "order_ids"))
     location_id = text_in(body, "location_id", "")
     if location_id:
-        check_location(call, location_id)
+        found.location(call, location_id)
     records = [call.store.records.find("order", order_id) for order_id in dict.fromkeys(order_ids)]
     bodies = [record.body for record in records if record is not None]
     return b'{"orders":[%b]}' % b",".join(bodies) if bodies else b"{}"
@@ -151,14 +141,14 @@ def search_orders(call: Call) -> bytes:
     )
     listing = _listing(asked)
     if entries:
-        return lists.page(call, query, listing, "order_entries", _entry)
-    return lists.page(call, query, listing, "orders")
+        return lists.records(call, query, listing, "order_entries", _entry)
+    return lists.records(call, query, listing, "orders")
 
 
-def _entry(record: Record) -> bytes:
+def _entry(record: Record) -> dict[str, Any]:
     order = orjson.loads(record.body)
     names = {"order_id": "id", "version": "version", "location_id": "location_id"}
-    return orjson.dumps({name: order[member] for name, member in names.items()})
+    return {name: order[member] for name, member in names.items()}
 
 
 def _check_locations(call: Call, asked: object) -> None:
@@ -171,7 +161,7 @@ def _check_locations(call: Call, asked: object) -> None:
         detail = f"Cannot provide more than {MAX_IDS} location_ids."
         raise Refusal(Problem("BAD_REQUEST", detail, path))
     for location_id in location_ids:
-        check_location(call, location_id)
+        found.location(call, location_id)
 
 
 def _listing(asked: Mapping[str, Any]) -> Listing:

@@ -11,9 +11,8 @@ from typing import Any
 import orjson
 
 from etl.sandbox import errors, ids, keys
-from etl.sandbox.apis import lists, orders
-from etl.sandbox.apis.cards import ENABLED, check_customer
-from etl.sandbox.apis.locations import check_location
+from etl.sandbox.apis import found, lists, orders
+from etl.sandbox.apis.cards import ENABLED
 from etl.sandbox.calls import Call
 from etl.sandbox.errors import Problem, Refusal
 from etl.sandbox.reading import choice_in
@@ -47,9 +46,9 @@ def create_payment(call: Call) -> bytes:
 def _create(call: Call, body: Mapping[str, Any], key: str) -> tuple[str, bytes]:
     judged = rules.judge(body, currency(call.merchant.country))
     judged.setdefault("location_id", call.merchant.location_id)
-    check_location(call, judged["location_id"])
+    found.location(call, judged["location_id"])
     if "customer_id" in judged:
-        check_customer(call, judged["customer_id"])
+        found.customer(call, judged["customer_id"])
     order, created = _order(call, judged)
     if "customer_id" in order:
         judged.setdefault("customer_id", order["customer_id"])
@@ -74,7 +73,7 @@ def _order(call: Call, judged: rules.Payment) -> tuple[order_rules.Order, int]:
         )
         orders.add(call, order)
         return order, call.now
-    record = orders.found(call, judged["order_id"])
+    record = found.record(call, "order", judged["order_id"])
     order = orjson.loads(record.body)
     if record.state != "OPEN":
         detail = f"The order is {record.state}, so it cannot be paid."
@@ -130,10 +129,7 @@ def as_record(payment: rules.Payment, at: int) -> Record:
 
 def retrieve_payment(call: Call, payment_id: str) -> bytes:
     """GetPayment; a merge does not rewrite its customer."""
-    record = call.store.records.find("payment", payment_id)
-    if record is None:
-        raise Refusal(errors.not_found("Payment", payment_id))
-    return b'{"payment":%b}' % record.body
+    return b'{"payment":%b}' % found.record(call, "payment", payment_id).body
 
 
 def list_payments(call: Call) -> bytes:
@@ -144,7 +140,7 @@ def list_payments(call: Call) -> bytes:
         raise Refusal(*refused)
     order = choice_in(asked, "sort_order", ORDERS, "")
     field = choice_in(asked, "sort_field", SORTS, "")
-    check_location(call, asked.get("location_id") or call.merchant.location_id)
+    found.location(call, asked.get("location_id") or call.merchant.location_id)
     created = span_in(asked, "begin_time", "end_time")
     updated = span_in(asked, "updated_at_begin_time", "updated_at_end_time")
     limit = min(MAX_PAGE, paging.limit_in(asked, 2**63, usual=MAX_PAGE))
@@ -159,4 +155,4 @@ def list_payments(call: Call) -> bytes:
         descending=order == "DESC",
         span=ALWAYS._replace(start=start, end=min(ends, default=None)),
     )
-    return lists.page(call, query, listing, "payments")
+    return lists.records(call, query, listing, "payments")

@@ -6,14 +6,14 @@ Subscriptions belong to the application, not to a seller. How events reach them 
 
 from __future__ import annotations
 
-import uuid
+import functools
 from typing import Any
 
 import orjson
 
-from etl.sandbox import deliveries, errors, events, keys
-from etl.sandbox.apis.customers import EMPTY
-from etl.sandbox.calls import Call
+from etl.sandbox import deliveries, errors, events, ids, keys
+from etl.sandbox.apis import lists
+from etl.sandbox.calls import EMPTY, Call
 from etl.sandbox.errors import Problem, Refusal
 from etl.sandbox.reading import check_members, flag_in, one_of, text_in
 from etl.sandbox.rules import samples
@@ -32,17 +32,10 @@ def list_subscriptions(call: Call) -> bytes:
     disabled = flag_in(call.parameters, "include_disabled")
     limit = paging.limit_in(call.parameters, _MAX_PAGE)
     query = paging.of_list(call.parameters, limit, "subscriptions", order, disabled)
-    after, size = call.page(query)
-    found = call.store.subscriptions.page(
-        after, size + 1, descending=order == "DESC", disabled=disabled
+    rows = functools.partial(
+        call.store.subscriptions.page, descending=order == "DESC", disabled=disabled
     )
-    page = found[:size]
-    answer: dict[str, Any] = {}
-    if page:
-        answer["subscriptions"] = [_as_json(subscription) for subscription in page]
-    if len(found) > size:
-        answer["cursor"] = paging.make_cursor(call.secret, query, page[-1].place, call.now)
-    return orjson.dumps(answer)
+    return lists.page(call, query, "subscriptions", rows, lambda row: row.place, _as_json)
 
 
 def create_subscription(call: Call) -> bytes:
@@ -120,13 +113,13 @@ def test_subscription(call: Call, subscription_id: str) -> bytes:
         raise Refusal(Problem("INVALID_VALUE", detail, "event_type"))
     payload = events.envelope(
         samples.event(chosen, call.now),
-        str(uuid.UUID(int=call.chance.getrandbits(128), version=4)),
+        ids.uuid(call.chance),
         call.merchant.id,
         call.merchant.country,
         subscription.api_version,
     )
     parcel = deliveries.pack(subscription, payload, timestamp(call.now))
-    result_id = str(uuid.UUID(int=call.chance.getrandbits(128), version=4))
+    result_id = ids.uuid(call.chance)
     # The receiver may take its time, and may ask the sandbox something meanwhile.
     call.errand = lambda: _sent(call, parcel, result_id)
     return EMPTY

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import random
 import re
-import uuid
 from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
+from etl.sandbox import ids
 from etl.sandbox.assumptions import MAX_OPTIONS
 from etl.sandbox.errors import Problem, Refusal, missing
 from etl.sandbox.reading import (
@@ -179,20 +179,19 @@ def _options(asked: Members, known: Members, chance: random.Random) -> dict[str,
         detail = "Expected names that are not empty and differ"
         raise Refusal(Problem("INVALID_VALUE", detail, f"{inside}names"))
     if asked.get("enum") is None:
-        ids = dict(zip(known.get("names", ()), known.get("enum", ()), strict=True))
-        return {"names": list(names), "enum": [ids.get(name) or _uuid(chance) for name in names]}
+        kept = dict(zip(known.get("names", ()), known.get("enum", ()), strict=True))
+        return {
+            "names": list(names),
+            "enum": [kept.get(name) or ids.uuid(chance) for name in names],
+        }
     # The ids in the order of the names: an option may so be given another name.
     path = f"{inside}enum"
     given = texts_in(asked["enum"], path)
     if len(given) > len(names) or len(set(given)) < len(given) or set(given) - set(known["enum"]):
         detail = "Expected ids of options that there are, in the order of their names"
         raise Refusal(Problem("INVALID_VALUE", detail, path))
-    added = [_uuid(chance) for _ in names[len(given) :]]
+    added = [ids.uuid(chance) for _ in names[len(given) :]]
     return {"names": list(names), "enum": [*given, *added]}
-
-
-def _uuid(chance: random.Random) -> str:
-    return str(uuid.UUID(int=chance.getrandbits(128), version=4))
 
 
 def _unsupported(uri: str) -> Problem:
