@@ -16,9 +16,9 @@ from etl.sandbox import errors, seed, settings, tokens
 from etl.sandbox.apis import belongings, found, shown
 from etl.sandbox.calls import EMPTY, Call
 from etl.sandbox.errors import Problem, Refusal
-from etl.sandbox.reading import check_members, is_number, number_in
+from etl.sandbox.reading import check_members, number_in
 from etl.sandbox.rules import customers as rules
-from etl.sandbox.settings import TEN_YEARS, milliseconds
+from etl.sandbox.settings import TEN_YEARS, is_duration, milliseconds
 from etl.sandbox.store.tokens import TokenRow
 
 # All of a seed is one transaction, for which everybody else waits.
@@ -159,6 +159,6 @@ def _body(call: Call, *known: str) -> dict[str, Any]:
 
 def _seconds(body: Mapping[str, Any], name: str) -> float:
     value = body.get(name)
-    if not is_number(value) or not 0 <= value <= TEN_YEARS:
+    if not is_duration(value):
         raise Refusal(errors.expected("number", name))
     return value

@@ -12,6 +12,8 @@ import random
 import string
 from uuid import UUID
 
+# Of any customer id that a request of another API than that of customers names.
+MAX_CUSTOMER_ID = 191
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 # The one application there is.
 APPLICATION = "sandbox-sq0idb-local"

@@ -33,7 +33,6 @@ ENABLED, DISABLED = "ENABLED", "DISABLED"
 
 ORDERS = ("ASC", "DESC")
 _PAGE = 25
-MAX_CUSTOMER_ID = 191
 MAX_REFERENCE = 128
 MAX_NAME = 96
 _CREATE: Shape = {
@@ -81,7 +80,7 @@ def _create(call: Call, body: Mapping[str, Any], key: str) -> tuple[str, bytes]:
     source_id = needed_text_in(body, "source_id", "")
     asked = needed_object_in(body, "card", "card")
     text_in(body, "verification_token", "")
-    customer_id = needed_text_in(asked, "customer_id", "card.", MAX_CUSTOMER_ID)
+    customer_id = needed_text_in(asked, "customer_id", "card.", ids.MAX_CUSTOMER_ID)
     more = _details(call, asked, "card.")
     more["reference_id"] = short_text_in(asked, "reference_id", "card.", MAX_REFERENCE)
     found.customer(call, customer_id)
@@ -155,15 +154,22 @@ def _created(
     card = rules.new_card(
         call.new_record_id(ids.card_id), customer_id, call.merchant.id, more, call.now, call.chance
     )
+    add(call, card, call.now, key)
+    if made_with is not None:
+        call.store.records.link(card["id"], made_with)
+    return card
+
+
+def add(call: Call, card: rules.Card, at: int, key: str | None = None) -> None:
+    """Keep a new card, made at that moment."""
+    customer_id = card["customer_id"]
     links = [Link("customer", customer_id)]
     if "reference_id" in card:
         links.append(Link("reference", card["reference_id"]))
-    if made_with is not None:
-        links.append(made_with)
-    call.store.records.add(as_record(card, call.now, call.now), links)
-    call.store.standings.add_cards(customer_id, 1)
+    call.store.records.add(as_record(card, at, at), links)
+    if card["enabled"]:
+        call.store.standings.add_cards(customer_id, 1)
     call.log_other("create-card", {"card_id": card["id"]}, customer_id=customer_id, key=key)
-    return card
 
 
 def _disabled(call: Call, record: Record) -> Record:

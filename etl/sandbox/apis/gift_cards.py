@@ -13,7 +13,6 @@ import orjson
 
 from etl.sandbox import errors, ids, keys
 from etl.sandbox.apis import found, lists
-from etl.sandbox.apis.cards import MAX_CUSTOMER_ID
 from etl.sandbox.calls import Call
 from etl.sandbox.errors import Problem, Refusal
 from etl.sandbox.reading import (
@@ -30,13 +29,12 @@ from etl.sandbox.search import paging
 from etl.sandbox.search.spans import span_in
 from etl.sandbox.store.log import OtherAction
 from etl.sandbox.store.records import Link, Listing, Record
-from etl.sandbox.times import timestamp
+from etl.sandbox.times import YEAR, timestamp
 
 MAX_KEY = 128
 MAX_PAGE, _USUAL_PAGE = 200, 30
 MAX_ACTIVITIES, _USUAL_ACTIVITIES = 100, 50
 ORDERS = ("DESC", "ASC")
-_YEAR = 365 * 24 * 3600 * 1000
 _CREATE: Shape = {
     "location_id": None,
     "gift_card": dict.fromkeys(("type", "gan", "gan_source")),
@@ -87,9 +85,18 @@ def _create(call: Call, body: Mapping[str, Any], key: str) -> tuple[str, bytes]:
     )
     if gan is not None:
         card["gan_source"] = "OTHER"
-    call.store.records.add(as_record(card, call.now, call.now), links_of(card))
-    call.log_other("create-gift-card", {"gift_card_id": card["id"]}, key=key)
-    return card["id"], orjson.dumps({"gift_card": card})
+    record = add(call, card, call.now, key)
+    return record.id, b'{"gift_card":%b}' % record.body
+
+
+def add(call: Call, card: rules.GiftCard, at: int, key: str | None = None) -> Record:
+    """Keep a new gift card, made at that moment."""
+    record = as_record(card, at, at)
+    customers = [Link("customer", customer_id) for customer_id in card.get("customer_ids", [])]
+    links = [Link("gan", card["gan"]), Link("type", card["type"]), *customers]
+    call.store.records.add(record, links)
+    call.log_other("create-gift-card", {"gift_card_id": record.id}, key=key)
+    return record
 
 
 def retrieve_gift_card(call: Call, gift_card_id: str) -> bytes:
@@ -204,7 +211,7 @@ def list_activities(call: Call) -> bytes:
     listing = Listing(
         "gift_card_activity",
         descending=order == "DESC",
-        span=span if span.start is not None else span._replace(start=call.now - _YEAR),
+        span=span if span.start is not None else span._replace(start=call.now - YEAR),
         states=(kind,) if kind else (),
         links=links,
     )
@@ -216,12 +223,6 @@ def list_activities(call: Call) -> bytes:
 def as_record(card: Mapping[str, Any], created: int, now: int) -> Record:
     """Return a gift card as the store keeps it."""
     return Record(card["id"], "gift_card", card["state"], created, now, None, orjson.dumps(card))
-
-
-def links_of(card: Mapping[str, Any]) -> list[Link]:
-    """Return what finds a gift card."""
-    customers = [Link("customer", customer_id) for customer_id in card.get("customer_ids", [])]
-    return [Link("gan", card["gan"]), Link("type", card["type"]), *customers]
 
 
 def relinked(card: Mapping[str, Any], customer_ids: list[str]) -> dict[str, Any]:
@@ -241,7 +242,7 @@ def _linking(call: Call, gift_card_id: str) -> tuple[Record, str]:
     record = found.record(call, "gift_card", gift_card_id)
     body = call.json()
     check_members(body, {"customer_id": None})
-    return record, needed_text_in(body, "customer_id", "", MAX_CUSTOMER_ID)
+    return record, needed_text_in(body, "customer_id", "", ids.MAX_CUSTOMER_ID)
 
 
 def _target(call: Call, asked: Mapping[str, Any]) -> Record:

@@ -39,14 +39,20 @@ def create_group(call: Call) -> bytes:
     key = given if GROUP_KEYS.holds(call.version) else None
 
     def make() -> tuple[str, bytes]:
-        group = Group(call.new_id(), _name(call, body), call.now, call.now)
-        call.store.groups.put(group)
-        call.log_other("create-group", {"group_id": group.id, "name": group.name}, key=given)
+        group = add(call, call.new_id(), _name(call, body), given)
         return group.id, orjson.dumps({"group": _as_json(group)})
 
     return keys.once(
         call, key, "group", body, lambda made: call.store.groups.find(made) is not None, make
     )
+
+
+def add(call: Call, group_id: str, name: str, key: str | None = None) -> Group:
+    """Keep a new group."""
+    group = Group(group_id, name, call.now, call.now)
+    call.store.groups.put(group)
+    call.log_other("create-group", {"group_id": group_id, "name": name}, key=key)
+    return group
 
 
 def retrieve_group(call: Call, group_id: str) -> bytes:

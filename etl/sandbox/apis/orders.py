@@ -75,13 +75,13 @@ def _create(call: Call, body: Mapping[str, Any], key: str | None) -> tuple[str, 
     if "customer_id" in judged:
         found.customer(call, judged["customer_id"])
     order = rules.new_order(call.new_record_id(ids.order_id), judged, money, call.now)
-    record = add(call, order, key)
+    record = add(call, order, call.now, key)
     return record.id, b'{"order":%b}' % record.body
 
 
-def add(call: Call, order: rules.Order, key: str | None = None) -> Record:
-    """Keep a new order."""
-    record = as_record(order, call.now, call.now)
+def add(call: Call, order: rules.Order, at: int, key: str | None = None) -> Record:
+    """Keep a new order, made at that moment."""
+    record = _as_record(order, at, at)
     customers = rules.customers_of(order)
     call.store.records.add(record, [Link("customer", each) for each in customers])
     call.log_other(
@@ -95,12 +95,12 @@ def add(call: Call, order: rules.Order, key: str | None = None) -> Record:
 
 def change(call: Call, order: rules.Order, created: int) -> None:
     """Keep an order that was changed."""
-    call.store.records.change(as_record(order, created, call.now))
+    call.store.records.change(_as_record(order, created, call.now))
     for customer_id in rules.customers_of(order):
         call.store.records.link(order["id"], Link("customer", customer_id))
 
 
-def as_record(order: Mapping[str, Any], created: int, now: int) -> Record:
+def _as_record(order: Mapping[str, Any], created: int, now: int) -> Record:
     """Return an order as the store keeps it."""
     closed = now if "closed_at" in order else None
     return Record(order["id"], "order", order["state"], created, now, closed, orjson.dumps(order))

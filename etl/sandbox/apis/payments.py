@@ -24,11 +24,11 @@ from etl.sandbox.search import paging
 from etl.sandbox.search.selection import ALWAYS
 from etl.sandbox.search.spans import span_in
 from etl.sandbox.store.records import Link, Listing, Record
+from etl.sandbox.times import YEAR
 
 SORTS = ("CREATED_AT", "UPDATED_AT")
 ORDERS = ("DESC", "ASC")
 MAX_PAGE = 100
-_YEAR = 365 * 24 * 3600 * 1000
 _NOT_SERVED = (
     *("total", "last_4", "card_brand", "is_offline_payment"),
     *("offline_begin_time", "offline_end_time"),
@@ -57,7 +57,7 @@ def _create(call: Call, body: Mapping[str, Any], key: str) -> tuple[str, bytes]:
     judged["order_id"] = order["id"]
     payment = rules.new_payment(payment_id, judged, card, call.now, call.chance)
     orders.change(call, order_rules.paid_order(order, payment, call.now), created)
-    return payment_id, b'{"payment":%b}' % _added(call, payment, key).body
+    return payment_id, b'{"payment":%b}' % add(call, payment, call.now, key).body
 
 
 def _order(call: Call, judged: rules.Payment) -> tuple[order_rules.Order, int]:
@@ -71,7 +71,7 @@ def _order(call: Call, judged: rules.Payment) -> tuple[order_rules.Order, int]:
         order = order_rules.new_order(
             call.new_record_id(ids.order_id), made, amount["currency"], call.now
         )
-        orders.add(call, order)
+        orders.add(call, order, call.now)
         return order, call.now
     record = found.record(call, "order", judged["order_id"])
     order = orjson.loads(record.body)
@@ -106,13 +106,15 @@ def _card(call: Call, judged: rules.Payment) -> cards.Card | None:
     return dict(card)
 
 
-def _added(call: Call, payment: rules.Payment, key: str) -> Record:
-    record = as_record(payment, call.now)
+def add(call: Call, payment: rules.Payment, at: int, key: str | None = None) -> Record:
+    """Keep a new payment, made at that moment."""
+    status, body = payment["status"], orjson.dumps(payment)
+    record = Record(payment["id"], "payment", status, at, at, None, body)
     customer_id = payment.get("customer_id", "")
     links = [Link("customer", customer_id)] if customer_id else []
     call.store.records.add(record, links)
     if customer_id:
-        call.store.standings.add_payment(customer_id, call.now)
+        call.store.standings.add_payment(customer_id, at)
     changes = {
         "payment_id": payment["id"],
         "order_id": payment["order_id"],
@@ -120,11 +122,6 @@ def _added(call: Call, payment: rules.Payment, key: str) -> Record:
     }
     call.log_other("create-payment", changes, customer_id=customer_id, key=key)
     return record
-
-
-def as_record(payment: rules.Payment, at: int) -> Record:
-    """Return a payment as the store keeps it."""
-    return Record(payment["id"], "payment", payment["status"], at, at, None, orjson.dumps(payment))
 
 
 def retrieve_payment(call: Call, payment_id: str) -> bytes:
@@ -146,9 +143,7 @@ def list_payments(call: Call) -> bytes:
     limit = min(MAX_PAGE, paging.limit_in(asked, 2**63, usual=MAX_PAGE))
     query = paging.of_list(asked, limit, "payments", order, field, *created, *updated)
     # A payment never changes, so both times are one.
-    start = max(
-        created.start if created.start is not None else call.now - _YEAR, updated.start or 0
-    )
+    start = max(created.start if created.start is not None else call.now - YEAR, updated.start or 0)
     ends = [span.end for span in (created, updated) if span.end is not None]
     listing = Listing(
         "payment",

@@ -23,7 +23,6 @@ from etl.sandbox.rules.money import Money, check_amount, money, money_in, needed
 from etl.sandbox.times import timestamp
 
 MAX_ORDER_ID = 192
-MAX_CUSTOMER_ID = 191
 MAX_REFERENCE = 40
 MAX_EMAIL = 255
 MAX_NOTE = 500
@@ -67,7 +66,7 @@ def judge(body: Mapping[str, Any], currency: str) -> Payment:
         "total_money": total,
         "location_id": text_in(body, "location_id", ""),
         "order_id": short_text_in(body, "order_id", "", MAX_ORDER_ID),
-        "customer_id": short_text_in(body, "customer_id", "", MAX_CUSTOMER_ID),
+        "customer_id": short_text_in(body, "customer_id", "", ids.MAX_CUSTOMER_ID),
         "reference_id": short_text_in(body, "reference_id", "", MAX_REFERENCE),
         "buyer_email_address": short_text_in(body, "buyer_email_address", "", MAX_EMAIL),
         "note": short_text_in(body, "note", "", MAX_NOTE),
