@@ -100,7 +100,7 @@ def disable_card(call: Call, card_id: str) -> bytes:
 
 
 def create_customer_card(call: Call, customer_id: str) -> bytes:
-    """CreateCustomerCard (deprecated): the same nonce answers the same card."""
+    """CreateCustomerCard: deprecated; the same nonce answers the same card."""
     found.customer(call, customer_id)
     body = call.json()
     check_members(body, _CREATE_DEPRECATED)
@@ -117,7 +117,7 @@ def create_customer_card(call: Call, customer_id: str) -> bytes:
 
 
 def delete_customer_card(call: Call, customer_id: str, card_id: str) -> bytes:
-    """DeleteCustomerCard (deprecated): the card is disabled."""
+    """DeleteCustomerCard: deprecated; the card is disabled."""
     found.customer(call, customer_id)
     record = found.record(call, "card", card_id)
     if record.state == DISABLED or orjson.loads(record.body)["customer_id"] != customer_id:

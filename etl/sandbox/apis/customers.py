@@ -171,7 +171,7 @@ def list_customers(call: Call) -> bytes:
 
 
 def search_customers(call: Call) -> bytes:
-    """SearchCustomers: exact and fuzzy texts, ranges, sources, groups, segments."""
+    """SearchCustomers: by texts, ranges, sources, groups, segments and custom attributes."""
     body = call.json_or_nothing()
     known = segments.ids(call.merchant)
     defined = call.store.attributes.defined

@@ -51,9 +51,8 @@ def _switch(call: Call, *, on: bool) -> bytes:
 
 
 def list_event_types(call: Call) -> bytes:
-    """ListEventTypes, ListWebhookEventTypes: those of a Square-Version, by default the call's."""
-    asked = call.parameters.get("api_version")
-    version = versions.served(asked or None, call.version)
+    """ListEventTypes: those of a Square-Version, by default the call's."""
+    version = versions.served(call.parameters.get("api_version"), call.version)
     types = events.of_version(version)
     metadata = [
         {"event_type": type.name, "api_version_introduced": type.since, "release_status": "PUBLIC"}

@@ -42,7 +42,7 @@ def list_segments(call: Call) -> bytes:
 
 
 def retrieve_segment(call: Call, segment_id: str) -> bytes:
-    """RetrieveCustomerSegment, by id."""
+    """RetrieveCustomerSegment: its name; who is in it is told by the profiles."""
     if segment_id not in ids(call.merchant):
         raise Refusal(errors.not_found("Customer segment", segment_id))
     return orjson.dumps({"segment": _as_json(call.merchant, segment_id)})

@@ -12,10 +12,11 @@ from typing import Any
 import orjson
 
 from etl.sandbox import deliveries, errors, events, ids, keys
+from etl.sandbox.apis import events as events_api
 from etl.sandbox.apis import lists
 from etl.sandbox.calls import EMPTY, Call
 from etl.sandbox.errors import Problem, Refusal
-from etl.sandbox.reading import check_members, flag_in, one_of, text_in
+from etl.sandbox.reading import check_members, choice_in, flag_in, text_in
 from etl.sandbox.rules import samples
 from etl.sandbox.rules import subscriptions as rules
 from etl.sandbox.search import paging
@@ -23,14 +24,20 @@ from etl.sandbox.store.subscriptions import Subscription
 from etl.sandbox.times import timestamp
 from etl.sandbox.versions import TESTS_ANSWER_FLAT
 
-_MAX_PAGE = 100
+MAX_PAGE = 100
+ORDERS = ("ASC", "DESC")
+
+
+def list_event_types(call: Call) -> bytes:
+    """ListWebhookEventTypes: those of a Square-Version, by default the call's."""
+    return events_api.list_event_types(call)
 
 
 def list_subscriptions(call: Call) -> bytes:
     """ListWebhookSubscriptions: the oldest first, those that are enabled, without their keys."""
-    order = one_of(call.parameters.get("sort_order") or "ASC", ("ASC", "DESC"), "sort_order")
+    order = choice_in(call.parameters, "sort_order", ORDERS, "")
     disabled = flag_in(call.parameters, "include_disabled")
-    limit = paging.limit_in(call.parameters, _MAX_PAGE)
+    limit = paging.limit_in(call.parameters, MAX_PAGE)
     query = paging.of_list(call.parameters, limit, "subscriptions", order, disabled)
     rows = functools.partial(
         call.store.subscriptions.page, descending=order == "DESC", disabled=disabled

@@ -25,7 +25,7 @@ from etl.sandbox.versions import served
 MAX_NAME_LENGTH = 64
 _WRITABLE = ("name", "enabled", "event_types", "notification_url", "api_version")
 # What Square assigns: refused on create, ignored on update, as a subscription may be sent back.
-_READ_ONLY = ("id", "signature_key", "created_at", "updated_at")
+READ_ONLY = ("id", "signature_key", "created_at", "updated_at")
 _INSIDE = "subscription."
 _VISIBLE = re.compile(r"[!-~]+")
 
@@ -43,7 +43,7 @@ def judge_new(body: Mapping[str, Any], default_version: str) -> Mapping[str, Any
 
 def judge_change(body: Mapping[str, Any], subscription: Subscription) -> Subscription:
     """Return a subscription with the values of an update. Raises Refusal for unusable ones."""
-    changed = subscription._replace(**_values(body, _READ_ONLY))
+    changed = subscription._replace(**_values(body, READ_ONLY))
     _check_types(changed.event_types, changed.api_version)
     return changed
 

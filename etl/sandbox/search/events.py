@@ -9,8 +9,8 @@ from etl.sandbox import events
 from etl.sandbox.reading import (
     Shape,
     check_members,
+    choice_in,
     object_in,
-    one_of,
     text_in,
     texts_in,
     whole_in,
@@ -22,8 +22,9 @@ from etl.sandbox.search.spans import range_in
 from etl.sandbox.store.events import Wanted
 from etl.sandbox.versions import NEWEST
 
-_ORDERS = ("ASC", "DESC")
-_MAX_PAGE = 100
+SORTS = ("DEFAULT",)
+ORDERS = ("ASC", "DESC")
+MAX_PAGE = 100
 _LISTS = ("event_types", "merchant_ids", "location_ids")
 _FILTER: Shape = {**dict.fromkeys(_LISTS), "created_at": RANGE}
 _QUERY: Shape = {"filter": _FILTER, "sort": {"field": None, "order": None}}
@@ -42,12 +43,12 @@ def from_body(
     cursor = text_in(body, "cursor", "")
     query = object_in(body, "query", "query")
     sort = object_in(query, "sort", "query.sort")
-    one_of(text_in(sort, "field", "query.sort.") or "DEFAULT", ("DEFAULT",), "query.sort.field")
-    order = one_of(text_in(sort, "order", "query.sort.") or "ASC", _ORDERS, "query.sort.order")
+    choice_in(sort, "field", SORTS, "query.sort.")
+    order = choice_in(sort, "order", ORDERS, "query.sort.")
     filters = object_in(query, "filter", "query.filter")
     wanted = _wanted(filters, order, merchant_id, not_before)
     asked = digest("events", order, filters)
-    return Query(page_size(limit, _MAX_PAGE), cursor or None, asked), wanted
+    return Query(page_size(limit, MAX_PAGE), cursor or None, asked), wanted
 
 
 def _wanted(
