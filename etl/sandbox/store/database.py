@@ -88,7 +88,7 @@ class Store:
             self._prepare()
         except sqlite3.DatabaseError as error:
             self._db.close()
-            raise _unusable(path, error) from error
+            raise unusable(path, error) from error
         except SandboxFileError as error:
             self._db.close()
             raise SandboxFileError(f"{path} {error}") from error
@@ -198,10 +198,11 @@ def _opened(path: Path | None) -> sqlite3.Connection:
             f"cannot make the sandbox's file {path}: {error.strerror}"
         ) from error
     except sqlite3.DatabaseError as error:
-        raise _unusable(path, error) from error
+        raise unusable(path, error) from error
 
 
-def _unusable(path: Path | None, error: sqlite3.DatabaseError) -> SandboxFileError:
+def unusable(path: Path | None, error: sqlite3.DatabaseError) -> SandboxFileError:
+    """Return what to tell about a file that cannot be used."""
     remedy = _REMEDIES.get(error.sqlite_errorcode & 0xFF, "name another file")
     return SandboxFileError(f"cannot use {path} as the sandbox's file: {error}; {remedy}")
 
