@@ -211,3 +211,17 @@ def test_opening_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(Tokens, "put", full)
     with pytest.raises(SandboxFileError, match="make room on its disk"):
         Sandbox(path)
+
+
+def test_a_file_of_something_else_stays_as_it_is(tmp_path: Path) -> None:
+    """Not even its mode is changed before it is refused."""
+    path = tmp_path / "x.sqlite"
+    with sqlite3.connect(path) as other:
+        other.execute("CREATE TABLE things (name TEXT)")
+    other.close()
+    before = path.read_bytes()
+
+    with pytest.raises(SandboxFileError, match="something else"):
+        Sandbox(path)
+
+    assert path.read_bytes() == before

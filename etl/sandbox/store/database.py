@@ -94,6 +94,8 @@ class Store:
             raise SandboxFileError(f"{path} {error}") from error
 
     def _prepare(self) -> None:
+        # Before anything is written, such as the file's mode: it may be somebody else's.
+        self._check_mark()
         self._wal()
         # A killed process loses nothing in WAL mode with NORMAL: what was committed is in the
         # file system's hands. Only a power cut may undo the last commits, which a rehearsal
@@ -105,7 +107,7 @@ class Store:
         self._db.execute("PRAGMA wal_autocheckpoint = 16000")
         self._db.execute("PRAGMA foreign_keys = ON")
         with self.transaction(write=True):
-            (marked,) = self._db.execute("PRAGMA application_id").fetchone()
+            self._check_mark()
             (layout,) = self._db.execute("PRAGMA user_version").fetchone()
             (tables,) = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
             if tables == 0:
@@ -113,12 +115,16 @@ class Store:
                     self._db.execute(statement)
                 self._db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
                 self._db.execute(f"PRAGMA user_version = {_LAYOUT}")
-            elif marked != _APPLICATION_ID:
-                raise SandboxFileError("is a database of something else: name another file")
             elif layout != _LAYOUT:
                 raise SandboxFileError(
                     f"has layout {layout}, this version reads {_LAYOUT}: name another file"
                 )
+
+    def _check_mark(self) -> None:
+        (marked,) = self._db.execute("PRAGMA application_id").fetchone()
+        (tables,) = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if tables and marked != _APPLICATION_ID:
+            raise SandboxFileError("is a database of something else: name another file")
 
     def _wal(self) -> None:
         # SQLite does not wait when two processes switch a new file to WAL at the same moment.
