@@ -246,7 +246,7 @@ class Sandbox:
         return call
 
     def _check_pace(self, call: Call, digest: bytes) -> None:
-        left = self._store.setting("paused_until", 0) - call.now
+        left = self._script.paused_until - call.now
         told = call.settings.retry_after
         if left > 0:
             raise paused(-(-left // 1000) if told else None)

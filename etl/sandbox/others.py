@@ -31,7 +31,7 @@ def act(chosen: Chosen, call: Call, path_ids: Sequence[str], answer: bytes) -> N
     fault = chosen.fault
     match fault.do:
         case "pause":
-            call.store.set("paused_until", call.now + milliseconds(fault.seconds))
+            call.script.paused_until = call.now + milliseconds(fault.seconds)
         case "expire" | "revoke":
             _end_token(call, fault)
         case _:

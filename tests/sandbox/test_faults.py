@@ -718,3 +718,12 @@ def test_a_pause_after_a_call_meets_the_next(square: Square) -> None:
     assert square.send("GET", "/v2/customers").status_code == 429
     square.ok("POST", "/_sandbox/clock", {"advance": 1})
     assert square.send("GET", "/v2/customers").status_code == 200
+
+
+def test_another_plan_ends_a_pause(square: Square) -> None:
+    """An empty plan ends all faults, the pause too."""
+    play(square, {"endpoint": "list", "nth": 1, "do": "pause"})
+    assert square.send("GET", "/v2/customers").status_code == 429
+
+    play(square)
+    assert square.send("GET", "/v2/customers").status_code == 200
