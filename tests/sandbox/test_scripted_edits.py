@@ -8,7 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from etl.sandbox import Sandbox, faults
+from etl.sandbox import Sandbox
+from etl.sandbox.faults.plan import ACTS
 from tests.sandbox.conftest import Opened, Square
 
 
@@ -482,7 +483,7 @@ def test_plans_that_cannot_be_played_are_refused(
 
 def test_everything_others_do_is_tried_here() -> None:
     """What is added needs a test; the pause is tried with the faults."""
-    assert set(faults.ACTS) == {"edit", "merge", "delete", "expire", "revoke", "pause"}
+    assert set(ACTS) == {"edit", "merge", "delete", "expire", "revoke", "pause"}
 
 
 def test_two_who_share_a_file_see_what_others_did(tmp_path: Path) -> None:

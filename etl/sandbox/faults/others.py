@@ -18,7 +18,7 @@ from etl.sandbox import control, tokens
 from etl.sandbox.apis import customers
 from etl.sandbox.calls import Call
 from etl.sandbox.errors import Refusal
-from etl.sandbox.faults import Chosen, Fault
+from etl.sandbox.faults.plan import Chosen, Fault
 from etl.sandbox.messages import Request
 from etl.sandbox.settings import milliseconds
 from etl.sandbox.versions import NEWEST
