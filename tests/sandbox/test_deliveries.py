@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -636,6 +637,31 @@ def test_a_server_delivers_what_others_write(tmp_path: Path) -> None:
 
         events = [receiver.next().event["type"] for _ in range(3)]
     assert events == ["customer.created"] * 3
+
+
+def test_a_full_disk_sends_nothing_twice(tmp_path: Path) -> None:
+    """What was taken is not sent again while there is no room to note it, nor afterwards."""
+    path = str(tmp_path / "x.sqlite")
+    with (
+        receiving() as receiver,
+        serve("--data", path, stderr=subprocess.PIPE) as served,
+        served.client() as client,
+    ):
+        subscribe(client, receiver.url)
+        receiver.open.clear()
+        create(client, "A")
+        first = receiver.next()
+        _, most = resource.prlimit(served.process.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(served.process.pid, resource.RLIMIT_FSIZE, (0, most))
+        receiver.open.set()
+        assert served.process.stderr is not None
+        for _ in range(2):
+            assert "deliveries wait" in served.process.stderr.readline()
+        resource.prlimit(served.process.pid, resource.RLIMIT_FSIZE, (most, most))
+
+        create(client, "B")
+
+        assert names([first, receiver.next()]) == ["A", "B"]
 
 
 def test_a_server_ends_at_once(tmp_path: Path) -> None:

@@ -40,10 +40,13 @@ class Served(NamedTuple):
 
 
 @contextlib.contextmanager
-def serve(*options: str) -> Iterator[Served]:
+def serve(*options: str, stderr: int | None = None) -> Iterator[Served]:
     """Run ``sandbox serve`` in a process of its own."""
     with subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, "serve", *options], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", PROGRAM, "serve", *options],
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        text=True,
     ) as process:
         try:
             assert process.stdout is not None
