@@ -164,9 +164,20 @@ class Courier:
                 store.deliveries.postpone(number, subscription_id, due, tried, outcome.reason)
 
 
-def post(parcel: Parcel) -> Outcome:
-    """Send a parcel once and wait for the answer."""
-    return _run(_post(parcel))
+def post(parcel: Parcel, stopping: Callable[[], bool]) -> Outcome:
+    """Send a parcel once and wait for the answer, but not when the server is about to stop."""
+    return _run(_post_until(parcel, stopping))
+
+
+async def _post_until(parcel: Parcel, stopping: Callable[[], bool]) -> Outcome:
+    sending = asyncio.create_task(_post(parcel))
+    while not sending.done():
+        if stopping():
+            sending.cancel()
+            await asyncio.wait([sending])
+            return Outcome(None, "other_error")
+        await asyncio.wait([sending], timeout=_PAUSE)
+    return sending.result()
 
 
 def _run(work: Coroutine[Any, Any, _Result]) -> _Result:

@@ -13,6 +13,7 @@ import ssl
 import subprocess
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -675,3 +676,24 @@ def test_a_server_ends_at_once(tmp_path: Path) -> None:
         served.process.send_signal(signal.SIGTERM)
 
         assert served.process.wait(5) == 0
+
+
+def test_a_server_ends_while_a_test_is_sent() -> None:
+    """SIGTERM cuts the wait of TestWebhookSubscription: it is told that nobody answered."""
+    with (
+        receiving() as receiver,
+        serve() as served,
+        served.client() as client,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        receiver.open.clear()
+        path = f"{PATH}/{subscribe(client, receiver.url)['id']}/test"
+        sent = thread.submit(client.post, path)
+        receiver.next()
+
+        served.process.send_signal(signal.SIGTERM)
+
+        assert served.process.wait(5) == 0
+        answer = sent.result()
+        assert answer.status_code == 200
+        assert "status_code" not in answer.json()["subscription_test_result"]
