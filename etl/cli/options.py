@@ -116,7 +116,7 @@ def exits(command: Callable[P, int | None]) -> Callable[P, None]:
                 status = EXIT_INCOMPLETE
                 click.echo(
                     f"square-etl: the disk is full ({error}). Nothing is lost: make room, then "
-                    f"{resume_command(Path(str(kwargs['state_dir'])))}",
+                    f"{_way_on(kwargs.get('state_dir'))}",
                     err=True,
                 )
             elif isinstance(error, sqlite3.DatabaseError):
@@ -151,6 +151,14 @@ def resume_command(state_dir: Path, run_id: str = "") -> str:
     if state_dir != DEFAULT_STATE:
         words += ["--state-dir", str(state_dir)]
     return shlex.join(words)
+
+
+def _way_on(state_dir: object) -> str:
+    group = click.get_current_context().parent
+    # The commands of the local Square make no run that could be resumed.
+    if state_dir is None or (group is not None and group.command.name == "sandbox"):
+        return "give the same command again."
+    return resume_command(Path(str(state_dir)))
 
 
 def _disk_full(error: BaseException | None) -> bool:

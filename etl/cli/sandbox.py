@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,9 +20,20 @@ if TYPE_CHECKING:
 
 _FILE = "sandbox.sqlite"
 
+
+def _named(_: click.Context, __: click.Parameter, data: Path | None) -> Path | None:
+    # An empty name is the current folder to Path, and neither is a file to SQLite.
+    if data in (Path(), Path(":memory:")):
+        raise click.BadParameter(
+            "it is the name of a file; to keep everything in memory, serve without --data"
+        )
+    return data
+
+
 _data = click.option(
     "--data",
     type=click.Path(dir_okay=False, path_type=Path),
+    callback=_named,
     help="The sandbox's file.",
 )
 
@@ -35,6 +48,7 @@ def sandbox() -> None:
 @click.option(
     "--data",
     type=click.Path(dir_okay=False, path_type=Path),
+    callback=_named,
     help="Keep everything in this file; without it, in memory.",
 )
 @click.option("--token", help="The access token callers show; without it one is made.")
@@ -78,7 +92,12 @@ def serve(
             )
 
     def announce(bound: int) -> None:
-        click.echo(f"listening on http://{LOOPBACK}:{bound} token {box.token}")
+        try:
+            click.echo(f"listening on http://{LOOPBACK}:{bound} token {box.token}")
+        except OSError as error:
+            # Flushing again at exit would fail too.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise ConfigError(f"cannot print the address: {error.strerror}") from error
 
     try:
         with box.delivering():

@@ -129,8 +129,8 @@ class Sandbox:
     def respond(self, request: Request, sleep: Callable[[float], object] | None = None) -> Response:
         """Answer one request; what goes wrong on its way is told by the answer's delivery.
 
-        ``sleep`` waits out a scripted delay that comes before the commit. Without it such a delay
-        is told like one that comes after.
+        ``sleep`` waits out a scripted delay that comes before the commit, and returns True once the
+        server is about to stop. Without it such a delay is told like one that comes after.
         """
         began = time.perf_counter()
         request_id = ids.request_id(self._chance)
@@ -173,7 +173,7 @@ class Sandbox:
         if extent == "nothing":
             answer = Response(200, b"{}", named)
         else:
-            answer = self._carry_out(route, path_ids, request, request_id, named, extent)
+            answer = self._carry_out(route, path_ids, request, request_id, named, sleep, extent)
         for act in acts:
             if act.fault.when == "after":
                 self._let_act(act, request, request_id, path_ids, answer.body)
@@ -199,7 +199,8 @@ class Sandbox:
         request: Request,
         request_id: str,
         headers: dict[str, str],
-        extent: plan.Extent = "whole",
+        sleep: Callable[[float], object] | None,
+        extent: plan.Extent,
     ) -> Response:
         try:
             with self._alone(write=route.writes):
@@ -216,7 +217,7 @@ class Sandbox:
                 if extent == "undone":
                     raise _Undone(Response(200, versions.worded(answer, call.version), headers))
             if call.errand is not None:
-                answer = call.errand()
+                answer = call.errand(lambda: sleep is not None and sleep(0) is True)
             return Response(200, versions.worded(answer, call.version), headers)
         except _Undone as undone:
             return undone.answer

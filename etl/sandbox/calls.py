@@ -47,7 +47,8 @@ class Call:
     ``keep`` is how long the file has to remember for the sake of any lag, in milliseconds, and
     ``remembered_from`` since when it does. ``half`` asks bulk calls to stop half-way.
     ``version`` is the Square-Version of the answer. An ``errand`` is run when the transaction is
-    over and nobody waits for it, and its answer is the call's.
+    over and nobody waits for it, and its answer is the call's; it can ask whether the server is
+    about to stop.
     """
 
     request: Request
@@ -66,7 +67,7 @@ class Call:
     remembered_from: int
     half: bool = False
     version: str = NEWEST
-    errand: Callable[[], bytes] | None = None
+    errand: Callable[[Callable[[], bool]], bytes] | None = None
     _audience: Audience | None = None
 
     @property

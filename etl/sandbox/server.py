@@ -12,16 +12,20 @@ import signal
 import socket
 import struct
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import orjson
 import uvicorn
+from anyio.to_thread import current_default_thread_limiter
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from etl.sandbox.assumptions import BULK_BODY_LIMIT
+from etl.sandbox.errors import API, Problem, as_errors
 from etl.sandbox.messages import Request, Response
 
 LOOPBACK = "127.0.0.1"
@@ -29,6 +33,8 @@ LOOPBACK = "127.0.0.1"
 # somebody else's had a browser call here.
 _OWN_NAMES = [LOOPBACK, "localhost"]
 _DRIPS = 16
+# Scripted delays before the commit each take a thread; anyio has 40 unless it is told otherwise.
+_THREADS = 1000
 
 Respond = Callable[[Request, Callable[[float], object]], Response]
 _GRACE = 2  # seconds for requests under way when the server is stopped
@@ -91,7 +97,7 @@ def _server(
         timeout_keep_alive=75,
         timeout_graceful_shutdown=_GRACE,
     )
-    server = _Server(config, lambda: ready(listener.getsockname()[1]), door.stopping.set)
+    server = _Server(config, lambda: ready(listener.getsockname()[1]), door.stop)
     return server, listener
 
 
@@ -106,6 +112,7 @@ class _Server(uvicorn.Server):
         self._stopping = stopping
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        current_default_thread_limiter().total_tokens = _THREADS
         await super().startup(sockets)
         self._ready()
 
@@ -127,8 +134,14 @@ class _Door:
 
     def __init__(self, respond: Respond) -> None:
         self._respond = respond
-        # Ends scripted delays when the server stops.
-        self.stopping = threading.Event()
+        # Both end scripted delays when the server stops: those of threads and those of the loop.
+        self._stopping = threading.Event()
+        self._stopped = asyncio.Event()
+
+    def stop(self) -> None:
+        """Let nobody wait any longer."""
+        self._stopping.set()
+        self._stopped.set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = await _body(receive)
@@ -141,14 +154,25 @@ class _Door:
             {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
             body,
         )
-        answer = await run_in_threadpool(self._respond, request, self.stopping.wait)
+        try:
+            answer = await run_in_threadpool(self._respond, request, self._stopping.wait)
+        except Exception:
+            traceback.print_exc()
+            answer = _bug()
         connection = scope["state"]["connection"]
         if answer.delivery.halfway:
             await _start(answer, send)
             await send(_part(answer.body[: len(answer.body) // 2]))
         if answer.delivery.late:
-            await run_in_threadpool(self.stopping.wait, answer.delivery.late)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(answer.delivery.late):
+                    await self._stopped.wait()
         await _deliver(answer, connection, receive, send)
+
+
+def _bug() -> Response:
+    problem = Problem("INTERNAL_SERVER_ERROR", "This is a bug in the sandbox.", category=API)
+    return Response(500, orjson.dumps(as_errors([problem])), {"content-type": "application/json"})
 
 
 async def _body(receive: Receive) -> bytes | None:

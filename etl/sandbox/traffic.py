@@ -15,8 +15,8 @@ from etl.sandbox.messages import Request, Response
 
 KEPT = 500
 _LONGEST_PATH = 200
-# Whoever revokes a token names it in the path.
-_TOKENS = "/_sandbox/tokens/"
+# Whoever revokes a token names it in the path, which may be misspelt.
+_TOKENS = re.compile(r"(/+_sandbox/+token[^/]*/+).+", re.IGNORECASE | re.DOTALL)
 _ERRORS, _CODE = b'"errors":[', re.compile(rb'"code":"([A-Z0-9_]+)"')
 
 
@@ -58,9 +58,7 @@ class Traffic:
         milliseconds: float,
     ) -> None:
         """Note an answer."""
-        path = request.path
-        if path.startswith(_TOKENS):
-            path = f"{_TOKENS}…"
+        path = _TOKENS.sub(r"\1…", request.path)
         acts, fault = met
         broken = answer.delivery.manner in ("drop", "reset")
         # Reading every answer would cost a list of 100 profiles 50 microseconds.

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import stat
 import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
+from etl.cli.options import exits, state_option
 from etl.cli.sandbox import sandbox
 from etl.sandbox import Sandbox
 
@@ -201,6 +205,58 @@ def test_a_full_disk_undoes_a_seed(tmp_path: Path) -> None:
     box = Sandbox(Path(path))
     assert [entry["action"] for entry in box.log()].count("create") == 5
     box.close()
+
+
+@pytest.mark.parametrize("command", ["serve", "seed"])
+def test_a_full_disk_names_no_run(tmp_path: Path, command: str) -> None:
+    """Commands of the local Square make no run to resume: they are given again."""
+
+    @click.group("sandbox")
+    def group() -> None:
+        pass
+
+    @group.command("serve")
+    @exits
+    def serve() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    @group.command("seed")
+    @state_option
+    @exits
+    def seed(state_dir: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    result = CliRunner().invoke(group, [command])
+
+    assert result.exit_code == 4
+    assert result.output.endswith("make room, then give the same command again.\n")
+
+
+def test_an_address_that_cannot_be_printed_is_told() -> None:
+    """Where nothing can be printed the port is not to blame."""
+    with open("/dev/full", "w") as full:
+        run = subprocess.run(
+            [sys.executable, "-c", "from etl.cli.sandbox import sandbox; sandbox()", "serve"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=30,
+        )
+
+    assert run.returncode == 2
+    assert run.stderr == "square-etl: cannot print the address: No space left on device\n"
+
+
+@pytest.mark.parametrize("command", ["serve", "seed", "reset"])
+@pytest.mark.parametrize("name", ["", ":memory:"])
+def test_names_that_are_no_files(tmp_path: Path, command: str, name: str) -> None:
+    """What SQLite takes for memory is refused, with the way to have that."""
+    with contextlib.chdir(tmp_path):
+        result = run(command, "--data", name)
+
+    assert result.exit_code == 2
+    assert "to keep everything in memory, serve without --data" in result.output
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_every_command_has_help() -> None:

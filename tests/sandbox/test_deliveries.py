@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -12,6 +13,7 @@ import ssl
 import subprocess
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -638,6 +640,31 @@ def test_a_server_delivers_what_others_write(tmp_path: Path) -> None:
     assert events == ["customer.created"] * 3
 
 
+def test_a_full_disk_sends_nothing_twice(tmp_path: Path) -> None:
+    """What was taken is not sent again while there is no room to note it, nor afterwards."""
+    path = str(tmp_path / "x.sqlite")
+    with (
+        receiving() as receiver,
+        serve("--data", path, stderr=subprocess.PIPE) as served,
+        served.client() as client,
+    ):
+        subscribe(client, receiver.url)
+        receiver.open.clear()
+        create(client, "A")
+        first = receiver.next()
+        _, most = resource.prlimit(served.process.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(served.process.pid, resource.RLIMIT_FSIZE, (0, most))
+        receiver.open.set()
+        assert served.process.stderr is not None
+        for _ in range(2):
+            assert "deliveries wait" in served.process.stderr.readline()
+        resource.prlimit(served.process.pid, resource.RLIMIT_FSIZE, (most, most))
+
+        create(client, "B")
+
+        assert names([first, receiver.next()]) == ["A", "B"]
+
+
 def test_a_server_ends_at_once(tmp_path: Path) -> None:
     """SIGTERM does not wait for a receiver that takes its time."""
     with receiving() as receiver, serve() as served, served.client() as client:
@@ -649,3 +676,24 @@ def test_a_server_ends_at_once(tmp_path: Path) -> None:
         served.process.send_signal(signal.SIGTERM)
 
         assert served.process.wait(5) == 0
+
+
+def test_a_server_ends_while_a_test_is_sent() -> None:
+    """SIGTERM cuts the wait of TestWebhookSubscription: it is told that nobody answered."""
+    with (
+        receiving() as receiver,
+        serve() as served,
+        served.client() as client,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        receiver.open.clear()
+        path = f"{PATH}/{subscribe(client, receiver.url)['id']}/test"
+        sent = thread.submit(client.post, path)
+        receiver.next()
+
+        served.process.send_signal(signal.SIGTERM)
+
+        assert served.process.wait(5) == 0
+        answer = sent.result()
+        assert answer.status_code == 200
+        assert "status_code" not in answer.json()["subscription_test_result"]

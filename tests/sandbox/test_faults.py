@@ -640,10 +640,11 @@ def test_oversized_answers_need_not_be_compressed(square: Square) -> None:
         assert sum(map(len, answer.iter_raw())) == int(answer.headers["content-length"])
 
 
+@pytest.mark.parametrize("do", ["status", "garbage"])
 @pytest.mark.parametrize("status", [204, 304])
-def test_statuses_without_a_body(square: Square, status: int) -> None:
+def test_statuses_without_a_body(square: Square, status: int, do: str) -> None:
     """Some statuses have none; the connection goes on."""
-    play(square, {"endpoint": "list", "nth": 1, "do": "status", "status": status})
+    play(square, {"endpoint": "list", "nth": 1, "do": do, "status": status})
 
     answer = square.send("GET", "/v2/customers")
 

@@ -17,6 +17,7 @@ import pytest
 from square import Square as Sdk
 
 from etl.sandbox import Sandbox
+from etl.sandbox.messages import Request, Response
 from etl.sandbox.server import serving
 
 PROGRAM = "from etl.cli.sandbox import sandbox; sandbox()"
@@ -40,10 +41,13 @@ class Served(NamedTuple):
 
 
 @contextlib.contextmanager
-def serve(*options: str) -> Iterator[Served]:
+def serve(*options: str, stderr: int | None = None) -> Iterator[Served]:
     """Run ``sandbox serve`` in a process of its own."""
     with subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, "serve", *options], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", PROGRAM, "serve", *options],
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        text=True,
     ) as process:
         try:
             assert process.stdout is not None
@@ -216,6 +220,43 @@ def test_half_a_request_is_none() -> None:
             answer = line.recv(1000)
 
     assert (answer, box.log()) == (b"", [])
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_delayed_calls_hold_nobody_up(when: str) -> None:
+    """While sixty calls are delayed, control calls and pages are answered; it can be stopped."""
+    with serve() as served, served.client() as client, contextlib.ExitStack() as lines:
+        plan = {"endpoint": "list", "rate": 1, "do": "delay", "seconds": 60, "when": when}
+        client.post("/_sandbox/faults", json={"plan": [plan]}).raise_for_status()
+        url = httpx.URL(served.address)
+        for _ in range(60):
+            line = lines.enter_context(socket.create_connection((url.host, url.port)))
+            line.sendall(
+                b"GET /v2/customers HTTP/1.1\r\nHost: localhost\r\n"
+                b"Authorization: Bearer " + served.token.encode() + b"\r\n\r\n"
+            )
+
+        for _ in range(10):
+            assert client.get("/_sandbox/settings").status_code == 200
+        assert client.get("/", follow_redirects=True).status_code == 200
+
+        served.process.send_signal(signal.SIGTERM)
+        assert served.process.wait(10) == 0
+
+
+def test_a_bug_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """What nobody foresaw is answered in Square's envelope, and printed where it is served."""
+
+    def respond(_: Request, __: object) -> Response:
+        raise LookupError("nobody foresaw this")
+
+    with serving(respond) as address:
+        answer = httpx.get(f"{address}/v2/customers", trust_env=False)
+
+    (error,) = answer.json()["errors"]
+    told = (answer.status_code, error["category"], error["code"])
+    assert told == (500, "API_ERROR", "INTERNAL_SERVER_ERROR")
+    assert "LookupError: nobody foresaw this" in capsys.readouterr().err
 
 
 def test_what_the_file_says_wins_and_is_told(tmp_path: Path) -> None:

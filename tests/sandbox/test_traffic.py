@@ -37,6 +37,8 @@ def test_neither_bodies_nor_tokens_are_kept(square: Square) -> None:
     square.send("GET", "/v2/customers?cursor=hidden")
     issued = square.ok("POST", "/_sandbox/tokens", {"scopes": []})["token"]
     square.send("DELETE", f"/_sandbox/tokens/{issued}")
+    for misspelt in ("token", "tokens/", "token-s", "Tokens", "tokens/revoke"):
+        square.send("DELETE", f"/_sandbox/{misspelt}/{issued}")
 
     kept = repr(square.sandbox.traffic.latest())
 

@@ -7,6 +7,7 @@ Subscriptions belong to the application, not to a seller. How events reach them 
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -129,15 +130,17 @@ def test_subscription(call: Call, subscription_id: str) -> bytes:
     parcel = deliveries.pack(subscription, payload, timestamp(call.now))
     result_id = ids.uuid(call.chance)
     # The receiver may take its time, and may ask the sandbox something meanwhile.
-    call.errand = lambda: _sent(call, parcel, result_id)
+    call.errand = lambda stopping: _sent(call, parcel, result_id, stopping)
     return EMPTY
 
 
-def _sent(call: Call, parcel: deliveries.Parcel, result_id: str) -> bytes:
+def _sent(
+    call: Call, parcel: deliveries.Parcel, result_id: str, stopping: Callable[[], bool]
+) -> bytes:
     """Send the event of a test and tell how it was taken."""
     from etl.sandbox.events import courier
 
-    status = courier.post(parcel).status
+    status = courier.post(parcel, stopping).status
     flat = TESTS_ANSWER_FLAT.holds(call.version)
     at = timestamp(call.now)
     result = {

@@ -35,6 +35,8 @@ PATIENCE = 10
 
 # How often the store is asked for what is due, in seconds: others may write to the same file.
 _PAUSE = 0.1
+# How long a subscription rests when the file cannot be used, in seconds.
+_REST = 1
 # Some programs listen on one of the two only.
 _LOCALHOST = ("127.0.0.1", "::1")
 # The status of an answer counts. Of the rest this much is read: to some receivers a connection
@@ -62,6 +64,9 @@ class Courier:
         self._reach = reach
         self._merchant = merchant
         self._secret = secret
+        # What became of a delivery that the file had no room to note, by event and subscription:
+        # until it is noted the delivery stays due, and what was sent is not to be sent again.
+        self._unsettled: dict[tuple[int, str], tuple[Waiting, int, Outcome]] = {}
 
     def deliver(self) -> int:
         """Send what is due now; return how many events were taken."""
@@ -116,6 +121,7 @@ class Courier:
                 taken += await self._attempt(subscription_id, number)
         except sqlite3.OperationalError as error:
             _put_off(error)
+            await asyncio.sleep(_REST)
         return taken
 
     async def _attempt(self, subscription_id: str, number: int) -> bool:
@@ -123,11 +129,18 @@ class Courier:
         with self._reach(False) as (store, now):
             waiting = store.deliveries.find(number, subscription_id)
             subscription = store.subscriptions.find(subscription_id)
+        key = (number, subscription_id)
+        known = self._unsettled.pop(key, None)
         # It may have been disabled or deleted since.
         if waiting is None or subscription is None:
             return False
-        outcome = await _post(self._parcel(waiting, subscription, now))
-        self._settle(waiting, subscription_id, now, outcome)
+        # Another process may have sent it meanwhile.
+        if known is None or known[0] != waiting:
+            known = waiting, now, await _post(self._parcel(waiting, subscription, now))
+        self._unsettled[key] = known
+        _, tried, outcome = known
+        self._settle(waiting, subscription_id, tried, outcome)
+        del self._unsettled[key]
         return outcome.reason is None
 
     def _parcel(self, waiting: Waiting, subscription: Subscription, now: int) -> Parcel:
@@ -151,9 +164,20 @@ class Courier:
                 store.deliveries.postpone(number, subscription_id, due, tried, outcome.reason)
 
 
-def post(parcel: Parcel) -> Outcome:
-    """Send a parcel once and wait for the answer."""
-    return _run(_post(parcel))
+def post(parcel: Parcel, stopping: Callable[[], bool]) -> Outcome:
+    """Send a parcel once and wait for the answer, but not when the server is about to stop."""
+    return _run(_post_until(parcel, stopping))
+
+
+async def _post_until(parcel: Parcel, stopping: Callable[[], bool]) -> Outcome:
+    sending = asyncio.create_task(_post(parcel))
+    while not sending.done():
+        if stopping():
+            sending.cancel()
+            await asyncio.wait([sending])
+            return Outcome(None, "other_error")
+        await asyncio.wait([sending], timeout=_PAUSE)
+    return sending.result()
 
 
 def _run(work: Coroutine[Any, Any, _Result]) -> _Result:

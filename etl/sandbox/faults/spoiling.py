@@ -64,8 +64,11 @@ def _garbage(fault: Fault, answer: Response) -> Response:
     status, content_type, body = PAGES[fault.page]
     # Of what an edge sends nothing comes from the API.
     headers = answer.headers if content_type == "application/json" else {}
+    status = fault.status or status or answer.status
+    if status in _WITHOUT_BODY:
+        return Response(status, b"", {**headers, **_retry_after(fault)})
     return Response(
-        fault.status or status or answer.status,
+        status,
         answer.body[: len(answer.body) // 2] if body is None else body,
         {**headers, "content-type": content_type, **_retry_after(fault)},
     )
