@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import shlex
@@ -20,6 +21,7 @@ from pydantic import BaseModel
 from etl.cli.summary import MEANING
 from etl.config import Config
 from etl.customers import codes, fields
+from etl.sandbox.assumptions import NOT_SERVED
 from etl.sandbox.routes import ROUTES
 
 ROOT = Path(__file__).parent.parent
@@ -36,7 +38,9 @@ def with_tables(text: str) -> str:
         "settings": setting_lines,
         "fields": field_lines,
         "codes": code_lines,
+        "unserved": unserved_lines,
         "endpoints": endpoint_lines,
+        "control": control_lines,
     }
 
     def table(found: re.Match[str]) -> str:
@@ -93,14 +97,31 @@ def code_lines() -> Iterator[str]:
         yield f"| `{code.name}` | {code.origin} | {code.meaning} | {code.remedy} |"
 
 
+def unserved_lines() -> Iterator[str]:
+    """Yield what the local Square does not do."""
+    for subject in NOT_SERVED:
+        yield f"- {subject}"
+
+
 def endpoint_lines() -> Iterator[str]:
-    """Yield the table of what the local Square answers."""
+    """Yield the table of the calls of Square's that the local Square answers."""
     yield "| call | method and path | what is emulated | source |"
     yield "|---|---|---|---|"
     for route in ROUTES:
         if not route.owner:
             told = route.told.replace("``", "`")
             yield f"| {route.call} | `{route.method} {route.path}` | {told} | {route.source} |"
+
+
+def control_lines() -> Iterator[str]:
+    """Yield the table of the calls that Square does not have."""
+    yield "| call | does |"
+    yield "|---|---|"
+    for route in ROUTES:
+        if route.owner:
+            summary = (inspect.getdoc(route.handler) or "").partition("\n\n")[0]
+            told = " ".join(summary.replace("``", "`").split()).rstrip(".")
+            yield f"| `{route.method} {route.path}` | {told} |"
 
 
 def blocks(text: str) -> list[str]:

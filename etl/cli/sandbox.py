@@ -27,10 +27,7 @@ _data = click.option(
 
 @click.group()
 def sandbox() -> None:
-    """The local Square: a stateful stand-in for the Customers API to rehearse against.
-
-    It has no custom attributes, cards, orders or payments yet.
-    """
+    """The local Square: a stateful stand-in for the Customers API to rehearse against."""
 
 
 @sandbox.command()
@@ -106,7 +103,7 @@ def serve(
 @state_option
 @exits
 def seed(profiles: int, number: int, data: Path | None, state_dir: Path) -> None:
-    """Fill the local target with invented profiles."""
+    """Fill the local target with invented profiles and what belongs to them."""
     with _opened(data, state_dir) as box:
         filled = box.control("seed", {"profiles": profiles, "seed": number})
     there = filled["already_there"]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
-from etl.sandbox import edge, events, ids
+from etl.sandbox import edge, ids
 from etl.sandbox.assumptions import SINGLE_BODY_LIMIT
-from etl.sandbox.events import Audience, News
-from etl.sandbox.faults import Script
+from etl.sandbox.events import news
+from etl.sandbox.events.news import Audience, News
+from etl.sandbox.faults.plan import Script
 from etl.sandbox.messages import Request
 from etl.sandbox.search import paging
 from etl.sandbox.search.selection import Place
@@ -21,6 +23,9 @@ from etl.sandbox.store.log import OtherAction, ProfileAction, Write
 from etl.sandbox.store.tokens import TokenRow
 from etl.sandbox.times import timestamp
 from etl.sandbox.versions import NEWEST
+
+# The answer of a call that has nothing to tell.
+EMPTY = b"{}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +92,18 @@ class Call:
         after = paging.read_cursor(self.secret, query, self.now, lifetime)
         return after, min(query.limit, self.settings.short_pages or query.limit)
 
+    def json_or_nothing(self) -> dict[str, Any]:
+        """The body, as ``json`` gives it; without one everything is as with an empty object."""
+        return self.json() if self.request.body.strip() else {}
+
     def json(self, limit: int = SINGLE_BODY_LIMIT) -> dict[str, Any]:
         """The body, which must be a JSON object."""
         return edge.json_object(self.request.body, limit)
+
+    def wanted(self, entries: Mapping[str, Any]) -> dict[str, Any]:
+        """The entries of a bulk call to carry out: half of them if it has to stop half-way."""
+        wanted = (len(entries) + 1) // 2 if self.half else len(entries)
+        return dict(itertools.islice(entries.items(), wanted))
 
     def log(
         self,
@@ -112,7 +126,7 @@ class Call:
                 changes,
             )
         )
-        self._publish(events.of_profile(action, customer, merged))
+        self._publish(news.of_profile(action, customer, merged))
 
     def log_other(
         self,
@@ -139,15 +153,15 @@ class Call:
                 changes,
             )
         )
-        self._publish(events.of_other(self.store, action, changes, customer_id))
+        self._publish(news.of_other(self.store, action, changes, customer_id))
 
     def _publish(self, happened: Iterable[News]) -> None:
         if self._audience is None:
-            self._audience = events.audience(self.store, self.now)
+            self._audience = news.audience(self.store, self.now)
         # With nobody to hear of it no news is written: it takes a fifth of a bulk call's time.
         if not self._audience.is_empty:
-            for news in happened:
-                events.publish(self.store, self._audience, news, self.now)
+            for one in happened:
+                news.publish(self.store, self._audience, one, self.now)
 
     def new_id(self) -> str:
         """Draw an id that nothing has."""

@@ -138,14 +138,11 @@ def too_large(limit: int) -> Refusal:
     )
 
 
-def customer_not_found(customer_id: str) -> Problem:
-    """No such customer (literal text of the API reference and of recorded answers)."""
-    return Problem("NOT_FOUND", f"Customer with ID `{customer_id}` not found.", status=404)
-
-
-def group_not_found(group_id: str) -> Problem:
-    """No such group; worded like that of a customer."""
-    return Problem("NOT_FOUND", f"Customer group with ID `{group_id}` not found.", status=404)
+def not_found(thing: str, thing_id: str) -> Problem:
+    """No such thing: of a customer a literal text (API reference, recorded answers), of others
+    worded like it.
+    """
+    return Problem("NOT_FOUND", f"{thing} with ID `{thing_id}` not found.", status=404)
 
 
 def conflict() -> Problem:
@@ -179,6 +176,16 @@ def nothing_to_update() -> Problem:
 def missing(field: str) -> Problem:
     """A field that has to be there is not."""
     return Problem("MISSING_REQUIRED_PARAMETER", f"{field} is required.", field)
+
+
+def empty(field: str) -> Problem:
+    """A text that must not be empty is."""
+    return Problem("VALUE_EMPTY", f"Expected {field} not to be empty", field)
+
+
+def too_long(field: str, most: int) -> Problem:
+    """A text has more characters than its field takes."""
+    return Problem("VALUE_TOO_LONG", f"Expected {field} to have at most {most} characters", field)
 
 
 def definition_not_found(key: str) -> Problem:
@@ -233,11 +240,6 @@ def unknown_field(name: str) -> Problem:
 def unserved(name: str) -> Problem:
     """A field the endpoint has, and the sandbox has not."""
     return Problem("BAD_REQUEST", f"This sandbox does not serve the field {name}.", name)
-
-
-def not_found(thing: str, thing_id: str) -> Problem:
-    """No such thing; worded like that of a customer."""
-    return Problem("NOT_FOUND", f"{thing} with ID `{thing_id}` not found.", status=404)
 
 
 def expected(kind: str, field: str) -> Problem:

@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from etl.sandbox import events
-from etl.sandbox.errors import Refusal, expected
-from etl.sandbox.reading import Shape, check_members, choice_in, object_in, text_in, texts_in
+from etl.sandbox.events.types import check_types
+from etl.sandbox.reading import (
+    Shape,
+    check_members,
+    choice_in,
+    object_in,
+    text_in,
+    texts_in,
+    whole_in,
+)
 from etl.sandbox.search.filters import RANGE
 from etl.sandbox.search.paging import Query, digest, page_size
 from etl.sandbox.search.selection import Span
@@ -32,9 +39,7 @@ def from_body(
     Raises Refusal for what it does not understand.
     """
     check_members(body, _BODY)
-    limit = body.get("limit")
-    if limit is not None and type(limit) is not int:
-        raise Refusal(expected("integer", "limit"))
+    limit = whole_in(body, "limit", "")
     cursor = text_in(body, "cursor", "")
     query = object_in(body, "query", "query")
     sort = object_in(query, "sort", "query.sort")
@@ -42,14 +47,8 @@ def from_body(
     order = choice_in(sort, "order", ORDERS, "query.sort.")
     filters = object_in(query, "filter", "query.filter")
     wanted = _wanted(filters, order, merchant_id, not_before)
-    asked = Query(
-        selection=None,
-        limit=page_size(MAX_PAGE if limit is None else limit, MAX_PAGE),
-        counted=False,
-        cursor=cursor or None,
-        digest=digest("events", order, filters),
-    )
-    return asked, wanted
+    asked = digest("events", order, filters)
+    return Query(page_size(limit, MAX_PAGE), cursor or None, asked), wanted
 
 
 def _wanted(
@@ -61,7 +60,7 @@ def _wanted(
         for name in _LISTS
     )
     if types is not None:
-        events.check_types(types, NEWEST, f"{inside}event_types")
+        check_types(types, NEWEST, f"{inside}event_types")
     created = range_in(filters, "created_at", inside)
     # No event of those there are is tied to a location.
     if locations is not None or (merchants is not None and merchant_id not in merchants):

@@ -21,9 +21,9 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
-from etl.sandbox import events
 from etl.sandbox.calls import Merchant
-from etl.sandbox.deliveries import Outcome, Parcel, next_retry, pack
+from etl.sandbox.events.deliveries import Outcome, Parcel, next_retry, pack
+from etl.sandbox.events.envelope import envelope, event_id
 from etl.sandbox.rules.subscriptions import is_loopback
 from etl.sandbox.store import Store
 from etl.sandbox.store.deliveries import Waiting
@@ -131,9 +131,9 @@ class Courier:
         return outcome.reason is None
 
     def _parcel(self, waiting: Waiting, subscription: Subscription, now: int) -> Parcel:
-        body = events.envelope(
+        body = envelope(
             waiting.event,
-            events.event_id(self._secret, waiting.event),
+            event_id(self._secret, waiting.event),
             self._merchant.id,
             self._merchant.country,
             subscription.api_version,
@@ -209,6 +209,8 @@ async def _exchange(parcel: Parcel, told: Callable[[int], None]) -> None:
             head = await reader.readuntil(b"\r\n\r\n")
             status = _status(head)
         told(status)
+        if status in (204, 304):  # which have no body, whatever the connection does
+            return
         length = _LENGTH.search(head)
         with contextlib.suppress(OSError, EOFError):
             await reader.readexactly(min(int(length[1]) if length else _READ, _READ))
