@@ -2,7 +2,7 @@
 
 Each test goes through one call: the boundaries of what it takes, then requests as described, then
 requests that are not. ``pytest`` makes some of each kind, on a socket too. All of them, well over
-10,000 requests each way, in some minutes::
+10,000 requests each way, and as many by schemathesis' own command, in some minutes::
 
     pytest -m long tests/sandbox/test_generated_requests.py
 """
@@ -12,6 +12,10 @@ from __future__ import annotations
 import copy
 import functools
 import random
+import re
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -25,6 +29,7 @@ from schemathesis import GenerationMode, checks
 
 from etl.sandbox import Sandbox
 from etl.sandbox.routes import ROUTES
+from etl.sandbox.server import serving
 from tests.sandbox.conftest import Clock, Opened, Square
 from tests.sandbox.description import Description, exchange
 
@@ -198,6 +203,37 @@ def run(opened: Opened, planner: Planner, call: str, number: int, boundaries: in
 def test_some_requests(opened: Opened, planner: Planner, call: str) -> None:
     """No 5xx, no traceback, answers as described, and nothing accepted that is not."""
     assert run(opened, planner, call, number=5, boundaries=10) > 0
+
+
+@pytest.mark.long
+def test_schemathesis_by_itself(tmp_path: Path) -> None:
+    """Its own command finds nothing, with all of its checks and in sequences of calls too.
+
+    Valid data may still be refused: no schema knows which phone numbers there are. A test of a
+    subscription calls whoever listens; control calls would make it another sandbox on the way.
+    """
+    sandbox = Sandbox(chance=random.Random(1))
+    sandbox.control("seed", {"profiles": 60, "seed": 7})
+    with serving(sandbox.respond) as address:
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "schemathesis.cli", "run"),
+                f"{address}/_sandbox/openapi.json",
+                *("--header", f"Authorization: Bearer {sandbox.token}"),
+                *("--exclude-path-regex", "^/_sandbox|/test$"),
+                *("--exclude-checks", "positive_data_acceptance"),
+                *("--seed", "7", "--max-examples", "60", "--no-color"),
+            ],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr
+    found = re.search(r"(\d+) generated, (\d+) passed", done.stdout)
+    assert found is not None
+    assert found[1] == found[2]
+    assert int(found[1]) > 10_000
 
 
 @pytest.mark.long
