@@ -18,8 +18,9 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.customers import numbering
+from etl.customers import numbering, octets
 from etl.customers.cells import Cell, Finding, any_of, each, repeated, shown, then
+from etl.customers.octets import Octets
 
 # --- every text ---------------------------------------------------------------------------------
 
@@ -64,10 +65,29 @@ _CONTROL_IN_LINES = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 # For RE2: every text `tidy` would change for another reason than blanks or Unicode form, and more.
 _MAY_CHANGE = r"""^'|^="|[\x00-\x1f\x7f]|(?i:^(?:#?n/a|null|none|-)$)"""
+_WRAPPING = octets.kind(b" '=")
+_MARKERS_BEGIN = octets.kind(b"#nN-")
+_LONGEST_MARKER = max(map(len, MARKERS))
 
 
 def may_change_text(column: pa.Array) -> pa.Array:
     """Return which rows ``tidy`` could change or object to, in any style without ``key``."""
+    return _may_change_text(column, Octets(column))
+
+
+def _may_change_text(column: pa.Array, held: Octets) -> pa.Array:
+    short = held.filled & (held.lengths <= _LONGEST_MARKER)
+    doubtful = (
+        ~held.filled
+        | ~held.plain()
+        | held.beginning(_WRAPPING)
+        | held.ending(_WRAPPING)
+        | (short & held.beginning(_MARKERS_BEGIN))
+    )
+    return octets.refined(column, doubtful, _tidying)
+
+
+def _tidying(column: pa.Array) -> pa.Array:
     return any_of(
         pc.equal(column, ""),
         pc.not_equal(pc.utf8_trim_whitespace(column), column),
@@ -78,7 +98,8 @@ def may_change_text(column: pa.Array) -> pa.Array:
 
 def may_change_key(column: pa.Array) -> pa.Array:
     """Return which rows ``tidy`` could change or object to, in any style."""
-    return pc.or_(may_change_text(column), pc.invert(pc.string_is_ascii(column)))
+    held = Octets(column)
+    return pc.or_(_may_change_text(column, held), pa.array(~held.plain()))
 
 
 def tidy(text: str, style: Style) -> Cell:
@@ -206,7 +227,18 @@ _MAY_BE_NUMBER = rf"[.,]0+$|[eE]\+\d|^[1-9]\d{{15,}}$|^#|^(?:{_MONTHS})-|-(?:{_M
 
 def may_change_reference(column: pa.Array) -> pa.Array:
     """Return which rows ``reference`` could change or object to."""
-    return pc.or_(may_change_key(column), pc.match_substring_regex(column, _MAY_BE_NUMBER))
+    return pc.or_(may_change_key(column), _may_be_number(column, Octets(column)))
+
+
+# What every text of _MAY_BE_NUMBER holds, if it is not as long as a number that was rounded.
+_NUMBER_SIGNS = octets.kind(b".,+#-")
+
+
+def _may_be_number(column: pa.Array, held: Octets) -> pa.Array:
+    doubtful = held.holding(_NUMBER_SIGNS) | (held.lengths > _KEPT_DIGITS)
+    return octets.refined(
+        column, doubtful, lambda some: pc.match_substring_regex(some, _MAY_BE_NUMBER)
+    )
 
 
 def reference(text: str) -> Cell:
@@ -260,16 +292,21 @@ def _not_a_date(text: str) -> Cell:
 
 _SHORT_US_CODE = re.compile(r"\d{3,4}(?:-\d{4})?")
 _MAY_BE_SHORT = r"^\d{3,4}(?:-\d{4})?$|^\d{4}-\d{2}-\d{2}$|/"
+# What every text of _MAY_BE_SHORT holds, if it is not as short as that.
+_SHORT_SIGNS = octets.kind(b"-/")
+_SHORT_CODE = 4
 _ALPHANUMERIC = re.compile(r"[0-9A-Za-z]+")
 _VAT_PUNCTUATION = re.compile(r"[\s.\-\u2010-\u2015\u2212]+")
 
 
 def may_change_postal_code(column: pa.Array) -> pa.Array:
     """Return which rows ``postal_code`` could change or object to."""
+    held = Octets(column)
+    short = held.holding(_SHORT_SIGNS) | (held.lengths <= _SHORT_CODE)
     return any_of(
-        may_change_text(column),
-        pc.match_substring_regex(column, _MAY_BE_NUMBER),
-        pc.match_substring_regex(column, _MAY_BE_SHORT),
+        _may_change_text(column, held),
+        _may_be_number(column, held),
+        octets.refined(column, short, lambda some: pc.match_substring_regex(some, _MAY_BE_SHORT)),
     )
 
 

@@ -53,10 +53,12 @@ def clean(
             found = []
         elif field.kind == "phone":
             column, found = _phones(column, country, settings, region)
+        elif field.kind == "birthday":
+            column, found = dates.birthdays(column, field.name, settings.date_order, evidence)
         elif field.name == "address.postal_code":
             column, found = _postal_codes(column, country, settings, region)
         else:
-            form, where = _form(field, column, settings, evidence)
+            form, where = _form(field, column)
             column, problem = each(column, field.name, form, where)
             found = [problem]
         columns.append(column)
@@ -64,17 +66,12 @@ def clean(
     return Cleaned(pa.RecordBatch.from_arrays(columns, schema=CUSTOMERS), by_row(problems))
 
 
-def _form(
-    field: Field, column: pa.Array, settings: config.Clean, evidence: DateEvidence
-) -> tuple[Form, pa.Array]:
+def _form(field: Field, column: pa.Array) -> tuple[Form, pa.Array]:
     """Return how a field is cleaned, and the rows where that may matter."""
     if field.name == "reference_id":
         return normalize.reference, normalize.may_change_reference(column)
     if field.kind in ("id", "email"):
         return normalize.key, normalize.may_change_key(column)
-    if field.kind == "birthday":
-        form = partial(dates.birthday, order=settings.date_order, evidence=evidence)
-        return form, dates.may_change_birthday(column)
     if field.kind == "vat":
         return normalize.vat, normalize.may_change_vat(column)
     form = partial(normalize.tidy, style=_style(field.name))
