@@ -276,7 +276,8 @@ def _exist(year: np.ndarray, month: np.ndarray, day: np.ndarray) -> np.ndarray:
     """Return which dates the calendar has."""
     longest = np.array((0, *_DAYS)).take(np.where(month <= 12, month, 0))
     leap = (year % 4 == 0) & ((year % 100 != 0) | (year % 400 == 0))
-    return np.logical_and((day >= 1) & (day <= longest), (month != 2) | (day != 29) | leap)
+    exist: np.ndarray = (day >= 1) & (day <= longest) & ((month != 2) | (day != 29) | leap)
+    return exist
 
 
 def birthday(text: str, order: Order | None, evidence: DateEvidence) -> Cell:

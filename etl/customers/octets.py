@@ -50,6 +50,10 @@ class Octets:
         """Return which cells hold at least one byte of a kind."""
         return self._found(wanted[self._all()])
 
+    def joined(self) -> bytes:
+        """Return the bytes of all cells one after another."""
+        return self._all().tobytes()
+
     def _all(self) -> np.ndarray:
         return self._bytes[self._offsets[0] : self._offsets[-1]]
 

@@ -35,7 +35,7 @@ class Records:
 
 
 def extract(
-    source: Source, settings: config.Source, rows_per_batch: int = 8192
+    source: Source, settings: config.Source, rows_per_batch: int = 32768
 ) -> Iterator[Records]:
     """Yield the rows of a source in batches; how they are cut changes nothing but memory."""
     if source.kind == "parquet":
