@@ -397,12 +397,18 @@ def phone(text: str, region: str) -> Cell:
     return then(then(cell, _number), lambda bare: _phone(bare, region))
 
 
-def phones(
-    column: pa.Array, field: str, region: str, where: pa.Array
-) -> tuple[pa.Array, list[pa.Table]]:
+class Phones(NamedTuple):
+    """A column of phones in canonical form, what was found, and which certainly are valid."""
+
+    column: pa.Array
+    problems: list[pa.Table]
+    valid: pa.Array
+
+
+def phones(column: pa.Array, field: str, region: str, where: pa.Array) -> Phones:
     """Apply ``phone`` to a column where the mask is true, plainly written numbers at column speed.
 
-    Returns the new column and the problems of ``field``.
+    ``field`` is named in the problems.
     """
     written = pc.if_else(where, numbering.international(column, region), None)
     plain = pc.is_valid(written)
@@ -412,7 +418,7 @@ def phones(
     column = pc.if_else(plain, written, column)
     form = partial(phone, region=region)
     column, others = each(column, field, form, pc.and_(where, pc.invert(plain)))
-    return column, [problems, others]
+    return Phones(column, [problems, others], plain)
 
 
 def _phone(text: str, region: str) -> Cell:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 # A kind of byte: for each of the 256, whether it belongs.
 Kind = np.ndarray
@@ -37,8 +38,9 @@ class Octets:
         self._bytes = np.frombuffer(data, "u1") if data is not None else np.zeros(0, "u1")
         self._offsets = offsets
         self.lengths = np.diff(offsets)
+        self._valid = column.is_valid()
         if column.null_count:
-            self.lengths = np.where(column.is_valid().to_numpy(False), self.lengths, 0)
+            self.lengths = np.where(self._valid.to_numpy(zero_copy_only=False), self.lengths, 0)
         self.filled = self.lengths > 0
 
     def plain(self) -> np.ndarray:
@@ -49,6 +51,20 @@ class Octets:
     def holding(self, wanted: Kind) -> np.ndarray:
         """Return which cells hold at least one byte of a kind."""
         return self._found(wanted[self._all()])
+
+    def nth(self, place: int, rows: np.ndarray) -> np.ndarray:
+        """Return the byte at a place of some cells, all of which are longer."""
+        found: np.ndarray = self._bytes[self._offsets[rows] + place]
+        return found
+
+    def without(self, unwanted: Kind) -> pa.Array:
+        """Return the column less all bytes of a kind, which must be ASCII."""
+        data = self._all()
+        kept = ~unwanted[data]
+        ends = np.concatenate(([0], np.cumsum(kept)))[self._offsets - self._offsets[0]]
+        offsets, texts = pa.py_buffer(ends.astype("<i4")), pa.py_buffer(data[kept])
+        bare = pa.StringArray.from_buffers(len(self.lengths), offsets, texts)
+        return pc.if_else(self._valid, bare, None)
 
     def joined(self) -> bytes:
         """Return the bytes of all cells one after another."""
