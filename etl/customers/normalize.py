@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl.customers import numbering, octets
-from etl.customers.cells import Cell, Finding, any_of, each, repeated, shown, then
+from etl.customers.cells import Cell, Finding, all_at_once, any_of, repeated, shown, then
 from etl.customers.octets import Octets
 
 # --- every text ---------------------------------------------------------------------------------
@@ -393,8 +393,12 @@ def phone(text: str, region: str) -> Cell:
 
     What is no valid number is left as it is: ``etl.customers.rules`` judges it.
     """
+    return then(_bare_phone(text), lambda bare: _phone(bare, region))
+
+
+def _bare_phone(text: str) -> Cell:
     cell = then(tidy(text, KEY), lambda bare: Cell(bare, _invisible(bare, blanks=True)))
-    return then(then(cell, _number), lambda bare: _phone(bare, region))
+    return then(cell, _number)
 
 
 class Phones(NamedTuple):
@@ -416,19 +420,30 @@ def phones(column: pa.Array, field: str, region: str, where: pa.Array) -> Phones
     texts = pc.binary_join_element_wise(column, written, " became ").filter(changed)
     problems = repeated(changed, field, _FORMATTED, texts)
     column = pc.if_else(plain, written, column)
-    form = partial(phone, region=region)
-    column, others = each(column, field, form, pc.and_(where, pc.invert(plain)))
+    form = partial(_decorated, region=region)
+    column, others = all_at_once(column, field, form, pc.and_(where, pc.invert(plain)))
     return Phones(column, [problems, others], plain)
 
 
-def _phone(text: str, region: str) -> Cell:
+def _decorated(texts: list[str], region: str) -> list[Cell]:
+    """Apply ``phone`` to texts that may be plainly written once they are tidied."""
+    cells = [_bare_phone(text) for text in texts]
+    written = numbering.international(pa.array([cell.text for cell in cells], pa.string()), region)
+    return [
+        then(cell, partial(_phone, region=region, known=number))
+        for cell, number in zip(cells, written.to_pylist(), strict=True)
+    ]
+
+
+def _phone(text: str, region: str, known: str | None = None) -> Cell:
+    """Write a tidied phone in E.164; ``known`` is that form where it was read already."""
     if len(text) > _LONGEST:
         return Cell(text)
     several = _numbers(text, region)
     if len(several) > 1:
         message = f"the cell holds {len(several)} phone numbers"
         return Cell(text, (Finding("reject", "MULTIPLE_VALUES", message, several[0]),))
-    read = _read(text, region)
+    read = _Phone(known, "") if known else _read(text, region)
     if read is None or read.number == text:
         return Cell(text)
     findings = [_FORMATTED._replace(message=f"{shown(text)} became {read.number}")]
