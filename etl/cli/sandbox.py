@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,7 +29,7 @@ _data = click.option(
 def sandbox() -> None:
     """The local Square: a stateful stand-in for the Customers API to rehearse against.
 
-    It has no custom attributes, cards, orders, payments or webhooks yet.
+    It has no custom attributes, cards, orders or payments yet.
     """
 
 
@@ -54,21 +55,37 @@ def sandbox() -> None:
 def serve(
     port: int, data: Path | None, token: str | None, lag: float, rate: float, country: str
 ) -> None:
-    """Answer on a port of this machine until SIGTERM or Ctrl-C."""
+    """Answer on a port of this machine until SIGTERM or Ctrl-C.
+
+    The address opens in a browser too: the directory, requests as they come, faults to switch on.
+    It asks for the token that is printed beside it.
+    """
     from etl.sandbox import Sandbox, SandboxFileError
+    from etl.sandbox.pages import Pages
     from etl.sandbox.server import LOOPBACK, run
 
     _check_country(country)
     try:
         box = Sandbox(data, country=country, lag=lag, rate=rate, token=token)
-    except (SandboxFileError, OSError) as error:
+    except SandboxFileError as error:
         raise StateError(str(error)) from error
+    except ValueError as error:
+        raise ConfigError(f"--{error}") from error
+    in_force = box.settings
+    for name, given in (("lag", lag), ("rate", rate)):
+        if in_force[name] != given:
+            click.echo(
+                f"square-etl: the settings in {data} say {name} {in_force[name]:g}, which wins "
+                f'over --{name}; POST /_sandbox/settings {{"{name}": null}} takes it back',
+                err=True,
+            )
 
     def announce(bound: int) -> None:
         click.echo(f"listening on http://{LOOPBACK}:{bound} token {box.token}")
 
     try:
-        run(box.respond, port, announce)
+        with box.delivering():
+            run(Pages(box).respond, port, announce)
     except OSError as error:
         raise ConfigError(f"cannot listen on port {port}: {error}; try --port 0") from error
     finally:
@@ -76,7 +93,7 @@ def serve(
 
 
 @sandbox.command()
-@click.option("--profiles", type=click.IntRange(1), default=1000, show_default=True)
+@click.option("--profiles", type=click.IntRange(1, 1_000_000), default=1000, show_default=True)
 @click.option(
     "--seed", "number", default=0, show_default=True, help="The same seed makes the same people."
 )
@@ -114,14 +131,19 @@ def reset(yes: bool, data: Path | None, state_dir: Path) -> None:
 def _opened(data: Path | None, state_dir: Path) -> Iterator[Sandbox]:
     from etl.sandbox import Sandbox, SandboxFileError
 
-    if data is None:
-        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = data or state_dir / _FILE
     try:
-        box = Sandbox(data or state_dir / _FILE)
-    except (SandboxFileError, OSError) as error:
+        if data is None:
+            state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        box = Sandbox(path)
+    except SandboxFileError as error:
         raise StateError(str(error)) from error
+    except OSError as error:
+        raise StateError(f"cannot make the folder {state_dir}: {error.strerror}") from error
     try:
         yield box
+    except (ValueError, sqlite3.OperationalError) as error:
+        raise StateError(f"{path}: {error}; nothing was changed") from error
     finally:
         box.close()
 

@@ -1,7 +1,7 @@
-"""A local Square: the Customers API, stateful, on SQLite, to rehearse against.
+"""A local Square: the Customers API and its neighbours, stateful, on SQLite, to rehearse against.
 
-**What it does not do**: custom attributes, cards, orders, payments, webhooks, segments but for who
-can be reached, OAuth but for the status of a token. Asked for one of these it says so; it never
+**What it does not do**: webhooks to other machines, taxes, discounts and refunds, payments in
+several steps, OAuth but for the status of a token. Asked for one of these it says so; it never
 pretends. What older Square-Versions do differently is one table in ``etl.sandbox.versions``; what
 Square leaves open and the sandbox had to decide is listed in ``etl.sandbox.assumptions``.
 
@@ -12,9 +12,12 @@ Square leaves open and the sandbox had to decide is listed in ``etl.sandbox.assu
 
 A duty per room: ``routes`` which path, ``apis`` what each endpoint does, ``rules`` what a thing
 must be, ``search`` which profiles are asked for, ``store`` state, ``reading`` how a JSON body is
-taken apart, ``keys`` idempotency, ``errors`` Square's words, ``faults`` what goes wrong on purpose,
-``edge``, ``tokens`` and ``versions`` what is checked first, ``control`` what Square has no call
-for, ``server`` and ``transport`` the two ways in.
+taken apart, ``keys`` idempotency, ``errors`` Square's words, ``faults`` what goes wrong on purpose
+(``spoiling`` to an answer, ``others`` to the profiles meanwhile), ``edge``, ``tokens`` and
+``versions`` what is checked first, ``settings`` what can be switched, ``control`` what Square has
+no call for, ``events`` what happened and ``deliveries`` how subscribers hear of it, ``traffic``
+what was answered lately, ``pages`` what a person sees of it in a browser, ``server`` and
+``transport`` the two ways in.
 """
 
 from etl.sandbox.application import Sandbox

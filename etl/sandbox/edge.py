@@ -7,30 +7,31 @@ from typing import Any
 
 import orjson
 
-from etl.sandbox.errors import Problem, Refusal, expected, rate_limited, too_large
+from etl.sandbox.errors import Problem, Refusal, expected, too_large
 
 
 class Pace:
-    """A token bucket per access token: it holds one second's worth, at least one call.
+    """A token bucket per access token: it holds one second's worth, at least one call."""
 
-    A rate of 0 lets everything pass.
-    """
-
-    def __init__(self, rate: float) -> None:
-        self._rate = rate
-        self._capacity = max(1.0, rate)
+    def __init__(self) -> None:
         self._levels: dict[bytes, tuple[float, int]] = {}
 
-    def spend(self, token: bytes, now: int) -> None:
-        """Take one call out of a token's bucket. Raises Refusal when it is empty."""
-        if self._rate <= 0:
-            return
-        level, since = self._levels.get(token, (self._capacity, now))
-        level = min(self._capacity, level + max(0, now - since) / 1000 * self._rate)
-        if level < 1:
+    def spend(self, token: bytes, now: int, rate: float) -> int:
+        """Take one call out of a token's bucket; return the seconds to wait if it is empty.
+
+        A rate of 0 lets everything pass.
+        """
+        if rate == 0:
+            return 0
+        capacity = max(1.0, rate)
+        level, since = self._levels.get(token, (capacity, now))
+        level = min(capacity, level + max(0, now - since) / 1000 * rate)
+        # Whoever waited as long as told finds a whole call, whatever was lost in rounding.
+        if level < 1 - 1e-9:
             self._levels[token] = (level, now)
-            raise rate_limited(math.ceil((1 - level) / self._rate))
+            return math.ceil((1 - level) / rate)
         self._levels[token] = (level - 1, now)
+        return 0
 
 
 def json_object(body: bytes, limit: int) -> dict[str, Any]:
@@ -42,6 +43,11 @@ def json_object(body: bytes, limit: int) -> dict[str, Any]:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise Refusal(Problem("BAD_REQUEST", _what_is_wrong(error))) from None
+    try:
+        # orjson reads 1,024 levels and writes 254; what is read may have to be kept, in some more.
+        orjson.dumps([[[[value]]]])
+    except orjson.JSONEncodeError:
+        raise Refusal(Problem("BAD_REQUEST", "The JSON body is nested too deeply.")) from None
     if not isinstance(value, dict):
         raise Refusal(expected("object", ""))
     return value

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 INVALID_REQUEST = "INVALID_REQUEST_ERROR"
 AUTHENTICATION = "AUTHENTICATION_ERROR"
 RATE_LIMIT = "RATE_LIMIT_ERROR"
+PAYMENT_METHOD = "PAYMENT_METHOD_ERROR"
 API = "API_ERROR"
 
 
@@ -87,7 +88,7 @@ def _gateway(code: str, detail: str, status: int = 401) -> Refusal:
     return Refusal(Problem(code, detail, category=AUTHENTICATION, status=status))
 
 
-def rate_limited(retry_after: int) -> Refusal:
+def rate_limited(retry_after: int | None) -> Refusal:
     """Too many calls (text quoted in a developer forum thread)."""
     return Refusal(
         Problem(
@@ -100,12 +101,25 @@ def rate_limited(retry_after: int) -> Refusal:
     )
 
 
+def paused(retry_after: int | None) -> Refusal:
+    """The whole application has to pause (text quoted in a developer forum thread)."""
+    return Refusal(
+        Problem(
+            "RATE_LIMITED",
+            "Application is rate limited, please try again in a few minutes",
+            category=RATE_LIMIT,
+            status=429,
+        ),
+        retry_after=retry_after,
+    )
+
+
 def unavailable(detail: str) -> Refusal:
     """The sandbox's file cannot be used right now: locked too long, or the disk is full."""
     return Refusal(Problem("SERVICE_UNAVAILABLE", detail, category=API, status=503))
 
 
-def unknown_path(detail: str = "Resource not found.") -> Refusal:
+def unknown_path(detail: str = "This sandbox serves nothing at this path.") -> Refusal:
     """No endpoint has this path."""
     return Refusal(Problem("NOT_FOUND", detail, status=404))
 
@@ -115,7 +129,7 @@ def wrong_method(method: str, allowed: Iterable[str]) -> Refusal:
     return Refusal(
         Problem(
             "METHOD_NOT_ALLOWED",
-            f"{method} is not allowed here; {', '.join(allowed)} is.",
+            f"{method} is not served here; {', '.join(allowed)} is.",
             status=405,
         )
     )
@@ -170,9 +184,68 @@ def nothing_to_update() -> Problem:
     return Problem("BAD_REQUEST", "At least one field must be set to update a customer.")
 
 
+def missing(field: str) -> Problem:
+    """A field that has to be there is not."""
+    return Problem("MISSING_REQUIRED_PARAMETER", f"{field} is required.", field)
+
+
+def definition_not_found(key: str) -> Problem:
+    """No such custom attribute definition, or none that the application may see."""
+    detail = f"Custom attribute definition with key `{key}` not found."
+    return Problem("NOT_FOUND", detail, status=404)
+
+
+def definition_taken(field: str, value: str) -> Problem:
+    """Another definition has this key or name (recorded answer)."""
+    return Problem(
+        "CONFLICT",
+        f"A custom attribute definition with the specified `{field}` already exists; "
+        f"{field}={value}",
+        field,
+        status=409,
+    )
+
+
+def no_definition() -> Problem:
+    """A value for a key that is not defined (recorded answer: neither 404 nor its code)."""
+    return Problem("BAD_REQUEST", "No matching definition found for value", "key")
+
+
+def attribute_not_found(customer_id: str, key: str) -> Problem:
+    """The customer has no value of this custom attribute."""
+    detail = f"Customer with ID `{customer_id}` has no custom attribute with key `{key}`."
+    return Problem("NOT_FOUND", detail, status=404)
+
+
+def not_yours(detail: str) -> Problem:
+    """What another application made may be seen, but not written."""
+    return Problem("FORBIDDEN", detail, category=AUTHENTICATION, status=403)
+
+
+def outdated(field: str) -> Problem:
+    """The version given is older than that of the definition or value."""
+    detail = "The custom attribute or its definition was changed by someone else."
+    return Problem("CONFLICT", detail, field, status=409)
+
+
+def ahead(field: str) -> Problem:
+    """The version given is beyond that of the definition or value."""
+    return Problem("BAD_REQUEST", f"{field} is beyond the current version.", field)
+
+
 def unknown_field(name: str) -> Problem:
     """A field the endpoint does not have."""
     return Problem("BAD_REQUEST", f"The field named '{name}' is not recognized.", name)
+
+
+def unserved(name: str) -> Problem:
+    """A field the endpoint has, and the sandbox has not."""
+    return Problem("BAD_REQUEST", f"This sandbox does not serve the field {name}.", name)
+
+
+def not_found(thing: str, thing_id: str) -> Problem:
+    """No such thing; worded like that of a customer."""
+    return Problem("NOT_FOUND", f"{thing} with ID `{thing_id}` not found.", status=404)
 
 
 def expected(kind: str, field: str) -> Problem:

@@ -1,45 +1,67 @@
-"""How can a network and a server fail, and when do they?
+"""What goes wrong on purpose, and when?
 
 A plan is a list of scripted faults, each bound to an endpoint and to its n-th call or to a share
 of its calls, drawn from a seed: the same plan and the same calls always fail alike. A plan lives in
-the process that was told it, not in the file.
+the process that was told it, not in the file. What a fault does to an answer is told by
+``spoiling``, what others do meanwhile by ``others``.
 """
 
 from __future__ import annotations
 
 import random
-import zlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
-import orjson
+from etl.sandbox.errors import Problem, Refusal, expected
+from etl.sandbox.reading import is_number, nearest
+from etl.sandbox.rules import customers as rules
+from etl.sandbox.settings import TEN_YEARS
+from etl.sandbox.versions import NEWEST
 
-from etl.sandbox.errors import API, RATE_LIMIT, Problem, Refusal, as_errors, expected
-from etl.sandbox.ids import customer_id
-from etl.sandbox.messages import Delivery, Response
-
-# Faults that can stand in for an answer; the others need one to spoil.
+# Faults that can stand in for an answer; the next need one to spoil.
 _WITHOUT_ANSWER = ("drop", "reset", "delay", "status", "garbage", "bomb")
 _SPOILING = ("truncate", "drip", "omit", "extra", "reorder")
-KINDS = (*_WITHOUT_ANSWER, *_SPOILING)
-_BEFORE_BY_DEFAULT = ("drop", "reset", "delay", "status")
-_MEMBERS = frozenset(
-    {"endpoint", "nth", "rate", "when", "do", "seconds", "status", "body", "retry_after", "count"}
-    | {"bytes"}
-)
+# What others do while a call is under way; the call itself goes on.
+ACTS = ("edit", "merge", "delete", "expire", "revoke", "pause")
+KINDS = (*_WITHOUT_ANSWER, *_SPOILING, *ACTS)
 
-_CODES = {
-    429: ("RATE_LIMITED", RATE_LIMIT),
-    500: ("INTERNAL_SERVER_ERROR", API),
-    502: ("BAD_GATEWAY", API),
-    503: ("SERVICE_UNAVAILABLE", API),
-    504: ("GATEWAY_TIMEOUT", API),
+_BEFORE_BY_DEFAULT = ("drop", "reset", "delay", "status", *ACTS)
+Extent = Literal["whole", "half", "undone", "nothing"]
+WHENS = ("before", "mid", "after", "body")
+_MID_BODY = ("drop", "reset", "delay", "truncate", "drip")
+# Members that only some kinds of fault have.
+_ONLY = {
+    "page": ("garbage",),
+    "compressed": ("bomb",),
+    "profiles": ("edit", "merge", "delete"),
+    "changes": ("edit",),
 }
-# What an edge in front of Square has been seen to send instead of JSON.
-_EDGE_PAGE = b"<html><body>upstream connect error or disconnect/reset before headers</body></html>"
+
+# What comes instead of the answer from an edge, an older API or a broken server: status (None: the
+# answer's own), content type, body (None: the first half of the answer's own).
+_HTML, _TEXT, _JSON = "text/html", "text/plain", "application/json"
+_UPSTREAM = b"upstream connect error or disconnect/reset before headers"
+_ERROR_PAGE = b"<html><head><title>%b</title></head><body><h1>%b</h1></body></html>"
+_V1_ERROR = b'{"errors":[{"category":"V1_ERROR","code":"TOO_MANY_REQUESTS"}]}'
+PAGES: dict[str, tuple[int | None, str, bytes | None]] = {
+    "upstream-html": (200, _HTML, b"<html><body>%b</body></html>" % _UPSTREAM),
+    "upstream": (503, _TEXT, _UPSTREAM + b". reset reason: connection failure"),
+    "unavailable": (503, _TEXT, b"Service Unavailable"),
+    "502": (502, _HTML, _ERROR_PAGE % ((b"502 Bad Gateway",) * 2)),
+    "503": (503, _HTML, _ERROR_PAGE % ((b"503 Service Temporarily Unavailable",) * 2)),
+    "1101": (500, _HTML, _ERROR_PAGE % ((b"Error 1101: Worker threw exception",) * 2)),
+    "v1-429": (429, _JSON, _V1_ERROR),
+    "cut-json": (None, _JSON, None),
+    "bad-json": (None, _JSON, b'{"customers": [{"id": }], "responses": {,}}'),
+    "not-utf-8": (None, _JSON, b'{"customers": [{"given_name": "\xff\xfe"}]}'),
+    "deep-json": (None, _JSON, b'{"customers":' + b"[" * 100_000 + b"]" * 100_000 + b"}"),
+    "empty": (None, _JSON, b""),
+}
 _BOMB_BYTES = 64 << 20
+LARGEST_BOMB = 1 << 30
+_PAUSE = 180  # "a few minutes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +69,10 @@ class Fault:
     """One scripted fault.
 
     ``when`` is about the commit: ``before`` nothing of the call is carried out (a ``delay`` only
-    postpones it), ``after`` all of it, ``mid`` the first half of a bulk call's entries (a single
-    call has no middle: it is carried out).
+    postpones it, an answer that is spoiled promises what is then undone), ``after`` all of it,
+    ``mid`` the first half of a bulk call's entries (a single call has no middle: it is carried
+    out). ``body`` is after it, in the middle of the answer's body. What others do comes before or
+    after the commit.
     """
 
     endpoint: str
@@ -57,11 +81,22 @@ class Fault:
     nth: frozenset[int] = frozenset()
     rate: float = 0.0
     seconds: float = 0.0
-    status: int = 503
+    status: int | None = None
     body: Any = None
     retry_after: float | None = None
     count: int = 1
     size: int = _BOMB_BYTES
+    compressed: bool = True
+    page: str = "upstream-html"
+    profiles: str | Sequence[str] = "first"
+    changes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def extent(self) -> Extent:
+        """How much of a call is carried out for good."""
+        if self.when != "before" or self.do == "delay":
+            return "half" if self.when == "mid" else "whole"
+        return "undone" if self.do in _SPOILING else "nothing"
 
 
 @dataclass(slots=True)
@@ -72,31 +107,45 @@ class Chosen:
     chance: random.Random
 
 
+# What meets one call: what others do at it, and the first other fault.
+Met = tuple[Sequence[Chosen], Chosen | None]
+NOTHING: Met = ((), None)
+
+
 @dataclass(slots=True)
 class Script:
-    """The plan in force and the calls counted since it was set."""
+    """The plan in force, as it was asked for, and the calls counted since it was set."""
 
     endpoints: Sequence[str]
     plan: Sequence[Fault] = ()
+    asked: Sequence[Mapping[str, Any]] = ()
     seed: int = 0
     calls: Counter[str] = field(default_factory=Counter)
 
-    def play(self, body: Mapping[str, Any]) -> None:
-        """Begin another plan. Raises Refusal naming the entry that cannot be played."""
+    def play(self, body: Mapping[str, Any], country: str) -> None:
+        """Begin another plan, of a merchant in ``country``.
+
+        Raises Refusal naming the entry that cannot be played.
+        """
+        unknown = [name for name in body if name not in ("plan", "seed")]
+        if unknown:
+            raise Refusal(Problem("BAD_REQUEST", "A plan has plan and seed.", unknown[0]))
         plan, seed = body.get("plan"), body.get("seed", 0)
         if not isinstance(plan, list):
             raise Refusal(expected("array", "plan"))
         if type(seed) is not int:
             raise Refusal(expected("integer", "seed"))
         self.plan = [
-            _read(entry, f"plan[{number}]", self.endpoints) for number, entry in enumerate(plan)
+            _read(entry, f"plan[{number}]", self.endpoints, country)
+            for number, entry in enumerate(plan)
         ]
-        self.seed, self.calls = seed, Counter()
+        self.asked, self.seed, self.calls = plan, seed, Counter()
 
-    def next(self, endpoint: str) -> Chosen | None:
-        """Count a call and return the first fault of the plan that meets it."""
+    def next(self, endpoint: str) -> Met:
+        """Count a call; return what others do at it, and the first other fault that meets it."""
         self.calls[endpoint] += 1
         self.calls["*"] += 1
+        acts, first = list[Chosen](), None
         for number, fault in enumerate(self.plan):
             if fault.endpoint not in (endpoint, "*"):
                 continue
@@ -104,120 +153,103 @@ class Script:
             # Drawn per call, not one after the other: which calls are hit does not depend on
             # the other faults of the plan.
             chance = random.Random(f"{self.seed}/{number}/{nth}")
-            if nth in fault.nth or chance.random() < fault.rate:
-                return Chosen(fault, chance)
-        return None
+            if nth not in fault.nth and chance.random() >= fault.rate:
+                continue
+            if fault.do in ACTS:
+                acts.append(Chosen(fault, chance))
+            elif first is None:
+                first = Chosen(fault, chance)
+        return acts, first
 
 
-def _read(entry: Any, where: str, endpoints: Sequence[str]) -> Fault:
+def _counts(value: object) -> bool:
+    values = value if isinstance(value, list) else [value]
+    return all(type(nth) is int and nth > 0 for nth in values)
+
+
+def _seconds(value: object) -> bool:
+    return is_number(value) and 0 <= value <= TEN_YEARS
+
+
+def _between(low: int, high: int) -> Callable[[object], bool]:
+    return lambda value: type(value) is int and low <= value <= high
+
+
+def _profiles(value: object) -> bool:
+    if isinstance(value, list):
+        return bool(value) and all(isinstance(customer_id, str) for customer_id in value)
+    return value in ("first", "every")
+
+
+_CHECKS: dict[str, tuple[Callable[[object], bool], str]] = {
+    "do": (lambda value: value in KINDS, f"do is one of {', '.join(KINDS)}"),
+    "when": (lambda value: value in WHENS, f"when is one of {', '.join(WHENS)}"),
+    "nth": (_counts, "nth counts from 1"),
+    "rate": (lambda value: is_number(value) and 0 <= value <= 1, "rate lies between 0 and 1"),
+    "seconds": (_seconds, f"seconds is a number from 0 to {TEN_YEARS}"),
+    "retry_after": (_seconds, f"retry_after is a number from 0 to {TEN_YEARS}"),
+    "status": (_between(200, 599), "status lies between 200 and 599"),
+    "count": (_between(0, 1000), "count is a whole number from 0 to 1000"),
+    "bytes": (_between(0, LARGEST_BOMB), f"bytes is a whole number from 0 to {LARGEST_BOMB}"),
+    "compressed": (lambda value: isinstance(value, bool), "compressed is true or false"),
+    "page": (lambda value: value in list(PAGES), f"page is one of {', '.join(PAGES)}"),
+    "profiles": (_profiles, "profiles is first, every or a list of ids"),
+    "changes": (lambda value: isinstance(value, dict) and bool(value), "changes name fields"),
+}
+MEMBERS = ("endpoint", "body", *_CHECKS)
+
+
+def _read(entry: Any, where: str, endpoints: Sequence[str], country: str) -> Fault:
     if not isinstance(entry, dict):
         raise Refusal(expected("object", where))
-    _allow(set(entry) <= _MEMBERS, where, f"known members are {', '.join(sorted(_MEMBERS))}")
-    endpoint, do = entry.get("endpoint", "*"), str(entry.get("do"))
-    _allow(
-        endpoint == "*" or endpoint in endpoints,
-        where,
-        f"endpoint is one of *, {', '.join(endpoints)}",
-    )
-    _allow(do in KINDS, where, f"do is one of {', '.join(KINDS)}")
-    when = entry.get("when", "before" if do in _BEFORE_BY_DEFAULT else "after")
-    _allow(when in ("before", "after", "mid"), where, "when is one of before, after, mid")
-    _allow(when != "before" or do in _WITHOUT_ANSWER, where, f"{do} needs an answer: not before")
+    for name in entry:
+        known = f"Known members are {', '.join(MEMBERS)}"
+        _allow(name in MEMBERS, where, f"no member {name!r}{nearest(name, MEMBERS)} {known}")
+    endpoint, do = entry.get("endpoint", "*"), entry.get("do", "")
+    near = nearest(str(endpoint), endpoints)
+    known = f"Known are *, {', '.join(endpoints)}"
+    _allow(endpoint in ("*", *endpoints), where, f"no endpoint {endpoint!r}{near} {known}")
+    for name, (fine, remedy) in _CHECKS.items():
+        _allow(fine(do) if name == "do" else name not in entry or fine(entry[name]), where, remedy)
+    for name, kinds in _ONLY.items():
+        _allow(name not in entry or do in kinds, where, f"only {', '.join(kinds)} has {name}")
     nth, rate = entry.get("nth", []), entry.get("rate", 0.0)
-    nth = nth if isinstance(nth, list) else [nth]
-    _allow(all(type(n) is int and n > 0 for n in nth), where, "nth counts from 1")
-    _allow(_is_number(rate) and 0 <= rate <= 1, where, "rate lies between 0 and 1")
+    when = entry.get("when", "before" if do in _BEFORE_BY_DEFAULT else "after")
     _allow(bool(nth) or rate > 0, where, "give nth or rate")
-    for name in ("seconds", "retry_after", "status", "count", "bytes"):
-        value = entry.get(name, 0)
-        _allow(_is_number(value) and value >= 0, where, f"{name} is a number from 0")
-    _allow(200 <= entry.get("status", 503) <= 599, where, "status lies between 200 and 599")
+    _allow(when != "body" or do in _MID_BODY, where, f"in the body only {', '.join(_MID_BODY)}")
+    _allow(when in ("before", "after") or do not in ACTS, where, f"{do} comes before or after")
+    if do == "edit":
+        _allow("changes" in entry, where, "an edit has changes")
+        _judge(entry["changes"], where, country)
+    several = entry.get("profiles", "first")
+    alone = isinstance(several, list) and len(set(several)) < 2
+    _allow(do != "merge" or not alone, where, "a merge takes two profiles at least")
     return Fault(
         endpoint=endpoint,
         do=do,
         when=when,
-        nth=frozenset(nth),
+        nth=frozenset(nth if isinstance(nth, list) else [nth]),
         rate=rate,
-        seconds=entry.get("seconds", 0.0),
-        status=entry.get("status", 503 if do == "status" else 200),
+        seconds=entry.get("seconds", _PAUSE if do == "pause" else 0.0),
+        status=entry.get("status"),
         body=entry.get("body"),
         retry_after=entry.get("retry_after"),
         count=entry.get("count", 1),
         size=entry.get("bytes", _BOMB_BYTES),
+        compressed=entry.get("compressed", True),
+        page=entry.get("page", "upstream-html"),
+        profiles=several,
+        changes=entry.get("changes", {}),
     )
+
+
+def _judge(changes: Mapping[str, Any], where: str, country: str) -> None:
+    judged = rules.judge_change(changes, country, NEWEST, clear_null=True, strict=True)
+    for problem in judged.problems:
+        _allow(False, where, f"changes: {problem.detail}")
+    _allow("version" not in changes, where, "others edit whatever the version is")
 
 
 def _allow(fine: bool, where: str, remedy: str) -> None:
     if not fine:
         raise Refusal(Problem("BAD_REQUEST", f"{where}: {remedy}", where))
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def spoil(chosen: Chosen, answer: Response) -> Response:
-    """Return what arrives of an answer (for a fault before the commit: of an empty one)."""
-    fault = chosen.fault
-    match fault.do:
-        case "drop" | "reset" | "truncate":
-            return replace(answer, delivery=Delivery(fault.do))
-        case "delay":
-            return replace(answer, delivery=Delivery(late=fault.seconds))
-        case "drip":
-            return replace(answer, delivery=Delivery("drip", drip=fault.seconds))
-        case "status":
-            return _other_status(fault, answer)
-        case "garbage":
-            return Response(fault.status, _EDGE_PAGE, {"content-type": "text/html"})
-        case "bomb":
-            return _bomb(fault, answer)
-        case _:
-            return _rearranged(chosen, answer)
-
-
-def _other_status(fault: Fault, answer: Response) -> Response:
-    headers = dict(answer.headers)
-    if fault.retry_after is not None:
-        headers["retry-after"] = f"{fault.retry_after:g}"
-    if isinstance(fault.body, str):
-        return Response(fault.status, fault.body.encode(), headers | {"content-type": "text/html"})
-    code, category = _CODES.get(fault.status, ("BAD_REQUEST", "INVALID_REQUEST_ERROR"))
-    body = fault.body or as_errors([Problem(code, "A scripted fault.", category=category)])
-    return Response(fault.status, orjson.dumps(body), headers)
-
-
-def _bomb(fault: Fault, answer: Response) -> Response:
-    # A small answer that unpacks to a large one: JSON all the way, with blanks at its end.
-    packer = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)
-    blanks = b" " * (1 << 20)
-    packed = [packer.compress(answer.body)]
-    packed += [packer.compress(blanks) for _ in range(int(fault.size) >> 20)]
-    packed.append(packer.flush())
-    headers = {**answer.headers, "content-encoding": "gzip"}
-    return Response(answer.status, b"".join(packed), headers)
-
-
-def _rearranged(chosen: Chosen, answer: Response) -> Response:
-    content = orjson.loads(answer.body)
-    for name in ("responses", "customers"):
-        if name in content:
-            content[name] = _spoiled_entries(chosen, content[name])
-    return replace(answer, body=orjson.dumps(content))
-
-
-def _spoiled_entries(chosen: Chosen, entries: Any) -> Any:
-    fault, chance = chosen.fault, chosen.chance
-    pairs: list[tuple[object, Any]] = list(
-        entries.items() if isinstance(entries, dict) else enumerate(entries)
-    )
-    if fault.do == "omit":
-        kept = chance.sample(range(len(pairs)), max(0, len(pairs) - fault.count))
-        pairs = [pairs[i] for i in sorted(kept)]
-    elif fault.do == "reorder":
-        chance.shuffle(pairs)
-    elif pairs:
-        # An answer nobody asked for: somebody's entry under another key, or once more in a list.
-        for _ in range(fault.count):
-            pairs.append((customer_id(chance), chance.choice(pairs)[1]))
-    return dict(pairs) if isinstance(entries, dict) else [value for _, value in pairs]

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Manner = Literal["whole", "drop", "reset", "truncate", "drip"]
+Manner = Literal["whole", "drop", "reset", "drip"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +27,15 @@ class Request:
 class Delivery:
     """How an answer travels.
 
-    ``drop`` closes the connection instead of answering, ``reset`` breaks it, ``truncate`` closes
-    it half-way through the body, ``drip`` spreads the body over ``drip`` seconds. ``late`` is the
-    time the answer is held back before its first byte.
+    ``drop`` closes the connection instead of answering, ``reset`` breaks it, ``drip`` spreads the
+    body over ``drip`` seconds. ``late`` is the time the answer is held back before its first byte.
+    ``halfway`` lets these happen in the middle of the body.
     """
 
     manner: Manner = "whole"
     late: float = 0.0
     drip: float = 0.0
+    halfway: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import uvicorn
-from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -81,16 +78,17 @@ def _server(
         raise
     door = _Door(respond)
     config = uvicorn.Config(
-        Starlette(
-            routes=[Route("/{path:path}", door)],
-            middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=_OWN_NAMES)],
-        ),
+        # No router: Starlette's patterns for paths do not match those with a line break.
+        TrustedHostMiddleware(door, allowed_hosts=_OWN_NAMES),
         http=_Connection,
+        ws="none",
         log_config=None,
         log_level="critical",
         access_log=False,
         lifespan="off",
         server_header=False,
+        # Longer than clients keep a connection that idles: else one is closed as a call begins.
+        timeout_keep_alive=75,
         timeout_graceful_shutdown=_GRACE,
     )
     server = _Server(config, lambda: ready(listener.getsockname()[1]), door.stopping.set)
@@ -141,9 +139,13 @@ class _Door:
             await _body(receive),
         )
         answer = await run_in_threadpool(self._respond, request, self.stopping.wait)
+        connection = scope["state"]["connection"]
+        if answer.delivery.halfway:
+            await _start(answer, send)
+            await send(_part(answer.body[: len(answer.body) // 2]))
         if answer.delivery.late:
             await run_in_threadpool(self.stopping.wait, answer.delivery.late)
-        await _deliver(answer, scope["state"]["connection"], receive, send)
+        await _deliver(answer, connection, receive, send)
 
 
 async def _body(receive: Receive) -> bytes:
@@ -169,10 +171,6 @@ async def _deliver(
             raw = connection.get_extra_info("socket")
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             await _close(connection.abort, receive)
-        case "truncate":
-            await _start(answer, send)
-            await send(_part(answer.body[: len(answer.body) // 2]))
-            await _close(connection.close, receive)
         case "drip":
             await _start(answer, send)
             step = max(1, len(answer.body) // _DRIPS)
@@ -180,6 +178,9 @@ async def _deliver(
                 await send(_part(answer.body[start : start + step]))
                 await asyncio.sleep(answer.delivery.drip / _DRIPS)
             await send({"type": "http.response.body"})
+        case _ if answer.delivery.halfway:
+            rest = answer.body[len(answer.body) // 2 :]
+            await send({"type": "http.response.body", "body": rest})
         case _:
             await _start(answer, send)
             await send({"type": "http.response.body", "body": answer.body})

@@ -15,7 +15,15 @@ from etl.sandbox.store import Store
 from etl.sandbox.store.tokens import TokenRow
 
 # What the sandbox's own token may do.
-ALL_SCOPES = frozenset({"CUSTOMERS_READ", "CUSTOMERS_WRITE", "MERCHANT_PROFILE_READ"})
+ALL_SCOPES = frozenset(
+    {
+        *("CUSTOMERS_READ", "CUSTOMERS_WRITE", "MERCHANT_PROFILE_READ"),
+        *("PAYMENTS_READ", "PAYMENTS_WRITE", "GIFTCARDS_READ", "GIFTCARDS_WRITE"),
+        *("ORDERS_READ", "ORDERS_WRITE"),
+        # No seller can grant this one: the calls are for the application's own token.
+        "DEVELOPER_APPLICATION_WEBHOOKS",
+    }
+)
 
 
 def issue(chance: random.Random) -> str:
@@ -33,25 +41,37 @@ def digest(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-def authenticate(store: Store, authorization: str | None, now: int) -> tuple[bytes, TokenRow]:
-    """Return the digest and the rights of the token in an ``Authorization`` header.
-
-    Raises Refusal if it is missing, malformed, unknown, revoked or expired.
-    """
+def shown(authorization: str | None) -> str:
+    """Return the token in an ``Authorization`` header. Raises Refusal if there is none."""
     if authorization is None:
         raise errors.unauthorized()
     kind, _, token = authorization.partition(" ")
     if kind.lower() != "bearer" or not token.strip() or " " in token.strip():
         raise errors.malformed_authorization()
-    found = digest(token.strip())
+    return token.strip()
+
+
+def authenticate(store: Store, authorization: str | None) -> tuple[bytes, TokenRow]:
+    """Return the digest and the rights of the token in an ``Authorization`` header.
+
+    Raises Refusal if it is missing, malformed or unknown.
+    """
+    found = digest(shown(authorization))
     row = store.tokens.find(found)
     if row is None:
         raise errors.unauthorized()
+    return found, row
+
+
+def check_end(row: TokenRow, now: int, *, plainly: bool) -> None:
+    """Raise Refusal if a token was revoked or has expired; ``plainly``: as for an unknown one."""
+    ended = row.revoked or (row.expires is not None and now >= row.expires)
+    if ended and plainly:
+        raise errors.unauthorized()
     if row.revoked:
         raise errors.token_revoked()
-    if row.expires is not None and now >= row.expires:
+    if ended:
         raise errors.token_expired()
-    return found, row
 
 
 def require(row: TokenRow, scopes: Iterable[str]) -> None:

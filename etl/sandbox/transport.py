@@ -32,18 +32,22 @@ class SandboxTransport(httpx.BaseTransport):
                 request.read(),
             )
         )
-        delivery = answer.delivery
-        if delivery.manner == "drop":
-            raise httpx.RemoteProtocolError(
-                "Server disconnected without sending a response.", request=request
-            )
-        if delivery.manner == "reset":
-            raise httpx.ReadError("Connection reset by peer", request=request)
-        patience = request.extensions.get("timeout", {}).get("read")
-        if patience is not None and delivery.late > patience:
-            raise httpx.ReadTimeout("The read operation timed out", request=request)
+        if not answer.delivery.halfway:
+            _break(answer, request, "Server disconnected without sending a response.")
         headers = {**answer.headers, "content-length": str(len(answer.body))}
         return httpx.Response(answer.status, headers=headers, stream=_Body(answer, request))
+
+
+def _break(answer: Response, request: httpx.Request, dropped: str) -> None:
+    """Raise what a connection does that breaks here, or stays silent for too long."""
+    delivery = answer.delivery
+    if delivery.manner == "drop":
+        raise httpx.RemoteProtocolError(dropped, request=request)
+    if delivery.manner == "reset":
+        raise httpx.ReadError("Connection reset by peer", request=request)
+    patience = request.extensions.get("timeout", {}).get("read")
+    if patience is not None and delivery.late > patience:
+        raise httpx.ReadTimeout("The read operation timed out", request=request)
 
 
 class _Body(httpx.SyncByteStream):
@@ -52,19 +56,19 @@ class _Body(httpx.SyncByteStream):
         self._request = request
 
     def __iter__(self) -> Iterator[bytes]:
-        body = self._answer.body
-        match self._answer.delivery.manner:
-            case "truncate":
-                half = len(body) // 2
-                yield body[:half]
-                raise httpx.RemoteProtocolError(
-                    "peer closed connection without sending complete message body "
-                    f"(received {half} bytes, expected {len(body)})",
-                    request=self._request,
-                )
-            case "drip":
-                step = max(1, len(body) // _DRIPS)
-                for start in range(0, len(body), step):
-                    yield body[start : start + step]
-            case _:
-                yield body
+        body, delivery = self._answer.body, self._answer.delivery
+        if delivery.halfway:
+            half = len(body) // 2
+            yield body[:half]
+            dropped = (
+                "peer closed connection without sending complete message body "
+                f"(received {half} bytes, expected {len(body)})"
+            )
+            _break(self._answer, self._request, dropped)
+            yield body[half:]
+        elif delivery.manner == "drip":
+            step = max(1, len(body) // _DRIPS)
+            for start in range(0, len(body), step):
+                yield body[start : start + step]
+        else:
+            yield body

@@ -54,6 +54,11 @@ CODES_OF_THEIR_OWN = Change(
 GROUP_KEYS = Change(
     "2022-03-16", "a repeated key answers the group it made", "a repeated key makes a new group"
 )
+CUSTOM_ATTRIBUTES = Change(
+    "2022-05-12",
+    "custom attributes of customers, and a filter by them",
+    "their endpoints are no paths: 404; the filter is an unknown field",
+)
 NULL_CLEARS = Change(
     "2022-09-21", "null clears with X-Clear-Null: true", "null has no effect; empty texts clear"
 )
@@ -77,10 +82,18 @@ ADDRESSES_SPARSE = Change(
     "an update changes the address parts it names, {} none",
     "an update replaces the whole address, {} clears it",
 )
+TESTS_ANSWER_FLAT = Change(
+    "2026-01-22",
+    "a subscription's test answers its result at the root as well, with the URL and the filter",
+    "only as subscription_test_result, whose payload is a text",
+)
+CARDS_RETIRED = Change(
+    "2024-12-18", "profiles do not tell their cards", "profiles have cards, those on file"
+)
 CHANGES = (
     *(EMPTY_UPDATES_REFUSED, TAX_IDS_REFUSED, UNKNOWN_FIELDS_REFUSED, CODES_OF_THEIR_OWN),
-    *(GROUP_KEYS, NULL_CLEARS, PHONES_VALIDATED, BIRTHDAYS_ARE_DAYS, LENGTHS_LIMITED),
-    ADDRESSES_SPARSE,
+    *(GROUP_KEYS, CUSTOM_ATTRIBUTES, NULL_CLEARS, PHONES_VALIDATED, BIRTHDAYS_ARE_DAYS),
+    *(LENGTHS_LIMITED, ADDRESSES_SPARSE, CARDS_RETIRED, TESTS_ANSWER_FLAT),
 )
 
 _BIRTHDAY = re.compile(rb'"birthday":"(\d{4}-\d\d-\d\d)"')
@@ -88,14 +101,14 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _log = logging.getLogger(__name__)
 
 
-def served(asked: str | None) -> str:
+def served(asked: str | None, default: str) -> str:
     """Return the version a request is answered with.
 
-    Without a header that is the newest; a date beyond the newest we know is served as the newest.
+    Without a header that is the default; a date beyond the newest we know is served as the newest.
     Raises Refusal for a date Square never published and for what is no date.
     """
     if asked is None or asked in PUBLISHED:
-        return asked or NEWEST
+        return asked or default
     if not _DATE.fullmatch(asked):
         raise Refusal(
             Problem(

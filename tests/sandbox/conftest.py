@@ -13,7 +13,9 @@ import pytest
 from square import Square as Sdk
 
 from etl.sandbox import Request, Response, Sandbox
+from etl.sandbox.pages import Pages
 from etl.sandbox.server import serving
+from tests.sandbox.receivers import Receiver, receiving
 
 # 2025-09-01T08:15:30.412Z
 START = 1_756_714_530.412
@@ -74,10 +76,10 @@ Opened = Callable[..., Square]
 
 
 @dataclass
-class _Stage:
+class Stage:
     """Which sandbox the one server of the test session stands for at the moment."""
 
-    sandbox: Sandbox | None = None
+    sandbox: Sandbox | Pages | None = None
     address: str = ""
     opened: list[Square] = field(default_factory=list)
 
@@ -88,16 +90,16 @@ class _Stage:
 
 
 @pytest.fixture(scope="session")
-def stage() -> Iterator[_Stage]:
+def stage() -> Iterator[Stage]:
     """Serve on a port; starting and stopping a server for every test would take minutes."""
-    stage = _Stage()
+    stage = Stage()
     with serving(stage.respond) as address:
         stage.address = address
         yield stage
 
 
 @pytest.fixture(params=["in process", "on a socket"])
-def opened(request: pytest.FixtureRequest, stage: _Stage) -> Iterator[Opened]:
+def opened(request: pytest.FixtureRequest, stage: Stage) -> Iterator[Opened]:
     """Open sandboxes with settings of the test's choice; the last one opened is the one served."""
     squares: list[Square] = []
 
@@ -130,10 +132,17 @@ def square(opened: Opened) -> Square:
 
 
 @pytest.fixture
-def sdk(stage: _Stage) -> Iterator[Sdk]:
+def sdk(stage: Stage) -> Iterator[Sdk]:
     """The official SDK, unmodified, over a socket to a fresh sandbox of a US merchant."""
     sandbox = Sandbox(chance=random.Random(1))
     stage.sandbox = sandbox
     with httpx.Client(trust_env=False, timeout=5, verify=False) as client:
         yield Sdk(token=sandbox.token, base_url=stage.address, httpx_client=client)
     sandbox.close()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A receiver of webhooks on the loopback."""
+    with receiving() as receiver:
+        yield receiver

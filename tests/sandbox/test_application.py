@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import sqlite3
 import stat
 import subprocess
@@ -55,6 +56,18 @@ def test_a_token_of_ones_own_choice(opened: Opened) -> None:
 
     assert square.sandbox.token == "rehearsal"
     assert square.ok("GET", "/v2/customers") == {}
+
+
+def test_tokens_are_random() -> None:
+    """Every sandbox in memory, and every token it issues, has one that nobody can guess."""
+    tokens = set()
+    for _ in range(5):
+        sandbox = Sandbox()
+        tokens |= {sandbox.token, sandbox.control("tokens", {"scopes": []})["token"]}
+        sandbox.close()
+
+    assert len(tokens) == 10
+    assert all(re.fullmatch(r"sandbox-[0-9a-f]{40}", token) for token in tokens)
 
 
 def test_no_token_is_in_the_file(tmp_path: Path) -> None:

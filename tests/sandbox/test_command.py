@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,7 +28,7 @@ def test_seed_fills_the_local_target(tmp_path: Path) -> None:
 
     assert (result.exit_code, result.output) == (0, "added 30 profiles\n")
     box = Sandbox(state / "sandbox.sqlite")
-    assert len(box.log()) == 30
+    assert sum(entry["action"] == "create" for entry in box.log()) == 30
     box.close()
     assert stat.S_IMODE(state.stat().st_mode) == 0o700
 
@@ -92,6 +95,98 @@ def test_countries_are_checked(country: str) -> None:
     result = run("serve", "--country", country)
     assert result.exit_code == 2
     assert f"{country!r} is not a country" in result.output
+
+
+def test_serve_says_that_it_opens_in_a_browser() -> None:
+    """The one line it prints does not; its help does."""
+    assert "opens in a browser" in run("serve", "--help").output
+
+
+@pytest.mark.parametrize(
+    ("options", "remedy"),
+    [
+        (["--rate", "nan"], "--rate must be requests a second"),
+        (["--lag", "inf"], "--lag must be seconds, from 0 to"),
+        (["--lag", "-1"], "-1.0 is not in the range x>=0"),
+        (["--rate", "fast"], "'fast' is not a valid float"),
+    ],
+)
+def test_impossible_settings_are_usage(options: list[str], remedy: str) -> None:
+    """What cannot be served is refused before anything is opened, with the remedy."""
+    result = run("serve", *options)
+
+    assert result.exit_code == 2
+    assert remedy in result.output
+
+
+@pytest.mark.parametrize("arguments", [("seed",), ("serve",)])
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    """A file cannot be made in a folder that does not exist; none is made for it."""
+    path = tmp_path / "missing" / "x.sqlite"
+
+    result = run(*arguments, "--data", str(path))
+
+    assert result.exit_code == 2
+    assert f"cannot make the sandbox's file {path}: No such file or directory" in result.output
+    assert not path.parent.exists()
+
+
+def test_a_state_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    """A file stands where the folder should be."""
+    (tmp_path / "file").write_text("x")
+
+    result = run("seed", "--state-dir", str(tmp_path / "file" / "state"))
+
+    assert result.exit_code == 2
+    assert f"cannot make the folder {tmp_path / 'file' / 'state'}" in result.output
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    """A read-only file or folder is refused with the remedy."""
+    data, new = tmp_path / "x.sqlite", tmp_path / "new.sqlite"
+    run("seed", "--profiles", "1", "--data", str(data))
+    data.chmod(0o400)
+    tmp_path.chmod(0o500)
+
+    results = [run("seed", "--data", str(path)) for path in (data, new)]
+
+    tmp_path.chmod(0o700)
+    assert [result.exit_code for result in results] == [2, 2]
+    assert "the file and its folder must be readable and writable" in results[0].output
+    assert f"{new}: Permission denied" in results[1].output
+
+
+ON_A_SMALL_DISK = """
+import resource, sys
+from etl.cli.sandbox import sandbox
+resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))
+sandbox(sys.argv[1:])
+"""
+
+
+def test_a_full_disk_undoes_a_seed(tmp_path: Path) -> None:
+    """Without room nothing of a seed is kept, and the message says so."""
+    path = str(tmp_path / "x.sqlite")
+    few = ["seed", "--profiles", "5", "--data", path]
+    many = ["seed", "--profiles", "5000", "--data", path]
+
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", ON_A_SMALL_DISK, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        for arguments in (few, many)
+    ]
+
+    assert [run.returncode for run in runs] == [0, 2]
+    assert f"square-etl: {path}: The sandbox's file: " in runs[1].stderr
+    assert runs[1].stderr.endswith("; nothing was changed\n")
+    box = Sandbox(Path(path))
+    assert [entry["action"] for entry in box.log()].count("create") == 5
+    box.close()
 
 
 def test_every_command_has_help() -> None:

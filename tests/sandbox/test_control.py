@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import phonenumbers
 import pytest
 
-from tests.sandbox.conftest import Opened, Square
+from tests.sandbox.conftest import Square
 
 
 def merged(square: Square) -> tuple[list[str], Any]:
@@ -155,34 +154,6 @@ def everyone(square: Square) -> list[Any]:
             return customers
 
 
-def test_a_seed_fills_the_directory(opened: Opened) -> None:
-    """Seeded profiles are valid, of several countries, with duplicates; seen at once by search."""
-    square = opened(lag=30)
-
-    filled = square.ok("POST", "/_sandbox/seed", {"profiles": 600, "seed": 7})
-
-    customers = everyone(square)
-    assert filled["profiles"] == 600 == len(customers) + len(filled["instant_profiles"])
-    countries = {c["address"]["country"] for c in customers if "address" in c}
-    assert {"US", "GB", "FR"} <= countries
-    emails = [c["email_address"] for c in customers if "email_address" in c]
-    assert len(set(emails)) < len(emails)
-    for customer in customers:
-        if phone := customer.get("phone_number"):
-            assert phonenumbers.is_valid_number(phonenumbers.parse(phone, "US")), phone
-
-
-def test_a_seed_always_makes_the_same_people(opened: Opened) -> None:
-    """The same number and seed give the same directory; a second time adds nothing."""
-    one, two = opened(), opened()
-    for square in (one, two):
-        square.sandbox.control("seed", {"profiles": 50, "seed": 3})
-
-    assert one.sandbox.control("seed", {"profiles": 60, "seed": 3})["already_there"] == 50
-    first = [entry["customer_id"] for entry in two.sandbox.log()]
-    assert [entry["customer_id"] for entry in one.sandbox.log()][:50] == first
-
-
 def test_profiles_without_public_data_are_reached_by_id_only(square: Square) -> None:
     """Instant profiles are not listed, found or counted, yet live by id (overview)."""
     hidden = square.ok("POST", "/_sandbox/seed", {"profiles": 300})["instant_profiles"]
@@ -199,3 +170,78 @@ def test_profiles_without_public_data_are_reached_by_id_only(square: Square) -> 
     square.ok("PUT", path, {"given_name": "Now Public"})
     assert square.found(filter={"reference_id": {"exact": "r"}}) == ["Now Public"]
     assert square.ok("DELETE", path) == {}
+
+
+def test_the_clock_stays_among_the_dates_there_are(square: Square) -> None:
+    """It can be moved by centuries, not beyond the last date that can be written down."""
+    advance = {"advance": 10 * 366 * 86_400}
+    statuses = [square.send("POST", "/_sandbox/clock", json=advance).status_code for _ in range(60)]
+
+    assert statuses == [200] * 50 + [400] * 10
+    assert square.create(given_name="A")["created_at"] > "2500"
+
+
+def test_a_long_log_is_read_in_parts(square: Square) -> None:
+    """``after`` goes on beyond a ``seq``, ``limit`` bounds the answer; without them it is whole."""
+    for i in range(7):
+        square.create(given_name=f"G{i}")
+    whole = square.ok("GET", "/_sandbox/log")["log"]
+
+    def part(**query: int) -> Any:
+        return square.ok("GET", "/_sandbox/log", params=query)["log"]
+
+    assert part(limit=3) == whole[:3]
+    assert part(after=whole[2]["seq"], limit=3) == whole[3:6]
+    assert part(after=whole[5]["seq"]) == whole[6:]
+    assert part(after=whole[6]["seq"]) == []
+    assert part(after=0, limit=100) == whole == square.sandbox.log()
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("after=x", "EXPECTED_INTEGER"),
+        ("after=-1", "VALUE_TOO_LOW"),
+        ("limit=0", "VALUE_TOO_LOW"),
+        ("limit=1.5", "EXPECTED_INTEGER"),
+        ("limit=99999999999999999999", "EXPECTED_INTEGER"),
+    ],
+)
+def test_parts_of_the_log_are_whole_numbers(square: Square, query: str, code: str) -> None:
+    """What is no place in the log is refused."""
+    name = query.partition("=")[0]
+
+    assert square.refused("GET", f"/_sandbox/log?{query}") == (400, [(code, name)])
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("tokens", {"scopes": [], "expires": 60}),
+        ("merge", {"from": [], "to": "X"}),
+        ("clock", {"advance": 1, "back": 1}),
+        ("seed", {"profiles": 1, "sede": 1}),
+    ],
+)
+def test_misspelt_members_are_refused(square: Square, path: str, body: dict[str, Any]) -> None:
+    """A control call does all that was asked, or nothing."""
+    unknown = list(body)[1]
+
+    assert square.refused("POST", f"/_sandbox/{path}", body) == (400, [("BAD_REQUEST", unknown)])
+
+
+def test_a_seed_has_an_end(square: Square) -> None:
+    """Nobody waits for a thousand million profiles."""
+    assert square.refused("POST", "/_sandbox/seed", {"profiles": 10**9}) == (
+        400,
+        [("VALUE_TOO_HIGH", "profiles")],
+    )
+
+
+@pytest.mark.parametrize("scope", ["", "CUSTOMERS_READ CUSTOMERS_WRITE", "customers_read", "É"])
+def test_scopes_are_names(square: Square, scope: str) -> None:
+    """A text that is no name of a scope would be a token for something else than meant."""
+    assert square.refused("POST", "/_sandbox/tokens", {"scopes": [scope]}) == (
+        400,
+        [("INVALID_VALUE", "scopes")],
+    )

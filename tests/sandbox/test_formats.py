@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import doctest
 import random
+import re
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -26,6 +28,37 @@ def test_customer_ids(seed: int) -> None:
 def test_merchant_ids() -> None:
     """13 characters of the same alphabet (dossier, platform)."""
     assert len(ids.merchant_id(random.Random(1))) == 13
+
+
+@pytest.mark.parametrize(
+    ("draw", "like"),
+    [
+        (ids.card_id, r"ccof:[A-Za-z0-9]{16}4GB"),
+        (ids.gift_card_id, r"gftc:[0-9a-f]{32}"),
+        (ids.gift_card_activity_id, r"gcact_[0-9a-f]{32}"),
+        (ids.order_id, r"[A-Za-z0-9]{27}ZY"),
+        (ids.line_item_uid, r"[A-Za-z0-9]{22}"),
+    ],
+)
+def test_other_ids(draw: Callable[[random.Random], str], like: str) -> None:
+    """As long as those in the API reference's examples and recorded answers."""
+    assert re.fullmatch(like, draw(random.Random(1)))
+
+
+@given(seed=st.integers(0, 2**32))
+@settings(derandomize=True, deadline=None)
+def test_gift_card_numbers(seed: int) -> None:
+    """16 digits, whose last one checks the others as in the API reference's examples (Luhn)."""
+
+    def adds_up(number: str) -> bool:
+        doubled = (sum(map(int, str(int(digit) * 2))) for digit in number[-2::-2])
+        return (sum(map(int, number[::-2])) + sum(doubled)) % 10 == 0
+
+    number = ids.gift_card_number(random.Random(seed))
+
+    assert adds_up("7783320001001635")
+    assert not adds_up("7783320001001636")
+    assert (len(number), number[:4], adds_up(number)) == (16, "7783", True)
 
 
 @pytest.mark.parametrize(

@@ -148,6 +148,18 @@ def test_a_key_outlives_its_profile(square: Square) -> None:
     ) == (400, [("IDEMPOTENCY_KEY_REUSED", "idempotency_key")])
 
 
+def test_a_key_of_a_bulk_entry_outlives_its_profile(square: Square) -> None:
+    """In bulk the entry alone is refused, the others are carried out (forum thread 8276)."""
+    body = {"customers": {"k-1": {"given_name": "Ava"}, "k-2": {"given_name": "Eva"}}}
+    first = square.ok("POST", "/v2/customers/bulk-create", body)["responses"]
+    square.ok("DELETE", f"/v2/customers/{first['k-1']['customer']['id']}")
+
+    again = square.ok("POST", "/v2/customers/bulk-create", body)["responses"]
+
+    assert again["k-1"]["errors"][0]["code"] == "IDEMPOTENCY_KEY_REUSED"
+    assert again["k-2"] == first["k-2"]
+
+
 def test_create_and_bulk_create_share_keys(square: Square) -> None:
     """A key used by create means the same profile in bulk-create (assumption)."""
     customer = square.create(idempotency_key="k-1", given_name="Ava")

@@ -125,21 +125,118 @@ def test_a_server_beside_a_sandbox_in_process(tmp_path: Path) -> None:
         sandbox.control("seed", {"profiles": 10})
         sandbox.close()
 
-        assert len(client.get("/_sandbox/log").json()["log"]) == 11
+        log = client.get("/_sandbox/log").json()["log"]
+        assert sum(entry["action"] == "create" for entry in log) == 11
 
 
-def test_strangers_are_not_answered(served: Served) -> None:
-    """A foreign Host header, as a web page would cause it, is refused."""
-    with served.client() as client:
-        answer = client.get("/v2/customers", headers={"Host": "rebound.example.com"})
-
-    assert answer.status_code == 400
-    assert "customers" not in answer.text
+def test_the_address_opens_in_a_browser(served: Served) -> None:
+    """It leads to a form that takes the token; under a foreign name nothing is told."""
+    with httpx.Client(base_url=served.address, trust_env=False, follow_redirects=True) as browser:
+        form = browser.get("/")
+        assert (form.status_code, form.headers["content-type"]) == (200, "text/html; charset=utf-8")
+        page = browser.post("/_sandbox/pages/log-in", data={"token": served.token})
+        assert "<h1>Directory</h1>" in page.text
+        foreign = browser.get("/", headers={"Host": "rebound.example.com"})
+        assert (foreign.status_code, "Directory" in foreign.text) == (400, False)
 
 
 def test_it_listens_on_the_loopback_only(served: Served) -> None:
-    """The address is 127.0.0.1 and no other."""
+    """The address is 127.0.0.1 and no other, not even another one of this machine."""
     assert served.address.startswith("http://127.0.0.1:")
+    port = int(served.address.rpartition(":")[2])
+
+    socket.create_connection(("127.0.0.1", port), 5).close()
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(("127.0.0.2", port), 5)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.0.0.1:80", "LOCALHOST:9"])
+def test_its_own_names_are_answered(served: Served, host: str) -> None:
+    """The machine's names for itself are fine, with any port."""
+    with served.client() as client:
+        assert client.get("/v2/merchants/me", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["rebound.example.com", "127.0.0.1.example.com", "0.0.0.0", "", "[::1]", "localhost."]
+)
+def test_other_names_are_not_answered(served: Served, host: str) -> None:
+    """Whatever a web page's own domain resolves to, its name is not one of these."""
+    with served.client() as client:
+        assert client.get("/v2/merchants/me", headers={"Host": host}).status_code == 400
+
+
+def test_a_web_page_of_somebody_else_gets_nowhere(served: Served) -> None:
+    """A form or script of another origin has no token, and is not invited to send one."""
+    origin = {"Origin": "https://shop.example.com"}
+    with httpx.Client(base_url=served.address, trust_env=False, timeout=10) as client:
+        form = client.post(
+            "/v2/customers",
+            content='{"given_name": "A"}',
+            headers=origin | {"Content-Type": "text/plain"},
+        )
+        asked = client.options(
+            "/v2/customers",
+            headers=origin
+            | {
+                "Access-Control-Request-Method": "POST",
+                "Access-Control-Request-Headers": "authorization",
+            },
+        )
+
+    assert (form.status_code, asked.status_code) == (401, 405)
+    for answer in (form, asked):
+        assert not [name for name in answer.headers if name.startswith("access-control-")]
+
+
+def test_large_bodies_of_strangers_are_not_kept(served: Served) -> None:
+    """Nothing is held of a body beyond the cap, whoever sends it; the server goes on."""
+    block = b"x" * (1 << 20)
+    with httpx.Client(base_url=served.address, trust_env=False, timeout=30) as client:
+        answer = client.post("/v2/customers", content=(block for _ in range(64)))
+        assert answer.status_code == 401
+    with served.client() as client:
+        assert client.post("/v2/customers", content=block + b"x").status_code == 413
+        assert client.get("/v2/merchants/me").status_code == 200
+
+
+def test_what_the_file_says_wins_and_is_told(tmp_path: Path) -> None:
+    """Settings kept in the file hold over options; serve says so, beside its one line."""
+    path = tmp_path / "sandbox.sqlite"
+    sandbox = Sandbox(path)
+    sandbox.control("settings", {"lag": 5})
+    sandbox.close()
+
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, "serve", "--data", str(path), "--lag", "2"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline().startswith("listening on ")
+        process.terminate()
+        told = process.stderr.read()
+
+    assert told == (
+        f"square-etl: the settings in {path} say lag 5, which wins over --lag; "
+        'POST /_sandbox/settings {"lag": null} takes it back\n'
+    )
+
+
+def test_two_servers_on_one_file(tmp_path: Path) -> None:
+    """They have one token, one directory and one log; either may be stopped."""
+    path = str(tmp_path / "sandbox.sqlite")
+    with serve("--data", path) as one, serve("--data", path) as two:
+        assert one.token == two.token
+        with one.client() as first, two.client() as second:
+            made = first.post("/v2/customers", json={"given_name": "A"}).json()["customer"]
+            assert second.get(f"/v2/customers/{made['id']}").json()["customer"] == made
+            os.kill(one.process.pid, signal.SIGKILL)
+            one.process.wait(10)
+            assert second.post("/v2/customers", json={"given_name": "B"}).status_code == 200
+            assert len(second.get("/_sandbox/log").json()["log"]) == 2
 
 
 def test_a_taken_port_is_an_error() -> None:

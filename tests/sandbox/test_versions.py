@@ -110,13 +110,6 @@ def test_unknown_fields_of_a_search_were_ignored(square: Square) -> None:
     ]
 
 
-def test_filters_not_served_are_refused_in_any_version(square: Square) -> None:
-    """A filter the sandbox lacks is none that Square does not know: it is never ignored."""
-    body: dict[str, Any] = {"query": {"filter": {"custom_attribute": {"filters": []}}}}
-
-    assert square.refused("POST", f"{CUSTOMERS}/search", body, headers=at("2021-07-21"))[0] == 400
-
-
 @pytest.mark.parametrize("field", ["phone_number", "email_address"])
 def test_phones_and_emails_had_no_codes_of_their_own(square: Square, field: str) -> None:
     """Before 2022-03-16 both are INVALID_VALUE, since then INVALID_ and the field's name."""

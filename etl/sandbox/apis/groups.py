@@ -18,21 +18,20 @@ from etl.sandbox.errors import Problem, Refusal
 from etl.sandbox.rules import customers as rules
 from etl.sandbox.search import paging
 from etl.sandbox.store.groups import Group
-from etl.sandbox.store.keys import Remembered
 from etl.sandbox.times import timestamp
 from etl.sandbox.versions import GROUP_KEYS, UNKNOWN_FIELDS_REFUSED
 
-_MAX_PAGE = 50
+MAX_PAGE = 50
 
 
 def list_groups(call: Call) -> bytes:
     """ListCustomerGroups: the oldest first."""
-    query = paging.plain_list(call.parameters, "groups", _MAX_PAGE)
-    after = paging.read_cursor(call.secret, query, call.now)
-    found = call.store.groups.page(after, query.limit + 1)
-    groups = found[: query.limit]
+    query = paging.plain_list(call.parameters, "groups", MAX_PAGE)
+    after, size = call.page(query)
+    found = call.store.groups.page(after, size + 1)
+    groups = found[:size]
     answer: dict[str, Any] = {"groups": [_as_json(group) for group in groups]} if groups else {}
-    if len(found) > query.limit:
+    if len(found) > size:
         answer["cursor"] = paging.make_cursor(call.secret, query, groups[-1].place, call.now)
     return orjson.dumps(answer)
 
@@ -42,24 +41,20 @@ def create_group(call: Call) -> bytes:
     body = call.json()
     given = keys.take(body)
     key = given if GROUP_KEYS.holds(call.version) else None
-    digest = keys.digest("group", body)
-    if key is not None:
-        known = keys.answered(
-            call, key, digest, lambda made: call.store.groups.find(made) is not None
-        )
-        if known is not None:
-            return known
-    group = Group(call.new_id(), _name(call, body), call.now, call.now)
-    call.store.groups.put(group)
-    call.log_other("create-group", {"group_id": group.id, "name": group.name}, key=given)
-    answer = orjson.dumps({"group": _as_json(group)})
-    if key is not None:
-        call.store.keys.put(key, Remembered(digest, group.id, answer), call.now)
-    return answer
+
+    def make() -> tuple[str, bytes]:
+        group = Group(call.new_id(), _name(call, body), call.now, call.now)
+        call.store.groups.put(group)
+        call.log_other("create-group", {"group_id": group.id, "name": group.name}, key=given)
+        return group.id, orjson.dumps({"group": _as_json(group)})
+
+    return keys.once(
+        call, key, "group", body, lambda made: call.store.groups.find(made) is not None, make
+    )
 
 
 def retrieve_group(call: Call, group_id: str) -> bytes:
-    """RetrieveCustomerGroup."""
+    """RetrieveCustomerGroup: at once, whatever the lag."""
     return orjson.dumps({"group": _as_json(_found(call, group_id))})
 
 

@@ -6,6 +6,7 @@ import orjson
 
 from etl.sandbox.calls import Call, Merchant
 from etl.sandbox.errors import Problem, Refusal
+from etl.sandbox.rules.markets import market
 
 
 def list_merchants(call: Call) -> bytes:
@@ -20,27 +21,12 @@ def retrieve_merchant(call: Call, merchant_id: str) -> bytes:
     return orjson.dumps({"merchant": _merchant(call.merchant)})
 
 
-# Language and currency of the countries Square serves sellers in.
-_MARKETS = {
-    "AU": ("en-AU", "AUD"),
-    "CA": ("en-CA", "CAD"),
-    "ES": ("es-ES", "EUR"),
-    "FR": ("fr-FR", "EUR"),
-    "GB": ("en-GB", "GBP"),
-    "IE": ("en-IE", "EUR"),
-    "JP": ("ja-JP", "JPY"),
-    "US": ("en-US", "USD"),
-}
-
-
 def _merchant(merchant: Merchant) -> dict[str, str]:
-    market = _MARKETS.get(merchant.country)
-    language = {"language_code": market[0], "currency": market[1]} if market else {}
     return {
         "id": merchant.id,
         "business_name": merchant.business_name,
         "country": merchant.country,
-        **language,
+        **market(merchant.country),
         "status": "ACTIVE",
         "main_location_id": merchant.location_id,
         "created_at": merchant.created_at,

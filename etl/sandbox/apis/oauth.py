@@ -5,6 +5,7 @@ from __future__ import annotations
 import orjson
 
 from etl.sandbox.calls import Call
+from etl.sandbox.ids import APPLICATION
 from etl.sandbox.times import timestamp
 
 
@@ -15,7 +16,7 @@ def token_status(call: Call) -> bytes:
         {
             "scopes": sorted(call.token.scopes),
             **({} if expires is None else {"expires_at": timestamp(expires)}),
-            "client_id": "sandbox-sq0idb-local",
+            "client_id": APPLICATION,
             "merchant_id": call.merchant.id,
         }
     )

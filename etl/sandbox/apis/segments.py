@@ -1,59 +1,54 @@
-"""Which segments is a customer in?
+"""What does each endpoint of customer segments do?
 
-Of Square's segments the sandbox has the one that follows from the profile alone: who can be
-reached by email or phone. Segments are read only; they follow a write and raise no version, so the
-answers to writes do not tell them.
+Segments are read only: who is in one follows from the profile, its cards on file and its payments.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import orjson
 
+from etl.sandbox import errors
 from etl.sandbox.calls import Call, Merchant
-from etl.sandbox.errors import Problem, Refusal
+from etl.sandbox.errors import Refusal
 from etl.sandbox.search import paging
+from etl.sandbox.search.segments import NAMES
+from etl.sandbox.search.selection import Place
 
-_MAX_PAGE = 50
+MAX_PAGE = 50
 
 
-def reachable(merchant: Merchant) -> str:
-    """The id of the segment of those who have an email or a phone."""
-    return f"{merchant.id}.REACHABLE"
+def ids(merchant: Merchant) -> dict[str, str]:
+    """Map the ids of the merchant's segments to their kinds."""
+    return {f"{merchant.id}.{kind}": kind for kind in NAMES}
 
 
 def list_segments(call: Call) -> bytes:
-    """ListCustomerSegments: there is one, so there is one page."""
-    query = paging.plain_list(call.parameters, "segments", _MAX_PAGE)
-    # No list is long enough to have issued a cursor.
-    paging.read_cursor(call.secret, query, call.now)
-    return orjson.dumps({"segments": [_as_json(call.merchant)]})
+    """ListCustomerSegments: those that follow from profiles, cards and payments."""
+    query = paging.plain_list(call.parameters, "segments", MAX_PAGE)
+    after, size = call.page(query)
+    known = list(ids(call.merchant))
+    left = known if after is None else known[known.index(after.id) + 1 :]
+    shown = left[:size]
+    answer: dict[str, Any] = {"segments": [_as_json(call.merchant, each) for each in shown]}
+    if len(left) > size:
+        place = Place(0, shown[-1])
+        answer["cursor"] = paging.make_cursor(call.secret, query, place, call.now)
+    return orjson.dumps(answer)
 
 
 def retrieve_segment(call: Call, segment_id: str) -> bytes:
-    """RetrieveCustomerSegment."""
-    if segment_id != reachable(call.merchant):
-        raise Refusal(
-            Problem("NOT_FOUND", f"Customer segment with ID `{segment_id}` not found.", status=404)
-        )
-    return orjson.dumps({"segment": _as_json(call.merchant)})
+    """RetrieveCustomerSegment, by id."""
+    if segment_id not in ids(call.merchant):
+        raise Refusal(errors.not_found("Customer segment", segment_id))
+    return orjson.dumps({"segment": _as_json(call.merchant, segment_id)})
 
 
-def _as_json(merchant: Merchant) -> dict[str, str]:
+def _as_json(merchant: Merchant, segment_id: str) -> dict[str, str]:
     return {
-        "id": reachable(merchant),
-        "name": "Reachable",
+        "id": segment_id,
+        "name": NAMES[ids(merchant)[segment_id]],
         "created_at": merchant.created_at,
         "updated_at": merchant.created_at,
     }
-
-
-def shown(call: Call, body: bytes) -> bytes:
-    """Return the JSON text of a profile with the segments it is in.
-
-    A text inside it cannot look like a member, and the version is its last one.
-    """
-    if b'"email_address":' not in body and b'"phone_number":' not in body:
-        return body
-    head, version, number = body.rpartition(b',"version":')
-    segment = reachable(call.merchant).encode()
-    return b'%b,"segment_ids":["%b"]%b%b' % (head, segment, version, number)

@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 
 from etl.sandbox.errors import Problem, expected, unknown_field
+from etl.sandbox.rules.phones import e164, is_like_a_phone
 from etl.sandbox.store.profiles import Profile
 from etl.sandbox.times import birthday, moment, timestamp
 from etl.sandbox.versions import (
@@ -37,10 +38,9 @@ _MEMBERS = (
 )
 _NESTED = ("address", "tax_ids")
 # Accepted in a request and not kept (API reference; recorded answers lack them).
-_DROPPED = frozenset({"address.first_name", "address.last_name"})
+DROPPED = frozenset({"address.first_name", "address.last_name"})
 
 _PLAIN_EMAIL = re.compile(r"[A-Za-z0-9]+(?:[._+-][A-Za-z0-9]+)*@([A-Za-z0-9.-]+)")
-_LETTER = re.compile(r"[^\W\d_]")
 
 Values = dict[str, str | None]
 Customer = dict[str, Any]
@@ -140,7 +140,7 @@ def _judge(
                 problems.append(outcome)
             else:
                 kept[path] = outcome
-        elif path not in _DROPPED:
+        elif path not in DROPPED:
             kept[path] = value
     return Judged(kept, _as_told_by(version, problems), mentioned)
 
@@ -165,7 +165,7 @@ def _limits() -> dict[str, int | None]:
     from etl.customers import fields
 
     limits = {field.name: field.max_length for field in fields.WRITABLE}
-    return limits | {name: fields.BY_NAME[name].max_length for name in _DROPPED}
+    return limits | {name: fields.BY_NAME[name].max_length for name in DROPPED}
 
 
 def _limited(path: str, version: str) -> bool:
@@ -189,7 +189,7 @@ Check = Callable[[str, str, str], "str | Problem"]
 
 def _phone(value: str, country: str, version: str) -> str | Problem:
     validated = PHONES_VALIDATED.holds(version)
-    if not (e164(value, country) if validated else _is_like_a_phone(value)):
+    if not (e164(value, country) if validated else is_like_a_phone(value)):
         return Problem(
             "INVALID_PHONE_NUMBER",
             "Expected phone_number to be a valid phone number",
@@ -241,7 +241,7 @@ def _ignores_tax_ids(country: str, version: str) -> bool:
 
 
 def _country(value: str, country: str, version: str) -> str | Problem:
-    if value not in _countries():
+    if value not in countries():
         return Problem(
             "INVALID_ENUM_VALUE",
             "Expected address.country to be a country code of ISO 3166",
@@ -274,33 +274,11 @@ _CHECKS: dict[str, Check] = {
 
 
 @functools.cache
-def _countries() -> frozenset[str]:
+def countries() -> frozenset[str]:
+    """Return the country codes there are."""
     import pycountry
 
     return frozenset({country.alpha_2 for country in pycountry.countries} | {"ZZ"})
-
-
-def _is_like_a_phone(value: str) -> bool:
-    from etl.customers.fields import PHONE_DIGITS
-
-    return not _LETTER.search(value) and sum(map(str.isdecimal, value)) in PHONE_DIGITS
-
-
-@functools.lru_cache(maxsize=1024)
-def e164(value: str, country: str) -> str | None:
-    """Return a phone number in E.164 as read in ``country``, None if it is not a valid one."""
-    import phonenumbers
-
-    if not _is_like_a_phone(value):
-        return None
-    try:
-        number = phonenumbers.parse(value, country)
-    except phonenumbers.NumberParseException:
-        return None
-    # An extension has no place in Square's field.
-    if number.extension or not phonenumbers.is_valid_number(number):
-        return None
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
 def is_public(customer: Mapping[str, Any]) -> bool:
@@ -408,7 +386,6 @@ def as_profile(customer: Mapping[str, Any], created: int, now: int, country: str
     reference = customer.get("reference_id")
     return Profile(
         id=customer["id"],
-        body=orjson.dumps(customer),
         version=customer["version"],
         created=created,
         updated=whole_second(now),
@@ -418,6 +395,7 @@ def as_profile(customer: Mapping[str, Any], created: int, now: int, country: str
         email_key=email.lower() if email else None,
         phone_key=_phone_key(phone, country) if phone else None,
         reference_key=reference.lower() if reference else None,
+        body=orjson.dumps(customer),
         groups=tuple(customer.get("group_ids", ())),
     )
 

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import orjson
 
-from etl.sandbox.assumptions import CURSOR_LIFETIME
 from etl.sandbox.errors import Problem, Refusal, bad_cursor, expected
 from etl.sandbox.reading import is_integer
 from etl.sandbox.search.selection import Place, Selection
@@ -29,18 +28,22 @@ class Query(NamedTuple):
     digest: bytes
 
 
-def plain_list(parameters: Mapping[str, str], name: str, most: int) -> Query:
+def plain_list(
+    parameters: Mapping[str, str], name: str, most: int, usual: int | None = None
+) -> Query:
     """Read the query parameters of a list that has nothing but pages, such as that of groups."""
     cursor = parameters.get("cursor") or None
-    return Query(None, limit_in(parameters, most), False, cursor, digest(name))
+    return Query(None, limit_in(parameters, most, usual), False, cursor, digest(name))
 
 
-def limit_in(parameters: Mapping[str, str], most: int) -> int:
-    """Return the query parameter ``limit``, by default the most there may be."""
+def limit_in(parameters: Mapping[str, str], most: int, usual: int | None = None) -> int:
+    """Return the query parameter ``limit``, by default the ``usual`` one or the most there is."""
     limit = parameters.get("limit")
-    if limit is not None and not is_integer(limit):
+    if limit is None:
+        return most if usual is None else usual
+    if not is_integer(limit):
         raise Refusal(expected("integer", "limit"))
-    return page_size(most if limit is None else int(limit), most)
+    return page_size(int(limit), most)
 
 
 def page_size(limit: int, most: int) -> int:
@@ -64,8 +67,8 @@ def make_cursor(secret: bytes, query: Query, end: Place, now: int) -> str:
     return urlsafe_b64encode(_seal(secret, query, content) + content).decode().rstrip("=")
 
 
-def read_cursor(secret: bytes, query: Query, now: int) -> Place | None:
-    """Return where the page asked for begins, None for the first.
+def read_cursor(secret: bytes, query: Query, now: int, lifetime: int) -> Place | None:
+    """Return where the page asked for begins, None for the first; ``lifetime`` is in ms.
 
     Raises Refusal for a cursor nobody issued, issued for another query, or too long ago.
     """
@@ -79,7 +82,7 @@ def read_cursor(secret: bytes, query: Query, now: int) -> Place | None:
     if not hmac.compare_digest(seal, _seal(secret, query, content)):
         raise bad_cursor()
     issued, key, customer_id = orjson.loads(content)
-    if now - issued > CURSOR_LIFETIME * 1000:
+    if now - issued > lifetime:
         raise bad_cursor()
     return Place(key, customer_id)
 

@@ -5,17 +5,33 @@ Turns query parameters and search bodies into a Selection.
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Mapping
-from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any
 
 from etl.sandbox.errors import Problem, Refusal, expected, unknown_field
-from etl.sandbox.reading import Shape, object_in, one_of, recognised, text_in, texts_in
+from etl.sandbox.reading import (
+    Shape,
+    choice_in,
+    object_in,
+    one_of,
+    recognised,
+    texts_in,
+)
+from etl.sandbox.search import attribute_filters
+from etl.sandbox.search.attribute_filters import FindDefinition
+from etl.sandbox.search.filters import (
+    RANGE,
+    TEXT,
+    email_tokens,
+    phone_tokens,
+    plus_form,
+    reference_tokens,
+    text_filter,
+)
 from etl.sandbox.search.paging import Query, digest, limit_in, page_size
-from etl.sandbox.search.selection import Selection, Span
-from etl.sandbox.times import moment
+from etl.sandbox.search.selection import Selection
+from etl.sandbox.search.spans import range_in
+from etl.sandbox.versions import CUSTOM_ATTRIBUTES, UNKNOWN_FIELDS_REFUSED
 
 CREATION_SOURCES = (
     *("OTHER", "APPOINTMENTS", "COUPON", "DELETION_RECOVERY", "DIRECTORY", "EGIFTING"),
@@ -23,32 +39,31 @@ CREATION_SOURCES = (
     *("ONLINE_STORE", "INSTANT_PROFILE", "TERMINAL", "THIRD_PARTY", "THIRD_PARTY_IMPORT"),
     "UNMERGE_RECOVERY",
 )
-_SORTS = ("DEFAULT", "CREATED_AT")
-_ORDERS = ("ASC", "DESC")
-_MAX_PAGE = 100
-_MAX_SEGMENTS = 3
-
-# Filters Square has and this sandbox does not.
-_NOT_YET = frozenset({"custom_attribute"})
-
+SORTS = ("DEFAULT", "CREATED_AT")
+ORDERS = ("ASC", "DESC")
+RULES = ("INCLUDE", "EXCLUDE")
+MAX_PAGE = 100
+MAX_SEGMENTS = 3
 
 # The members a search may have, and those of each that has some.
-_TEXT: Shape = {"exact": None, "fuzzy": None}
-_RANGE: Shape = {"start_at": None, "end_at": None}
 _IDS: Shape = {"any": None, "all": None, "none": None}
 _FILTERS: Shape = {
-    "email_address": _TEXT,
-    "phone_number": _TEXT,
-    "reference_id": _TEXT,
-    "created_at": _RANGE,
-    "updated_at": _RANGE,
+    "email_address": TEXT,
+    "phone_number": TEXT,
+    "reference_id": TEXT,
+    "created_at": RANGE,
+    "updated_at": RANGE,
     "creation_source": {"values": None, "rule": None},
     "group_ids": _IDS,
     "segment_ids": _IDS,
-    **dict.fromkeys(_NOT_YET),
 }
-_QUERY: Shape = {"filter": _FILTERS, "sort": {"field": None, "order": None}}
-_BODY: Shape = {"cursor": None, "limit": None, "count": None, "query": _QUERY}
+_WITH_ATTRIBUTES: Shape = {**_FILTERS, "custom_attribute": {"filters": None}}
+
+
+def _body(version: str) -> Shape:
+    filters = _WITH_ATTRIBUTES if CUSTOM_ATTRIBUTES.holds(version) else _FILTERS
+    query: Shape = {"filter": filters, "sort": {"field": None, "order": None}}
+    return {"cursor": None, "limit": None, "count": None, "query": query}
 
 
 def from_parameters(parameters: Mapping[str, str]) -> Query:
@@ -56,26 +71,32 @@ def from_parameters(parameters: Mapping[str, str]) -> Query:
     count = parameters.get("count", "false")
     if count not in ("true", "false"):
         raise Refusal(expected("boolean", "count"))
-    field = one_of(parameters.get("sort_field", "DEFAULT"), _SORTS, "sort_field")
-    order = one_of(parameters.get("sort_order", "ASC"), _ORDERS, "sort_order")
+    field = one_of(parameters.get("sort_field", "DEFAULT"), SORTS, "sort_field")
+    order = one_of(parameters.get("sort_order", "ASC"), ORDERS, "sort_order")
     return Query(
         Selection(order="name" if field == "DEFAULT" else "created", descending=order == "DESC"),
-        limit_in(parameters, _MAX_PAGE),
+        limit_in(parameters, MAX_PAGE),
         count == "true",
         parameters.get("cursor") or None,
         digest("list", field, order),
     )
 
 
-def from_body(body: Mapping[str, Any], reachable: str, *, strict: bool) -> Query:
+def from_body(
+    body: Mapping[str, Any],
+    segments: Mapping[str, str],
+    definition: FindDefinition,
+    version: str,
+    now: int,
+) -> Query:
     """Read the body of SearchCustomers. Raises Refusal for what it does not understand.
 
-    ``reachable`` is the id of the one segment there is. Unknown members are refused if ``strict``,
-    else ignored.
+    ``segments`` maps the ids of the segments to their kinds, ``definition`` finds those of custom
+    attributes.
     """
     unknown: list[str] = []
-    body = recognised(body, _BODY, "", unknown)
-    if unknown and strict:
+    body = recognised(body, _body(version), "", unknown)
+    if unknown and UNKNOWN_FIELDS_REFUSED.holds(version):
         raise Refusal(*map(unknown_field, unknown))
     limit, count, cursor = body.get("limit"), body.get("count"), body.get("cursor")
     if limit is not None and type(limit) is not int:
@@ -86,12 +107,12 @@ def from_body(body: Mapping[str, Any], reachable: str, *, strict: bool) -> Query
         raise Refusal(expected("string", "cursor"))
     query = object_in(body, "query", "query")
     sort = object_in(query, "sort", "query.sort")
-    field = one_of(text_in(sort, "field", "query.sort.") or "DEFAULT", _SORTS, "query.sort.field")
-    order = one_of(text_in(sort, "order", "query.sort.") or "ASC", _ORDERS, "query.sort.order")
+    field = choice_in(sort, "field", SORTS, "query.sort.")
+    order = choice_in(sort, "order", ORDERS, "query.sort.")
     filters = object_in(query, "filter", "query.filter")
     return Query(
-        _selection(filters, reachable, field, order),
-        page_size(_MAX_PAGE if limit is None else limit, _MAX_PAGE),
+        _selection(filters, segments, definition, now, field, order),
+        page_size(MAX_PAGE if limit is None else limit, MAX_PAGE),
         bool(count),
         cursor or None,
         digest("search", field, order, filters),
@@ -99,113 +120,58 @@ def from_body(body: Mapping[str, Any], reachable: str, *, strict: bool) -> Query
 
 
 def _selection(
-    filters: Mapping[str, Any], reachable: str, field: str, order: str
+    filters: Mapping[str, Any],
+    segments: Mapping[str, str],
+    definition: FindDefinition,
+    now: int,
+    field: str,
+    order: str,
 ) -> Selection | None:
     inside = "query.filter."
-    for name in filters:
-        if name in _NOT_YET:
-            raise Refusal(_unserved(inside + name))
-    known = ("email_address", "phone_number", "reference_id")
-    email, phone, reference = (_text_filter(filters, name, inside) for name in known)
-    number = _plus_form(phone.exact) if phone.exact is not None else None
+    email = text_filter(filters, "email_address", inside, email_tokens)
+    phone = text_filter(filters, "phone_number", inside, phone_tokens)
+    reference = text_filter(filters, "reference_id", inside, reference_tokens)
+    number = plus_form(phone.exact) if phone.exact is not None else None
     sources, without = _sources(filters, inside)
     groups = _any_all_none(filters, "group_ids", inside)
-    wanted, unwanted = _segments(filters, reachable, inside)
-    if (phone.exact is not None and number is None) or (wanted and unwanted):
+    asked = _segments(filters, segments, inside)
+    any_segments, all_segments, no_segments = (
+        tuple(dict.fromkeys(asked.get(rule, ()))) for rule in ("any", "all", "none")
+    )
+    attributes = attribute_filters.read(filters, inside, definition)
+    created, updated = (range_in(filters, name, inside) for name in ("created_at", "updated_at"))
+    excluded = set(no_segments)
+    unfindable = attributes is None or (phone.exact is not None and number is None)
+    if unfindable or excluded & set(all_segments) or (any_segments and excluded >= {*any_segments}):
         return None
     return Selection(
-        email=email.exact,
+        email=email.exact and email.exact.lower(),
         phone=number,
-        reference=reference.exact,
+        reference=reference.exact and reference.exact.lower(),
         email_tokens=email.tokens,
         phone_tokens=phone.tokens,
         reference_tokens=reference.tokens,
-        created=_span(filters, "created_at", inside),
-        updated=_span(filters, "updated_at", inside),
+        created=created,
+        updated=updated,
         sources=sources,
         without_sources=without,
         any_groups=tuple(dict.fromkeys(groups.get("any", ()))),
         all_groups=tuple(dict.fromkeys(groups.get("all", ()))),
         no_groups=tuple(dict.fromkeys(groups.get("none", ()))),
-        reachable=True if wanted else False if unwanted else None,
+        any_segments=any_segments,
+        all_segments=all_segments,
+        no_segments=no_segments,
+        now=now,
+        attributes=attributes or (),
         order="name" if field == "DEFAULT" else "created",
         descending=order == "DESC",
     )
 
 
-class _Text(NamedTuple):
-    """A filter by text: the exact value, or the tokens that must all occur in it."""
-
-    exact: str | None = None
-    tokens: tuple[str, ...] = ()
-
-
-def _text_filter(filters: Mapping[str, Any], name: str, inside: str) -> _Text:
-    path = inside + name
-    asked = object_in(filters, name, path)
-    exact = text_in(asked, "exact", f"{path}.")
-    fuzzy = text_in(asked, "fuzzy", f"{path}.")
-    if filters.get(name) is None:
-        return _Text()
-    if exact is not None and fuzzy is not None:
-        raise Refusal(Problem("BAD_REQUEST", "Give either exact or fuzzy, not both.", path))
-    if fuzzy is None:
-        if not exact:
-            raise Refusal(Problem("VALUE_EMPTY", f"Expected {path}.exact to have a value", path))
-        return _Text(exact.lower() if name != "phone_number" else exact)
-    tokens = _tokens(name, fuzzy.lower())
-    if not tokens:
-        raise Refusal(Problem("VALUE_EMPTY", f"Expected {path}.fuzzy to have a value", path))
-    return _Text(tokens=tuple(tokens))
-
-
-def _tokens(name: str, fuzzy: str) -> list[str]:
-    # In emails and phones punctuation is nothing, in references it separates.
-    if name == "reference_id":
-        return re.findall(r"[^\W_]+", fuzzy)
-    punctuation = r"[._@]" if name == "email_address" else r"[^\w\s]"
-    return re.sub(punctuation, "", fuzzy).split()
-
-
-def _plus_form(phone: str) -> str | None:
-    # Square converts what is stored, not what is asked for: only a number with + can match.
-    if not phone.strip().startswith("+"):
-        return None
-    return "+" + "".join(digit for digit in phone if digit.isdecimal())
-
-
-def _span(filters: Mapping[str, Any], name: str, inside: str) -> Span:
-    path = inside + name
-    bounds = object_in(filters, name, path)
-    start = _moment(bounds, "start_at", f"{path}.")
-    end = _moment(bounds, "end_at", f"{path}.")
-    if start is not None and end is not None and start > end:
-        raise Refusal(
-            Problem("INVALID_TIME_RANGE", f"Expected {path} to end after its start", path)
-        )
-    return Span(
-        None if start is None else math.ceil(start), None if end is None else math.floor(end)
-    )
-
-
-def _moment(bounds: Mapping[str, Any], name: str, inside: str) -> Fraction | None:
-    text = text_in(bounds, name, inside)
-    if text is None:
-        return None
-    found = moment(text)
-    if found is None:
-        raise Refusal(
-            Problem("INVALID_TIME", f"Expected {inside}{name} as RFC 3339", f"{inside}{name}")
-        )
-    return found
-
-
 def _sources(filters: Mapping[str, Any], inside: str) -> tuple[tuple[str, ...], bool]:
     path = f"{inside}creation_source"
     asked = object_in(filters, "creation_source", path)
-    rule = one_of(
-        text_in(asked, "rule", f"{path}.") or "INCLUDE", ("INCLUDE", "EXCLUDE"), f"{path}.rule"
-    )
+    rule = choice_in(asked, "rule", RULES, f"{path}.")
     if filters.get("creation_source") is None:
         return (), False
     values = texts_in(asked.get("values"), f"{path}.values")
@@ -214,21 +180,23 @@ def _sources(filters: Mapping[str, Any], inside: str) -> tuple[tuple[str, ...], 
     return tuple(dict.fromkeys(values)), rule == "EXCLUDE"
 
 
-def _segments(filters: Mapping[str, Any], reachable: str, inside: str) -> tuple[bool, bool]:
-    """Tell whether the segment is asked for, and whether it is ruled out."""
+def _segments(
+    filters: Mapping[str, Any], segments: Mapping[str, str], inside: str
+) -> dict[str, list[str]]:
+    """Return the kinds of the segments that each rule names."""
     path = f"{inside}segment_ids"
     rules = _any_all_none(filters, "segment_ids", inside)
     asked = [segment_id for ids in rules.values() for segment_id in ids]
-    if len(asked) > _MAX_SEGMENTS:
+    if len(asked) > MAX_SEGMENTS:
         raise Refusal(
-            Problem("ARRAY_LENGTH_TOO_LONG", f"Expected at most {_MAX_SEGMENTS} segments", path)
+            Problem("ARRAY_LENGTH_TOO_LONG", f"Expected at most {MAX_SEGMENTS} segments", path)
         )
-    unknown = [segment_id for segment_id in asked if segment_id != reachable]
+    unknown = [segment_id for segment_id in asked if segment_id not in segments]
     if unknown:
         raise Refusal(
             Problem("BAD_REQUEST", f"Customer segment `{unknown[0]}` does not exist.", path)
         )
-    return "any" in rules or "all" in rules, "none" in rules
+    return {rule: [segments[segment_id] for segment_id in ids] for rule, ids in rules.items()}
 
 
 def _any_all_none(filters: Mapping[str, Any], name: str, inside: str) -> dict[str, tuple[str, ...]]:
@@ -240,7 +208,3 @@ def _any_all_none(filters: Mapping[str, Any], name: str, inside: str) -> dict[st
     if filters.get(name) is not None and not found:
         raise Refusal(Problem("VALUE_EMPTY", f"Expected {path} to have any, all or none", path))
     return found
-
-
-def _unserved(path: str) -> Problem:
-    return Problem("BAD_REQUEST", f"This sandbox does not serve the filter {path} yet.", path)

@@ -7,20 +7,20 @@ revisions of profiles, and names the index that answers it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import orjson
+
+from etl.sandbox.search import segments
+
+if TYPE_CHECKING:
+    from etl.sandbox.search.attributes import Sought
 
 # The end of a revision that is still the current one.
 OPEN = 1 << 62
 CURRENT = f"until = {OPEN}"
 
-
-# An address without the punctuation that a fuzzy search does not see.
-_BARE_EMAIL = "replace(replace(replace(email_key, '.', ''), '_', ''), '@', '')"
-
-
-# What puts a profile into the segment of that name.
+# What puts a profile into the segment that follows from it alone.
 _REACHABLE = "(email_key IS NOT NULL OR phone_key IS NOT NULL)"
 
 
@@ -36,7 +36,10 @@ ALWAYS = Span()
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which profiles a list or search asks for, and in which order. All conditions are ANDed."""
+    """Which profiles a list or search asks for, and in which order. All conditions are ANDed.
+
+    ``now`` is the moment at which customers are in segments.
+    """
 
     email: str | None = None
     phone: str | None = None
@@ -51,7 +54,11 @@ class Selection:
     all_groups: tuple[str, ...] = ()
     no_groups: tuple[str, ...] = ()
     without_sources: bool = False
-    reachable: bool | None = None
+    any_segments: tuple[str, ...] = ()
+    all_segments: tuple[str, ...] = ()
+    no_segments: tuple[str, ...] = ()
+    now: int = 0
+    attributes: tuple[Sought, ...] = ()
     order: Literal["name", "created"] = "name"
     descending: bool = False
 
@@ -70,8 +77,13 @@ class Page(NamedTuple):
     end: Place | None
 
 
-def conditions(selection: Selection, shown: int | None) -> tuple[list[str], list[object]]:
-    """Return the conditions for what was visible at ``shown`` (None: for what is there now)."""
+def conditions(
+    selection: Selection, shown: int | None, by_segment: bool = False
+) -> tuple[list[str], list[object]]:
+    """Return the conditions for what was visible at ``shown`` (None: for what is there now).
+
+    ``by_segment`` looks for the customers of a segment first, and for their profiles by id.
+    """
     if shown is None:
         where, values = ["listed = 1", CURRENT], list[object]()
     else:
@@ -85,7 +97,7 @@ def conditions(selection: Selection, shown: int | None) -> tuple[list[str], list
             where.append(f"{column} = ?")
             values.append(value)
     for column, tokens in (
-        (_BARE_EMAIL, selection.email_tokens),
+        (bare_email("email_key"), selection.email_tokens),
         ("phone_key", selection.phone_tokens),
         ("reference_key", selection.reference_tokens),
     ):
@@ -102,8 +114,18 @@ def conditions(selection: Selection, shown: int | None) -> tuple[list[str], list
         marks = ", ".join("?" * len(selection.sources))
         where.append(f"source {'NOT ' if selection.without_sources else ''}IN ({marks})")
         values += selection.sources
-    if selection.reachable is not None:
-        where.append(_REACHABLE if selection.reachable else f"NOT {_REACHABLE}")
+    if by_segment:
+        standing, moments = standings(selection)
+        where.append(f"id IN (SELECT customer_id FROM standings WHERE {standing})")
+        values += moments
+    for names, joint, rule in (
+        (selection.any_segments, " OR ", ""),
+        (selection.all_segments, " AND ", ""),
+        (selection.no_segments, " OR ", "NOT "),
+    ):
+        if names:
+            inside = joint.join(_in_segment(name, selection.now, values) for name in names)
+            where.append(f"{rule}({inside})")
     for group_ids, rule, having in (
         (selection.any_groups, "IN", ""),
         (selection.all_groups, "IN", f"HAVING count(*) = {len(selection.all_groups)}"),
@@ -118,19 +140,52 @@ def conditions(selection: Selection, shown: int | None) -> tuple[list[str], list
     return where, values
 
 
-def within(column: str, span: Span, where: list[str], values: list[object]) -> None:
-    """Add the conditions that keep a column inside a span."""
-    if span.start is not None:
+def bare_email(column: str) -> str:
+    """Say an address without the punctuation that a fuzzy search does not see."""
+    return f"replace(replace(replace({column}, '.', ''), '_', ''), '@', '')"
+
+
+def standings(selection: Selection) -> tuple[str, list[int]]:
+    """Return the condition on standings that all wanted profiles meet, none if there is none."""
+    known = segments.conditions(selection.now)
+    for names in (selection.all_segments[:1], selection.any_segments):
+        if names and segments.BY_PROFILE not in names:
+            wanted = [known[name] for name in names]
+            sql = " OR ".join(f"({condition.sql})" for condition in wanted)
+            return sql, [value for condition in wanted for value in condition.values]
+    return "", []
+
+
+def _in_segment(name: str, now: int, values: list[object]) -> str:
+    if name == segments.BY_PROFILE:
+        return _REACHABLE
+    condition = segments.conditions(now)[name]
+    values += condition.values
+    return f"EXISTS (SELECT 1 FROM standings WHERE customer_id = profiles.id AND {condition.sql})"
+
+
+def within(
+    column: str,
+    span: tuple[int | str | None, int | str | None],
+    where: list[str],
+    values: list[object],
+) -> None:
+    """Add the conditions that keep a column inside a span, both ends included."""
+    start, end = span
+    if start is not None:
         where.append(f"{column} >= ?")
-        values.append(span.start)
-    if span.end is not None:
+        values.append(start)
+    if end is not None:
         where.append(f"{column} <= ?")
-        values.append(span.end)
+        values.append(end)
 
 
-def index(selection: Selection, few_updated: bool, counting: bool) -> str:
+def index(
+    selection: Selection, *, few_updated: bool, few_owners: bool, by_segment: bool, counting: bool
+) -> str:
     """Name the index that answers a selection; ``few_updated`` means its span of updates is short.
 
+    ``few_owners`` means that few customers have the values of custom attributes it asks for.
     Named, since SQLite has no statistics of a file that grows from nothing.
     """
     for value, name in (
@@ -140,9 +195,11 @@ def index(selection: Selection, few_updated: bool, counting: bool) -> str:
     ):
         if value is not None:
             return f"INDEXED BY profiles_by_{name}"
-    if selection.any_groups or selection.all_groups:
-        # The members of a group are found by their row numbers, which are no index.
+    if selection.any_groups or selection.all_groups or few_owners:
+        # These are found by their row numbers, which are no index.
         return "NOT INDEXED"
+    if by_segment:
+        return "INDEXED BY profiles_by_id"
     if few_updated:
         return "INDEXED BY profiles_by_updated"
     if counting:

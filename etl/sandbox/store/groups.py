@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from etl.sandbox.search.selection import Place
@@ -42,6 +43,14 @@ class Groups:
         """Return a group, None if there is none."""
         row = self._db.execute("SELECT * FROM customer_groups WHERE id = ?", (group_id,)).fetchone()
         return None if row is None else Group(*row)
+
+    def known(self, group_ids: Sequence[str]) -> set[str]:
+        """Return which of these ids are those of groups."""
+        rows = self._db.execute(
+            f"SELECT id FROM customer_groups WHERE id IN ({', '.join('?' * len(group_ids))})",
+            group_ids,
+        )
+        return {group_id for (group_id,) in rows}
 
     def page(self, after: Place | None, size: int) -> list[Group]:
         """Return the groups that follow a place, the oldest first."""

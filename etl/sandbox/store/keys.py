@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 TABLES = """
@@ -17,7 +18,7 @@ CREATE TABLE keys (
 
 
 class Remembered(NamedTuple):
-    """What an idempotency key stands for; ``made`` is the id of the customer or group."""
+    """What an idempotency key stands for; ``made`` is the id or key of what was written."""
 
     digest: bytes
     made: str
@@ -30,16 +31,18 @@ class Keys:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
 
-    def find(self, key: str, not_before: int) -> Remembered | None:
-        """Return what a key stands for, None if it is new or was used before ``not_before``."""
-        row = self._db.execute(
-            "SELECT digest, made, answer FROM keys WHERE key = ? AND at >= ?",
-            (key, not_before),
-        ).fetchone()
-        return None if row is None else Remembered(*row)
+    def find(self, keys: Sequence[str], not_before: int) -> dict[str, Remembered]:
+        """Return what these keys stand for, without those used before ``not_before`` or never."""
+        rows = self._db.execute(
+            "SELECT key, digest, made, answer FROM keys "
+            f"WHERE key IN ({', '.join('?' * len(keys))}) AND at >= ?",
+            (*keys, not_before),
+        )
+        return {key: Remembered(*remembered) for key, *remembered in rows}
 
-    def put(self, key: str, remembered: Remembered, now: int) -> None:
-        """Let a key stand for what it created."""
-        self._db.execute(
-            "INSERT OR REPLACE INTO keys VALUES (?, ?, ?, ?, ?)", (key, *remembered, now)
+    def put(self, remembered: Mapping[str, Remembered], now: int) -> None:
+        """Let each key stand for what it created."""
+        self._db.executemany(
+            "INSERT OR REPLACE INTO keys VALUES (?, ?, ?, ?, ?)",
+            [(key, *stood_for, now) for key, stood_for in remembered.items()],
         )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
+from etl.sandbox.search import attributes
+from etl.sandbox.search.attributes import Sought
 from etl.sandbox.search.selection import (
     ALWAYS,
     CURRENT,
@@ -16,10 +18,13 @@ from etl.sandbox.search.selection import (
     Span,
     conditions,
     index,
+    standings,
     within,
 )
 
 _CLOSED = f"until < {OPEN}"
+# Sorting this many rows costs less than walking a large directory in order.
+_FEW = 2000
 
 TABLES = f"""
 -- Every revision of every profile, shown by list and search from since to until. Only a lag
@@ -61,24 +66,24 @@ CREATE INDEX members_by_profile ON members (profile);
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
+class Profile(NamedTuple):
     """One revision of a profile: the JSON text Square would answer, and what finds it.
 
-    ``listed`` is false for profiles without public data: they are reached by id only.
+    ``listed`` is false for profiles without public data: they are reached by id only. In the order
+    of the table's columns.
     """
 
     id: str
-    body: bytes
+    listed: bool
     version: int
     created: int
     updated: int
     source: str
-    listed: bool
     name_key: str
     email_key: str | None
     phone_key: str | None
     reference_key: str | None
+    body: bytes
     groups: tuple[str, ...] = ()
 
 
@@ -90,12 +95,17 @@ class Profiles:
 
     def knows(self, customer_id: str) -> bool:
         """Tell whether an id is or was in use."""
-        found = self._db.execute(
-            f"SELECT 1 FROM profiles WHERE id = ?1 AND {CURRENT} "
-            "UNION ALL SELECT 1 FROM merges WHERE old_id = ?1",
-            (customer_id,),
-        ).fetchone()
-        return found is not None
+        return bool(self.known([customer_id]))
+
+    def known(self, customer_ids: Sequence[str]) -> set[str]:
+        """Return which of these ids are or were in use."""
+        marks = ", ".join("?" * len(customer_ids))
+        rows = self._db.execute(
+            f"SELECT id FROM profiles WHERE id IN ({marks}) AND {CURRENT} "
+            f"UNION ALL SELECT old_id FROM merges WHERE old_id IN ({marks})",
+            (*customer_ids, *customer_ids),
+        )
+        return {customer_id for (customer_id,) in rows}
 
     def number(self) -> int:
         """Count all profiles there are now, listed or not."""
@@ -116,31 +126,27 @@ class Profiles:
         ).fetchone()
         return customer_id if row is None else str(row[0])
 
+    def merged_into(self, customer_id: str) -> list[str]:
+        """Return the ids of the profiles that became this one."""
+        rows = self._db.execute(
+            "SELECT old_id FROM merges WHERE new_id = ? ORDER BY old_id", (customer_id,)
+        )
+        return [row[0] for row in rows]
+
     def insert(self, profile: Profile, since: int) -> None:
         """Add a revision that search shows from ``since`` on."""
-        inserted = self._db.execute(
+        self.insert_all([profile], since)
+
+    def insert_all(self, profiles: Sequence[Profile], since: int) -> None:
+        """Add revisions that search shows from ``since`` on."""
+        self._db.executemany(
             "INSERT INTO profiles VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                profile.id,
-                since,
-                OPEN,
-                profile.listed,
-                profile.version,
-                profile.created,
-                profile.updated,
-                profile.source,
-                profile.name_key,
-                profile.email_key,
-                profile.phone_key,
-                profile.reference_key,
-                profile.body,
-            ),
+            [(profile.id, since, OPEN, *profile[1:-1]) for profile in profiles],
         )
-        if profile.groups:
-            self._db.executemany(
-                "INSERT INTO members VALUES (?, ?)",
-                [(group_id, inserted.lastrowid) for group_id in profile.groups],
-            )
+        self._db.executemany(
+            f"INSERT INTO members SELECT ?, rowid FROM profiles WHERE id = ? AND {CURRENT}",
+            [(group_id, profile.id) for profile in profiles for group_id in profile.groups],
+        )
 
     def replace(self, profile: Profile, now: int, keep: int) -> None:
         """Write a new revision of a profile; search shows the old one for ``keep`` more."""
@@ -168,12 +174,12 @@ class Profiles:
         """Return a page of what was visible at ``shown`` (None: of what is there now)."""
         key = {"name": "name_key", "created": "created"}[selection.order]
         direction, beyond = ("DESC", "<") if selection.descending else ("ASC", ">")
-        where, values = conditions(selection, shown)
+        by, where, values = self._asked(selection, shown)
         if after is not None:
             where.append(f"({key}, id) {beyond} (?, ?)")
             values += [after.key, after.id]
         rows = self._db.execute(
-            f"SELECT {key}, id, body FROM profiles {self._index(selection)} "
+            f"SELECT {key}, id, body FROM profiles {by} "
             f"WHERE {' AND '.join(where)} "
             f"ORDER BY {key} {direction}, id {direction} LIMIT ?",
             (*values, size + 1),
@@ -185,29 +191,72 @@ class Profiles:
 
     def count(self, selection: Selection, shown: int | None) -> int:
         """Count what was visible at ``shown`` (None: what is there now)."""
-        where, values = conditions(selection, shown)
+        by, where, values = self._asked(selection, shown, counting=True)
         (number,) = self._db.execute(
-            f"SELECT count(*) FROM profiles {self._index(selection, counting=True)} "
-            f"WHERE {' AND '.join(where)}",
-            values,
+            f"SELECT count(*) FROM profiles {by} WHERE {' AND '.join(where)}", values
         ).fetchone()
         return int(number)
 
-    def _index(self, selection: Selection, counting: bool = False) -> str:
-        return index(selection, self._few(selection.updated), counting)
+    def _asked(
+        self, selection: Selection, shown: int | None, counting: bool = False
+    ) -> tuple[str, list[str], list[object]]:
+        """Return the index that answers a selection, and its conditions."""
+        owners, others = self._owners(selection, shown)
+        by_segment = owners is None and self._by_segment(selection, shown, counting)
+        where, values = conditions(selection, shown, by_segment)
+        extra = [attributes.condition(sought, shown, counting) for sought in others]
+        if owners is not None:
+            extra.append(attributes.of_owners(owners, shown))
+        for condition, named in extra:
+            where.append(condition)
+            values += named
+        by = index(
+            selection,
+            few_updated=self._few(selection.updated),
+            few_owners=owners is not None,
+            by_segment=by_segment,
+            counting=counting,
+        )
+        return by, where, values
 
-    def _few(self, updated: Span, limit: int = 2000) -> bool:
+    def _owners(
+        self, selection: Selection, shown: int | None
+    ) -> tuple[set[str] | None, list[Sought]]:
+        """Return who has the custom attributes that few have, and what many have."""
+        owners: set[str] | None = None
+        many = []
+        for sought in selection.attributes:
+            statement, values = attributes.owners(sought, shown)
+            rows = self._db.execute(f"{statement} LIMIT ?", (*values, _FEW + 1))
+            found = [customer_id for (customer_id,) in rows]
+            if len(found) > _FEW:
+                many.append(sought)
+            else:
+                owners = set(found) if owners is None else owners & set(found)
+        return owners, many
+
+    def _by_segment(self, selection: Selection, shown: int | None, counting: bool) -> bool:
+        standing, values = standings(selection)
+        # Ids find current revisions only, row numbers of groups find their members first.
+        if not standing or shown is not None or selection.any_groups or selection.all_groups:
+            return False
+        (number,) = self._db.execute(
+            f"SELECT count(*) FROM (SELECT 1 FROM standings WHERE {standing} LIMIT ?)",
+            (*values, _FEW + 1),
+        ).fetchone()
+        return counting or int(number) <= _FEW
+
+    def _few(self, updated: Span) -> bool:
         if updated == ALWAYS:
             return False
-        # Sorting this many rows costs less than walking a large directory in order.
         where, values = ["listed = 1"], list[object]()
         within("updated", updated, where, values)
         (number,) = self._db.execute(
             "SELECT count(*) FROM (SELECT 1 FROM profiles INDEXED BY profiles_by_updated "
             f"WHERE {' AND '.join(where)} LIMIT ?)",
-            (*values, limit + 1),
+            (*values, _FEW + 1),
         ).fetchone()
-        return int(number) <= limit
+        return int(number) <= _FEW
 
     def members(self, group_id: str) -> list[bytes]:
         """Return the current JSON texts of the profiles in a group."""

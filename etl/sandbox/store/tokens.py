@@ -52,3 +52,11 @@ class Tokens:
         """Take a token back; tell whether there was one."""
         changed = self._db.execute("UPDATE tokens SET revoked = 1 WHERE digest = ?", (digest,))
         return changed.rowcount > 0
+
+    def number(self, now: int) -> int:
+        """Count the tokens that are good now."""
+        (number,) = self._db.execute(
+            "SELECT count(*) FROM tokens WHERE NOT revoked AND (expires IS NULL OR expires > ?)",
+            (now,),
+        ).fetchone()
+        return int(number)

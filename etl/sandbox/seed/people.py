@@ -1,19 +1,17 @@
-"""What does a plausible directory look like?
+"""Who is in a plausible directory?
 
 Invented people, drawn from a seed: several countries, national and international phone spellings,
 duplicates of several kinds, profiles without public data. Phones come from the ranges that the
-numbering authorities keep for fiction, emails from example domains. Orders and payments are not
-made yet.
+numbering authorities keep for fiction, emails from example domains.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from etl.sandbox import ids
-from etl.sandbox.calls import Call
 from etl.sandbox.rules import customers as rules
 
 _YEARS = 3 * 365 * 24 * 3600 * 1000
@@ -24,12 +22,21 @@ _COMPANIES = ("Bakery", "Cycles", "Florists", "Joinery", "Optics", "Printworks",
 _NOTES = ("Prefers mornings", "Allergic to nuts", "Pays by invoice", "Asks for Dana", "Has a dog")
 
 
-class Filled(NamedTuple):
-    """What a seeding did; profiles already there were made by the same seed before."""
+# How people can be reached, with the shares of a seller's export: a fifth by email and phone, most
+# by phone alone, one in six not at all. Where no phones are kept for fiction it is by email alone.
+_REACH = {("email", "phone"): 0.20, ("phone",): 0.63, (): 0.17}
 
-    profiles: int
-    already_there: int
-    instant_profiles: list[str]
+
+class Person(NamedTuple):
+    """A profile to be made; ``age`` is how long it has been there, in milliseconds.
+
+    One without values is an instant profile without public data.
+    """
+
+    id: str
+    values: rules.Values
+    source: str
+    age: int
 
 
 class _Country(NamedTuple):
@@ -104,28 +111,15 @@ _COUNTRIES = (
 )
 
 
-def fill(call: Call, profiles: int, number: int) -> Filled:
-    """Add profiles drawn from the seed ``number``; those that are there already are left alone."""
+def draw(number: int, profiles: int, home: str) -> Iterator[Person]:
+    """Draw so many people from a seed; the first ones are the same whatever their number."""
     chance = random.Random(number)
-    added, instant, present = 0, list[str](), 0
     recent: list[rules.Values] = []
     for i in range(profiles):
         customer_id = ids.customer_id(chance)
-        values, source, age = _draw(chance, i, call.merchant.country, recent)
+        values, source, age = _draw(chance, i, home, recent)
         recent = [*recent[-199:], values] if values else recent
-        if call.store.profiles.knows(customer_id):
-            present += 1
-            continue
-        created = call.now - age
-        customer = rules.new_customer(customer_id, values, source, created)
-        call.store.profiles.insert(
-            rules.as_profile(customer, created, created, call.merchant.country), created
-        )
-        call.log("create", customer, values)
-        added += 1
-        if not values:
-            instant.append(customer_id)
-    return Filled(added, present, instant)
+        yield Person(customer_id, values, source, age)
 
 
 def _draw(
@@ -146,12 +140,15 @@ def _person(chance: random.Random, i: int, home: str) -> rules.Values:
     country = at_home[0] if at_home and chance.random() < 0.7 else chance.choice(_COUNTRIES)
     given, family = chance.choice(country.given), chance.choice(country.family)
     values: rules.Values = {"given_name": given, "family_name": family}
-    if chance.random() < 0.7:
+    (reach,) = chance.choices(tuple(_REACH), tuple(_REACH.values()))
+    if reach == ("phone",) and not country.phones:
+        reach = ("email",)
+    if "email" in reach:
         name = "".join(letter for letter in f"{given}.{family}" if letter.isascii())
         name = name.replace("'", "").strip(".") or "customer"
         email = f"{name}.{i}@{chance.choice(_DOMAINS)}"
         values["email_address"] = email if chance.random() < 0.1 else email.lower()
-    if country.phones and chance.random() < 0.75:
+    if "phone" in reach and country.phones:
         values["phone_number"] = _phone(chance, country, home)
     if chance.random() < 0.7:
         values |= _address(chance, country)
