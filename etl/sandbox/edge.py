@@ -37,6 +37,14 @@ class Pace:
 def json_object(body: bytes, limit: int) -> dict[str, Any]:
     """Return the body as a JSON object. Raises Refusal for anything else."""
     check_size(body, limit)
+    value = json_value(body)
+    if not isinstance(value, dict):
+        raise Refusal(expected("object", ""))
+    return value
+
+
+def json_value(body: bytes) -> Any:
+    """Return what a body says in JSON. Raises Refusal if that cannot be read, or not be kept."""
     if not body.strip():
         raise Refusal(Problem("EXPECTED_JSON_BODY", "Expected a JSON body."))
     try:
@@ -48,8 +56,6 @@ def json_object(body: bytes, limit: int) -> dict[str, Any]:
         orjson.dumps([[[[value]]]])
     except orjson.JSONEncodeError:
         raise Refusal(Problem("BAD_REQUEST", "The JSON body is nested too deeply.")) from None
-    if not isinstance(value, dict):
-        raise Refusal(expected("object", ""))
     return value
 
 
