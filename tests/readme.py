@@ -22,7 +22,7 @@ from etl.cli.summary import MEANING
 from etl.config import Config
 from etl.customers import codes, fields
 from etl.sandbox.assumptions import NOT_SERVED
-from etl.sandbox.routes import ROUTES, Route
+from etl.sandbox.routes import ROUTES
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -105,13 +105,12 @@ def unserved_lines() -> Iterator[str]:
 
 def endpoint_lines() -> Iterator[str]:
     """Yield the table of the calls of Square's that the local Square answers."""
-    yield "| call | | what is emulated | known from |"
+    yield "| call | method and path | what is emulated | source |"
     yield "|---|---|---|---|"
     for route in ROUTES:
-        if route.path.startswith("/_sandbox"):
-            continue
-        name, told = _told(route)
-        yield f"| {name} | `{route.method} {route.path}` | {told} | {route.source} |"
+        if not route.owner:
+            told = route.told.replace("``", "`")
+            yield f"| {route.call} | `{route.method} {route.path}` | {told} | {route.source} |"
 
 
 def control_lines() -> Iterator[str]:
@@ -119,18 +118,10 @@ def control_lines() -> Iterator[str]:
     yield "| call | does |"
     yield "|---|---|"
     for route in ROUTES:
-        if route.path.startswith("/_sandbox"):
-            summary = inspect.getdoc(route.handler) or ""
-            told = " ".join(summary.partition("\n\n")[0].replace("``", "`").split())
-            yield f"| `{route.method} {route.path}` | {told.rstrip('.')} |"
-
-
-def _told(route: Route) -> tuple[str, str]:
-    """Return a call's name and what its handler says it does."""
-    summary = (inspect.getdoc(route.handler) or "").partition("\n\n")[0]
-    found = re.fullmatch(r"([A-Z]\w+)[:;,]?\s*(.*?)\.?", " ".join(summary.split()))
-    assert found, f"{route.handler.__name__} has to begin with the name of the call"
-    return found[1], found[2].replace("``", "`")
+        if route.owner:
+            summary = (inspect.getdoc(route.handler) or "").partition("\n\n")[0]
+            told = " ".join(summary.replace("``", "`").split()).rstrip(".")
+            yield f"| `{route.method} {route.path}` | {told} |"
 
 
 def blocks(text: str) -> list[str]:

@@ -357,7 +357,5 @@ def _own_settings(lag: float, rate: float) -> Settings:
 
 
 def _refused(refusal: Refusal, headers: dict[str, str]) -> Response:
-    if refusal.retry_after is not None:
-        headers = headers | {"retry-after": str(refusal.retry_after)}
     body = orjson.dumps(as_errors(refusal.problems))
-    return Response(refusal.problems[0].status, body, headers)
+    return Response(refusal.problems[0].status, body, {**headers, **refusal.headers})

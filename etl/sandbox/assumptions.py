@@ -114,6 +114,7 @@ ASSUMPTIONS = (
     ),
     Assumption("fuzzy references", "tokens of letters and digits, of any script"),
     Assumption("empty text or list in a filter", "VALUE_EMPTY, ARRAY_EMPTY"),
+    Assumption("empty text where one of some is asked for", "INVALID_ENUM_VALUE, as any other"),
     Assumption(
         "cursor lifetime",
         f"{CURSOR_LIFETIME} s on the sandbox's clock (a setting), else INVALID_CURSOR",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ from etl.sandbox.store.log import OtherAction, ProfileAction, Write
 from etl.sandbox.store.tokens import TokenRow
 from etl.sandbox.times import timestamp
 from etl.sandbox.versions import NEWEST
+
+# The answer of a call that has nothing to tell.
+EMPTY = b"{}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +91,18 @@ class Call:
         after = paging.read_cursor(self.secret, query, self.now, lifetime)
         return after, min(query.limit, self.settings.short_pages or query.limit)
 
+    def json_or_nothing(self) -> dict[str, Any]:
+        """The body, as ``json`` gives it; without one everything is as with an empty object."""
+        return self.json() if self.request.body.strip() else {}
+
     def json(self, limit: int = SINGLE_BODY_LIMIT) -> dict[str, Any]:
         """The body, which must be a JSON object."""
         return edge.json_object(self.request.body, limit)
+
+    def wanted(self, entries: Mapping[str, Any]) -> dict[str, Any]:
+        """The entries of a bulk call to carry out: half of them if it has to stop half-way."""
+        wanted = (len(entries) + 1) // 2 if self.half else len(entries)
+        return dict(itertools.islice(entries.items(), wanted))
 
     def log(
         self,

@@ -13,15 +13,14 @@ from typing import Any
 import orjson
 
 from etl.sandbox import errors, seed, settings, tokens
-from etl.sandbox.apis import belongings, shown
-from etl.sandbox.calls import Call
+from etl.sandbox.apis import belongings, found, shown
+from etl.sandbox.calls import EMPTY, Call
 from etl.sandbox.errors import Problem, Refusal
-from etl.sandbox.reading import is_integer, is_number
+from etl.sandbox.reading import check_members, number_in
 from etl.sandbox.rules import customers as rules
-from etl.sandbox.settings import TEN_YEARS, milliseconds
+from etl.sandbox.settings import TEN_YEARS, is_duration, milliseconds
 from etl.sandbox.store.tokens import TokenRow
 
-EMPTY = b"{}"
 # All of a seed is one transaction, for which everybody else waits.
 MOST_SEEDED = 1_000_000
 SCOPE = re.compile(r"[A-Z][A-Z0-9_]*", re.ASCII)
@@ -62,10 +61,7 @@ def merge(call: Call) -> bytes:
     group_ids: list[str] = []
     merged: list[rules.Customer] = []
     for old_id in old_ids:
-        body = call.store.profiles.body(old_id)
-        if body is None:
-            raise Refusal(errors.customer_not_found(old_id))
-        customer = orjson.loads(body)
+        customer = orjson.loads(found.customer(call, old_id))
         values = rules.flat_values(customer) | values
         group_ids += customer.get("group_ids", [])
         merged.append(customer)
@@ -101,14 +97,10 @@ def read_log(call: Call) -> bytes:
 
 
 def _whole(parameters: Mapping[str, str], name: str, least: int) -> int | None:
-    text = parameters.get(name)
-    if text is None:
-        return None
-    if not is_integer(text):
-        raise Refusal(errors.expected("integer", name))
-    if int(text) < least:
+    number = number_in(parameters, name)
+    if number is not None and number < least:
         raise Refusal(Problem("VALUE_TOO_LOW", f"Expected {name} to be at least {least}", name))
-    return int(text)
+    return number
 
 
 def advance_clock(call: Call) -> bytes:
@@ -160,15 +152,13 @@ _FARTHEST = 50 * milliseconds(TEN_YEARS)
 
 def _body(call: Call, *known: str) -> dict[str, Any]:
     body = call.json()
-    unknown = [name for name in body if name not in known]
-    if unknown:
-        # A misspelt wish would be granted half.
-        raise Refusal(*map(errors.unknown_field, unknown))
+    # A misspelt wish would be granted half.
+    check_members(body, dict.fromkeys(known))
     return body
 
 
 def _seconds(body: Mapping[str, Any], name: str) -> float:
     value = body.get(name)
-    if not is_number(value) or not 0 <= value <= TEN_YEARS:
+    if not is_duration(value):
         raise Refusal(errors.expected("number", name))
     return value

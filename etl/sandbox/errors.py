@@ -6,7 +6,7 @@ ours, since no source gives them and no client may read them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 INVALID_REQUEST = "INVALID_REQUEST_ERROR"
@@ -37,11 +37,14 @@ class Problem:
 
 
 class Refusal(Exception):
-    """The call as a whole is refused; its status is that of the first problem."""
+    """The call as a whole is refused; its status is that of the first problem.
 
-    def __init__(self, *problems: Problem, retry_after: int | None = None) -> None:
+    ``headers`` are those the answer has beside the usual ones.
+    """
+
+    def __init__(self, *problems: Problem, headers: Mapping[str, str] | None = None) -> None:
         self.problems = problems
-        self.retry_after = retry_after
+        self.headers = headers or {}
         super().__init__("; ".join(f"{problem.code} {problem.detail}" for problem in problems))
 
 
@@ -90,27 +93,18 @@ def _gateway(code: str, detail: str, status: int = 401) -> Refusal:
 
 def rate_limited(retry_after: int | None) -> Refusal:
     """Too many calls (text quoted in a developer forum thread)."""
-    return Refusal(
-        Problem(
-            "RATE_LIMITED",
-            "This request was rate limited. Please retry later.",
-            category=RATE_LIMIT,
-            status=429,
-        ),
-        retry_after=retry_after,
-    )
+    return _too_many("This request was rate limited. Please retry later.", retry_after)
 
 
 def paused(retry_after: int | None) -> Refusal:
     """The whole application has to pause (text quoted in a developer forum thread)."""
+    return _too_many("Application is rate limited, please try again in a few minutes", retry_after)
+
+
+def _too_many(detail: str, retry_after: int | None) -> Refusal:
     return Refusal(
-        Problem(
-            "RATE_LIMITED",
-            "Application is rate limited, please try again in a few minutes",
-            category=RATE_LIMIT,
-            status=429,
-        ),
-        retry_after=retry_after,
+        Problem("RATE_LIMITED", detail, category=RATE_LIMIT, status=429),
+        headers=None if retry_after is None else {"retry-after": str(retry_after)},
     )
 
 
@@ -125,13 +119,11 @@ def unknown_path(detail: str = "This sandbox serves nothing at this path.") -> R
 
 
 def wrong_method(method: str, allowed: Iterable[str]) -> Refusal:
-    """The path exists, the method does not."""
+    """The path exists, the method does not; HTTP asks for the header (RFC 9110)."""
+    methods = ", ".join(allowed)
     return Refusal(
-        Problem(
-            "METHOD_NOT_ALLOWED",
-            f"{method} is not served here; {', '.join(allowed)} is.",
-            status=405,
-        )
+        Problem("METHOD_NOT_ALLOWED", f"{method} is not served here; {methods} is.", status=405),
+        headers={"allow": methods},
     )
 
 
@@ -146,14 +138,11 @@ def too_large(limit: int) -> Refusal:
     )
 
 
-def customer_not_found(customer_id: str) -> Problem:
-    """No such customer (literal text of the API reference and of recorded answers)."""
-    return Problem("NOT_FOUND", f"Customer with ID `{customer_id}` not found.", status=404)
-
-
-def group_not_found(group_id: str) -> Problem:
-    """No such group; worded like that of a customer."""
-    return Problem("NOT_FOUND", f"Customer group with ID `{group_id}` not found.", status=404)
+def not_found(thing: str, thing_id: str) -> Problem:
+    """No such thing: of a customer a literal text (API reference, recorded answers), of others
+    worded like it.
+    """
+    return Problem("NOT_FOUND", f"{thing} with ID `{thing_id}` not found.", status=404)
 
 
 def conflict() -> Problem:
@@ -187,6 +176,16 @@ def nothing_to_update() -> Problem:
 def missing(field: str) -> Problem:
     """A field that has to be there is not."""
     return Problem("MISSING_REQUIRED_PARAMETER", f"{field} is required.", field)
+
+
+def empty(field: str) -> Problem:
+    """A text that must not be empty is."""
+    return Problem("VALUE_EMPTY", f"Expected {field} not to be empty", field)
+
+
+def too_long(field: str, most: int) -> Problem:
+    """A text has more characters than its field takes."""
+    return Problem("VALUE_TOO_LONG", f"Expected {field} to have at most {most} characters", field)
 
 
 def definition_not_found(key: str) -> Problem:
@@ -241,11 +240,6 @@ def unknown_field(name: str) -> Problem:
 def unserved(name: str) -> Problem:
     """A field the endpoint has, and the sandbox has not."""
     return Problem("BAD_REQUEST", f"This sandbox does not serve the field {name}.", name)
-
-
-def not_found(thing: str, thing_id: str) -> Problem:
-    """No such thing; worded like that of a customer."""
-    return Problem("NOT_FOUND", f"{thing} with ID `{thing_id}` not found.", status=404)
 
 
 def expected(kind: str, field: str) -> Problem:

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from etl.sandbox.errors import Problem, Refusal, expected
 from etl.sandbox.reading import is_number, nearest
 from etl.sandbox.rules import customers as rules
-from etl.sandbox.settings import TEN_YEARS
+from etl.sandbox.settings import TEN_YEARS, is_duration
 from etl.sandbox.versions import NEWEST
 
 # Faults that can stand in for an answer; the next need one to spoil.
@@ -167,10 +167,6 @@ def _counts(value: object) -> bool:
     return all(type(nth) is int and nth > 0 for nth in values)
 
 
-def _seconds(value: object) -> bool:
-    return is_number(value) and 0 <= value <= TEN_YEARS
-
-
 def _between(low: int, high: int) -> Callable[[object], bool]:
     return lambda value: type(value) is int and low <= value <= high
 
@@ -186,8 +182,8 @@ _CHECKS: dict[str, tuple[Callable[[object], bool], str]] = {
     "when": (lambda value: value in WHENS, f"when is one of {', '.join(WHENS)}"),
     "nth": (_counts, "nth counts from 1"),
     "rate": (lambda value: is_number(value) and 0 <= value <= 1, "rate lies between 0 and 1"),
-    "seconds": (_seconds, f"seconds is a number from 0 to {TEN_YEARS}"),
-    "retry_after": (_seconds, f"retry_after is a number from 0 to {TEN_YEARS}"),
+    "seconds": (is_duration, f"seconds is a number from 0 to {TEN_YEARS}"),
+    "retry_after": (is_duration, f"retry_after is a number from 0 to {TEN_YEARS}"),
     "status": (_between(200, 599), "status lies between 200 and 599"),
     "count": (_between(0, 1000), "count is a whole number from 0 to 1000"),
     "bytes": (_between(0, LARGEST_BOMB), f"bytes is a whole number from 0 to {LARGEST_BOMB}"),

@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import random
 import string
+from uuid import UUID
 
+# Of any customer id that a request of another API than that of customers names.
+MAX_CUSTOMER_ID = 191
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 # The one application there is.
 APPLICATION = "sandbox-sq0idb-local"
@@ -68,6 +71,11 @@ def order_id(chance: random.Random) -> str:
 def line_item_uid(chance: random.Random) -> str:
     """Draw the id of a line within its order."""
     return _mixed(chance, 22)
+
+
+def uuid(chance: random.Random) -> str:
+    """Draw the id of an event that nothing caused, of its test, or of an option of a selection."""
+    return str(UUID(int=chance.getrandbits(128), version=4))
 
 
 def _mixed(chance: random.Random, length: int) -> str:

@@ -14,7 +14,7 @@ import orjson
 from etl.sandbox import errors
 from etl.sandbox.assumptions import MAX_KEY_LENGTH
 from etl.sandbox.calls import Call
-from etl.sandbox.errors import Problem, Refusal
+from etl.sandbox.errors import Refusal
 from etl.sandbox.settings import milliseconds
 from etl.sandbox.store.keys import Remembered
 
@@ -28,17 +28,9 @@ def take(body: dict[str, Any], most: int = MAX_KEY_LENGTH) -> str | None:
         raise Refusal(errors.expected("string", "idempotency_key"))
     # An empty key is as good as none: the same create twice makes two profiles.
     if not key:
-        raise Refusal(
-            Problem("VALUE_EMPTY", "Expected idempotency_key not to be empty", "idempotency_key")
-        )
+        raise Refusal(errors.empty("idempotency_key"))
     if len(key) > most:
-        raise Refusal(
-            Problem(
-                "VALUE_TOO_LONG",
-                f"Expected idempotency_key to have at most {most} characters",
-                "idempotency_key",
-            )
-        )
+        raise Refusal(errors.too_long("idempotency_key", most))
     return key
 
 
@@ -56,14 +48,6 @@ def digest(kind: str, data: object) -> bytes:
     return hashlib.sha256(text).digest()
 
 
-def answered(call: Call, key: str, digested: bytes, exists: Callable[[str], bool]) -> bytes | None:
-    """Return the answer a key stands for, None for a new key.
-
-    Raises Refusal for a key with other data, and for one whose customer or other thing is gone.
-    """
-    return repeated(known(call, [key]).get(key), digested, exists)
-
-
 def known(call: Call, keys: Sequence[str]) -> dict[str, Remembered]:
     """Return what these keys stand for, without those that are new."""
     return call.store.keys.find(keys, call.now - milliseconds(call.settings.key_lifetime))
@@ -72,7 +56,10 @@ def known(call: Call, keys: Sequence[str]) -> dict[str, Remembered]:
 def repeated(
     remembered: Remembered | None, digested: bytes, exists: Callable[[str], bool]
 ) -> bytes | None:
-    """Return the answer a key stands for, as ``answered`` does."""
+    """Return the answer a key stands for, None for a new key.
+
+    Raises Refusal for a key with other data, and for one whose customer or other thing is gone.
+    """
     if remembered is None:
         return None
     # A key outlives its profile: observed as a failure (a thread in the forum).
@@ -96,7 +83,7 @@ def once(
     if key is None:
         return make()[1]
     digested = digest(kind, data)
-    first = answered(call, key, digested, exists)
+    first = repeated(known(call, [key]).get(key), digested, exists)
     if first is not None:
         return first
     made, answer = make()

@@ -10,7 +10,15 @@ import difflib
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, TypeGuard
 
-from etl.sandbox.errors import Problem, Refusal, expected, missing, unknown_field, unserved
+from etl.sandbox.errors import (
+    Problem,
+    Refusal,
+    expected,
+    missing,
+    too_long,
+    unknown_field,
+    unserved,
+)
 
 # The members an object may have, and those of each that has some.
 Shape = dict[str, Any]
@@ -38,8 +46,7 @@ def short_text_in(holder: Mapping[str, Any], name: str, inside: str, most: int) 
     """Return a text of at most so many characters, None if it is absent or empty."""
     text = text_in(holder, name, inside)
     if text and len(text) > most:
-        detail = f"Expected {inside}{name} to have at most {most} characters"
-        raise Refusal(Problem("VALUE_TOO_LONG", detail, inside + name))
+        raise Refusal(too_long(inside + name, most))
     return text or None
 
 
@@ -63,6 +70,32 @@ def needed_object_in(holder: Mapping[str, Any], name: str, path: str) -> Mapping
     return object_in(holder, name, path)
 
 
+def whole_in(holder: Mapping[str, Any], name: str, inside: str) -> int | None:
+    """Return the whole number that is a member of an object, None if it is absent."""
+    value = holder.get(name)
+    if value is not None and type(value) is not int:
+        raise Refusal(expected("integer", inside + name))
+    return value
+
+
+def truth_in(holder: Mapping[str, Any], name: str, inside: str) -> bool | None:
+    """Return the true or false that is a member of an object, None if it is absent."""
+    value = holder.get(name)
+    if value is not None and type(value) is not bool:
+        raise Refusal(expected("boolean", inside + name))
+    return value
+
+
+def number_in(parameters: Mapping[str, str], name: str) -> int | None:
+    """Return a query parameter that is a whole number, None if it is absent."""
+    number = parameters.get(name)
+    if number is None:
+        return None
+    if not is_integer(number):
+        raise Refusal(expected("integer", name))
+    return int(number)
+
+
 def flag_in(parameters: Mapping[str, str], name: str) -> bool:
     """Return a query parameter that is true or false, by default false."""
     flag = parameters.get(name, "false")
@@ -84,9 +117,7 @@ def texts_in(values: object, path: str) -> tuple[str, ...]:
 
 def only_member(body: Mapping[str, Any], name: str) -> Any:
     """Return the one member that a body has."""
-    unknown = [unknown_field(other) for other in body if other != name]
-    if unknown:
-        raise Refusal(*unknown)
+    check_members(body, {name: None})
     if body.get(name) is None:
         raise Refusal(missing(name))
     return body[name]
@@ -98,6 +129,23 @@ def check_number(number: int, most: int, field: str, none: str, many: str) -> No
         raise Refusal(Problem(none, "Expected at least one entry.", field))
     if number > most:
         raise Refusal(Problem(many, f"Expected at most {most} entries.", field))
+
+
+def entries_in(body: Mapping[str, Any], name: str, most: int) -> dict[str, Any]:
+    """Return the map that is the one member of a bulk call's body."""
+    entries = only_member(body, name)
+    if not isinstance(entries, dict):
+        raise Refusal(expected("object", name))
+    check_number(len(entries), most, name, "VALUE_EMPTY", "TOO_MANY_MAP_ENTRIES")
+    return entries
+
+
+def check_bounds(number: int, least: int, most: int, field: str) -> None:
+    """Raise Refusal for a number outside its bounds."""
+    if number < least:
+        raise Refusal(Problem("VALUE_TOO_LOW", f"Expected {field} to be at least {least}", field))
+    if number > most:
+        raise Refusal(Problem("VALUE_TOO_HIGH", f"Expected {field} to be at most {most}", field))
 
 
 def one_of(value: str, choices: tuple[str, ...], path: str) -> str:

@@ -291,7 +291,7 @@ ROUTES = (
     # Webhook subscriptions and events
     _reads(
         *("GET", "/v2/webhooks/event-types", "list-webhook-event-types", APPLICATION, REFERENCE),
-        events.list_event_types,
+        webhooks.list_event_types,
     ),
     _reads(
         *("GET", _WEBHOOKS, "list-subscriptions", APPLICATION, REFERENCE),

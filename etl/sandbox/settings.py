@@ -7,7 +7,7 @@ and holds for all who use it, until it is set to null: then each process goes by
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from etl.sandbox.assumptions import CURSOR_LIFETIME, KEY_LIFETIME
 from etl.sandbox.errors import Problem, Refusal
@@ -40,7 +40,8 @@ class Settings(NamedTuple):
     default_version: str = NEWEST
 
 
-def _seconds(value: object) -> bool:
+def is_duration(value: object) -> TypeGuard[int | float]:
+    """Tell whether a JSON value is a number of seconds the sandbox's clock can go."""
     return is_number(value) and 0 <= value <= TEN_YEARS
 
 
@@ -61,7 +62,7 @@ def _version(value: object) -> bool:
     return value in PUBLISHED
 
 
-_SECONDS = (_seconds, f"seconds, from 0 to {TEN_YEARS}")
+_SECONDS = (is_duration, f"seconds, from 0 to {TEN_YEARS}")
 _CHECKS: dict[str, tuple[Callable[[object], bool], str]] = {
     "lag": _SECONDS,
     "rate": (_rate, f"requests a second, at most {_FASTEST}, or 0 for any number"),

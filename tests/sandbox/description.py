@@ -18,18 +18,12 @@ Schema = Mapping[str, Any]
 
 
 class Operation(NamedTuple):
-    """One described call; ``path`` is its template."""
+    """One described call; ``path`` is its template, ``pattern`` what its paths have in common."""
 
     method: str
     path: str
+    pattern: re.Pattern[str]
     described: Mapping[str, Any]
-
-    def fits(self, path: str) -> bool:
-        """Tell whether a path is one of this call's."""
-        steps = "/".join(
-            "[^/]+" if step.startswith("{") else re.escape(step) for step in self.path.split("/")
-        )
-        return re.fullmatch(steps, path) is not None
 
 
 class Description:
@@ -39,14 +33,14 @@ class Description:
         answer = sandbox.respond(Request("GET", "/_sandbox/openapi.json"))
         self.document: dict[str, Any] = orjson.loads(answer.body)
         self.operations = [
-            Operation(method.upper(), path, described)
+            Operation(method.upper(), path, _pattern(path), described)
             for path, methods in self.document["paths"].items()
             for method, described in methods.items()
         ]
 
     def operation(self, method: str, path: str) -> Operation | None:
         """Return the call a request is for."""
-        fitting = [one for one in self.operations if one.fits(path)]
+        fitting = [one for one in self.operations if one.pattern.fullmatch(path)]
         # A path written out comes first (OpenAPI): groups is not the id of a customer.
         fitting = [one for one in fitting if "{" not in one.path] or fitting
         return next((one for one in fitting if one.method == method), None)
@@ -124,6 +118,13 @@ class Description:
         return jsonschema_rs.Draft202012Validator(
             {**orjson.loads(schema), "components": self.document["components"]}
         )
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    steps = path.split("/")
+    return re.compile(
+        "/".join("[^/]+" if step.startswith("{") else re.escape(step) for step in steps)
+    )
 
 
 def _read(text: str, schema: Schema) -> object:

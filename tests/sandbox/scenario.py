@@ -41,6 +41,7 @@ def play(send: Send) -> None:
     gift_cards(send, ids[0], location["id"])
     sales(send, ids[0], location["id"], card)
     send("POST", "/oauth2/token/status")
+    webhooks(send)
     control(send, ids)
     for customer_id in ids:
         send("DELETE", f"/v2/customers/{customer_id}", query="version=1")
@@ -244,6 +245,37 @@ def sales(send: Send, customer_id: str, location_id: str, card_id: str) -> None:
             "query": {"filter": filters, "sort": sort},
         }
         send("POST", "/v2/orders/search", body)
+
+
+def webhooks(send: Send) -> None:
+    """Make the calls of the Webhook Subscriptions and Events APIs; nobody listens at the URL."""
+    send("PUT", "/v2/events/enable")
+    send("POST", "/v2/customers", {"given_name": "Zara"})
+    filters: dict[str, Any] = {
+        "event_types": ["customer.created"],
+        "created_at": {"start_at": "2025-01-01T00:00:00Z"},
+    }
+    query = {"filter": filters, "sort": {"field": "DEFAULT", "order": "DESC"}}
+    send("POST", "/v2/events", {"limit": 5, "query": query})
+    send("GET", "/v2/events/types", query="api_version=2022-09-21")
+    send("GET", "/v2/webhooks/event-types")
+    subscription: dict[str, Any] = {
+        "name": "Nightly",
+        "event_types": ["customer.created", "customer.deleted"],
+        "notification_url": "http://127.0.0.1:9/events",
+        "api_version": "2025-08-20",
+        "enabled": True,
+    }
+    body: dict[str, Any] = {"idempotency_key": "w-1", "subscription": subscription}
+    made = send("POST", "/v2/webhooks/subscriptions", body)["subscription"]
+    path = f"/v2/webhooks/subscriptions/{made['id']}"
+    send("GET", "/v2/webhooks/subscriptions", query="include_disabled=true&sort_order=DESC")
+    send("GET", path)
+    send("POST", f"{path}/test", {"event_type": "customer.deleted"})
+    send("POST", f"{path}/signature-key", {"idempotency_key": "w-2"})
+    send("PUT", path, {"subscription": {"enabled": False, "id": made["id"]}})
+    send("DELETE", path)
+    send("PUT", "/v2/events/disable")
 
 
 def control(send: Send, ids: list[str]) -> None:

@@ -261,6 +261,11 @@ def test_unknown_paths_and_methods(
     assert square.refused(method, path) == (status, [(code, "")])
 
 
+def test_a_refused_method_names_those_there_are(square: Square) -> None:
+    """405 comes with a header Allow (RFC 9110)."""
+    assert square.send("PATCH", "/v2/customers/X").headers["allow"] == "DELETE, GET, PUT"
+
+
 def test_ids_are_percent_decoded(square: Square) -> None:
     """The id in the refusal is the one that was meant, line breaks and all."""
     for step, meant in (("a%20b", "a b"), ("a%0Ab", "a\nb"), ("a%2Fb", "a/b")):

@@ -489,7 +489,7 @@ def test_what_nobody_can_ask_for_is_not_kept(opened: Opened, tmp_path: Path) -> 
         ),
         (
             {"query": {"filter": {"merchant_ids": json.loads("[" * 400 + "]" * 400)}}},
-            ("EXPECTED_STRING", "query.filter.merchant_ids"),
+            ("BAD_REQUEST", ""),
         ),
         (
             {"query": {"filter": {"created_at": {"start_at": "yesterday"}}}},

@@ -125,6 +125,7 @@ def played() -> list[Recorded]:
 
 
 CALLS = played()
+DESCRIPTION = Description(opened())
 
 
 def each(calls: list[Recorded]) -> pytest.MarkDecorator:
@@ -141,17 +142,17 @@ class Target:
 
     def __init__(self, call: Recorded) -> None:
         self.sandbox = opened()
-        self.description = Description(self.sandbox)
         for earlier in itertools.takewhile(lambda other: other is not call, CALLS):
-            self.send(earlier)
+            self._answer(earlier)
 
-    def send(self, call: Recorded, *, newest: bool = True, **headers: str) -> Response:
+    def send(self, call: Recorded, *, newest: bool = True, **headers: str) -> None:
         """Make a call, and fail if the answer is not in the sandbox's own words."""
+        DESCRIPTION.check(*self._answer(call, **headers), newest=newest)
+
+    def _answer(self, call: Recorded, **headers: str) -> tuple[Request, Response]:
         headers = {"authorization": f"Bearer {self.sandbox.token}"} | headers
         request = Request(*call[:3], headers, call.body)
-        answer = self.sandbox.respond(request)
-        self.description.check(request, answer, newest=newest)
-        return answer
+        return request, self.sandbox.respond(request)
 
 
 Place = tuple[str | int, ...]
@@ -284,7 +285,6 @@ def test_any_version(call: Recorded) -> None:
 def test_on_a_socket() -> None:
     """A connection is no other way in: the server passes all of it on, and answers no 5xx."""
     sandbox = opened()
-    description = Description(sandbox)
     token = {"authorization": f"Bearer {sandbox.token}"}
     calls = [
         *(call._replace(body=body) for call, body in zip(itertools.cycle(CALLS), _BODIES)),
@@ -297,7 +297,7 @@ def test_on_a_socket() -> None:
             target = f"{call.path}?{call.query}" if call.query else call.path
             connection.request(call.method, target, call.body, token)
             answer = connection.getresponse()
-            description.check(
+            DESCRIPTION.check(
                 Request(*call[:3], token, call.body),
                 Response(answer.status, answer.read(), dict(answer.getheaders())),
             )

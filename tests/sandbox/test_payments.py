@@ -172,6 +172,14 @@ def test_a_declined_payment_does_not_use_its_key(square: Square) -> None:
         ({"note": "x" * 501}, 400, "VALUE_TOO_LONG", "note"),
         ({"buyer_email_address": "x" * 256}, 400, "VALUE_TOO_LONG", "buyer_email_address"),
         ({"source_id": "CASH", "cash_details": 1}, 400, "EXPECTED_OBJECT", "cash_details"),
+        # Judged also where they are not needed.
+        ({"cash_details": 1}, 400, "EXPECTED_OBJECT", "cash_details"),
+        (
+            {"cash_details": {"change_back_money": 1}},
+            400,
+            "EXPECTED_OBJECT",
+            "cash_details.change_back_money",
+        ),
     ],
 )
 def test_create_payment_checks_its_body(

@@ -11,8 +11,8 @@ from typing import Any
 import orjson
 
 from etl.sandbox import errors, ids, keys
-from etl.sandbox.apis import lists
-from etl.sandbox.calls import Call
+from etl.sandbox.apis import found, lists
+from etl.sandbox.calls import EMPTY, Call
 from etl.sandbox.errors import Refusal
 from etl.sandbox.reading import (
     Shape,
@@ -33,7 +33,6 @@ ENABLED, DISABLED = "ENABLED", "DISABLED"
 
 ORDERS = ("ASC", "DESC")
 _PAGE = 25
-MAX_CUSTOMER_ID = 191
 MAX_REFERENCE = 128
 MAX_NAME = 96
 _CREATE: Shape = {
@@ -64,9 +63,8 @@ def list_cards(call: Call) -> bytes:
         states=() if disabled else (ENABLED,),
         links=links,
     )
-    digest = paging.digest("cards", disabled, order, links)
-    query = paging.Query(None, _PAGE, False, asked.get("cursor") or None, digest)
-    return lists.page(call, query, listing, "cards")
+    query = paging.of_list(asked, _PAGE, "cards", disabled, order, links)
+    return lists.records(call, query, listing, "cards")
 
 
 def create_card(call: Call) -> bytes:
@@ -82,10 +80,10 @@ def _create(call: Call, body: Mapping[str, Any], key: str) -> tuple[str, bytes]:
     source_id = needed_text_in(body, "source_id", "")
     asked = needed_object_in(body, "card", "card")
     text_in(body, "verification_token", "")
-    customer_id = needed_text_in(asked, "customer_id", "card.", MAX_CUSTOMER_ID)
+    customer_id = needed_text_in(asked, "customer_id", "card.", ids.MAX_CUSTOMER_ID)
     more = _details(call, asked, "card.")
     more["reference_id"] = short_text_in(asked, "reference_id", "card.", MAX_REFERENCE)
-    check_customer(call, customer_id)
+    found.customer(call, customer_id)
     _save(source_id, more, "source_id")
     card = _created(call, customer_id, more, key)
     return card["id"], orjson.dumps({"card": card})
@@ -93,17 +91,17 @@ def _create(call: Call, body: Mapping[str, Any], key: str) -> tuple[str, bytes]:
 
 def retrieve_card(call: Call, card_id: str) -> bytes:
     """RetrieveCard, a disabled one too."""
-    return b'{"card":%b}' % _found(call, card_id).body
+    return b'{"card":%b}' % found.record(call, "card", card_id).body
 
 
 def disable_card(call: Call, card_id: str) -> bytes:
     """DisableCard, which cannot be undone; a second time it has no effect."""
-    return b'{"card":%b}' % _disabled(call, _found(call, card_id)).body
+    return b'{"card":%b}' % _disabled(call, found.record(call, "card", card_id)).body
 
 
 def create_customer_card(call: Call, customer_id: str) -> bytes:
-    """CreateCustomerCard (deprecated): the same nonce answers the same card."""
-    check_customer(call, customer_id)
+    """CreateCustomerCard: deprecated; the same nonce answers the same card."""
+    found.customer(call, customer_id)
     body = call.json()
     check_members(body, _CREATE_DEPRECATED)
     nonce = needed_text_in(body, "card_nonce", "")
@@ -119,19 +117,13 @@ def create_customer_card(call: Call, customer_id: str) -> bytes:
 
 
 def delete_customer_card(call: Call, customer_id: str, card_id: str) -> bytes:
-    """DeleteCustomerCard (deprecated): the card is disabled."""
-    check_customer(call, customer_id)
-    record = _found(call, card_id)
+    """DeleteCustomerCard: deprecated; the card is disabled."""
+    found.customer(call, customer_id)
+    record = found.record(call, "card", card_id)
     if record.state == DISABLED or orjson.loads(record.body)["customer_id"] != customer_id:
         raise Refusal(errors.not_found("Card", card_id))
     _disabled(call, record)
-    return b"{}"
-
-
-def check_customer(call: Call, customer_id: str) -> None:
-    """Refuse an id that is no profile's, or was one's before a merge."""
-    if call.store.profiles.body(customer_id) is None:
-        raise Refusal(errors.customer_not_found(customer_id))
+    return EMPTY
 
 
 def as_record(card: Mapping[str, Any], created: int, now: int) -> Record:
@@ -162,15 +154,22 @@ def _created(
     card = rules.new_card(
         call.new_record_id(ids.card_id), customer_id, call.merchant.id, more, call.now, call.chance
     )
+    add(call, card, call.now, key)
+    if made_with is not None:
+        call.store.records.link(card["id"], made_with)
+    return card
+
+
+def add(call: Call, card: rules.Card, at: int, key: str | None = None) -> None:
+    """Keep a new card, made at that moment."""
+    customer_id = card["customer_id"]
     links = [Link("customer", customer_id)]
     if "reference_id" in card:
         links.append(Link("reference", card["reference_id"]))
-    if made_with is not None:
-        links.append(made_with)
-    call.store.records.add(as_record(card, call.now, call.now), links)
-    call.store.standings.add_cards(customer_id, 1)
+    call.store.records.add(as_record(card, at, at), links)
+    if card["enabled"]:
+        call.store.standings.add_cards(customer_id, 1)
     call.log_other("create-card", {"card_id": card["id"]}, customer_id=customer_id, key=key)
-    return card
 
 
 def _disabled(call: Call, record: Record) -> Record:
@@ -186,11 +185,4 @@ def _disabled(call: Call, record: Record) -> Record:
     call.store.records.change(record)
     call.store.standings.add_cards(card["customer_id"], -1)
     call.log_other("disable-card", {"card_id": card["id"]}, customer_id=card["customer_id"])
-    return record
-
-
-def _found(call: Call, card_id: str) -> Record:
-    record = call.store.records.find("card", card_id)
-    if record is None:
-        raise Refusal(errors.not_found("Card", card_id))
     return record

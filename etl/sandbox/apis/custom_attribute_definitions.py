@@ -12,16 +12,14 @@ from typing import Any
 import orjson
 
 from etl.sandbox import errors, keys
-from etl.sandbox.apis.customers import EMPTY
+from etl.sandbox.apis import lists
 from etl.sandbox.assumptions import MAX_DEFINITIONS
-from etl.sandbox.calls import Call
+from etl.sandbox.calls import EMPTY, Call
 from etl.sandbox.errors import Problem, Refusal
-from etl.sandbox.reading import is_integer, only_member
+from etl.sandbox.reading import check_members, needed_object_in, number_in, whole_in
 from etl.sandbox.rules import attribute_definitions as rules
 from etl.sandbox.search import paging
-from etl.sandbox.search.selection import Place
 from etl.sandbox.store.attributes import Definition
-from etl.sandbox.store.keys import Remembered
 from etl.sandbox.versions import NULL_CLEARS
 
 _MEMBER = "custom_attribute_definition"
@@ -31,27 +29,27 @@ _USUAL_PAGE = 20
 
 def list_definitions(call: Call) -> bytes:
     """ListCustomerCustomAttributeDefinitions: those of others too, unless they are hidden."""
-    query = paging.plain_list(call.parameters, "attribute definitions", MAX_PAGE, _USUAL_PAGE)
-    after, size = call.page(query)
-    found = call.store.attributes.definitions(after, size + 1)
-    shown = found[:size]
-    answer: dict[str, Any] = {}
-    if shown:
-        answer[f"{_MEMBER}s"] = [rules.as_json(definition) for definition in shown]
-    if len(found) > size:
-        end = Place(shown[-1].key, shown[-1].key)
-        answer["cursor"] = paging.make_cursor(call.secret, query, end, call.now)
-    return orjson.dumps(answer)
+    limit = paging.limit_in(call.parameters, MAX_PAGE, _USUAL_PAGE)
+    query = paging.of_list(call.parameters, limit, "attribute definitions")
+    rows = call.store.attributes.definitions
+    return lists.page(call, query, f"{_MEMBER}s", rows, lambda row: row.place, rules.as_json)
 
 
 def create_definition(call: Call) -> bytes:
     """CreateCustomerCustomAttributeDefinition: of any type, with its limits and visibility."""
     body = call.json()
     key = keys.take(body)
-    digest = keys.digest("attribute definition", body)
-    known = _answered(call, key, digest)
-    if known is not None:
-        return known
+    return keys.once(
+        call, key, "attribute definition", body, _still, lambda: _create(call, body, key)
+    )
+
+
+def _still(key: str) -> bool:
+    # Observed: the first answer comes again even after the definition was deleted.
+    return True
+
+
+def _create(call: Call, body: Mapping[str, Any], key: str | None) -> tuple[str, bytes]:
     definition = rules.new(_data(body), call.chance, call.now)
     if call.store.attributes.defined(definition.key) is not None:
         raise Refusal(errors.definition_taken("key", definition.key))
@@ -61,24 +59,33 @@ def create_definition(call: Call) -> bytes:
         raise Refusal(Problem("BAD_REQUEST", detail))
     call.store.attributes.define(definition)
     call.log_other("create-attribute-definition", rules.as_json(definition), key=key)
-    return _answer(call, definition, key, digest)
+    return definition.key, _answer(definition)
 
 
 def retrieve_definition(call: Call, key: str) -> bytes:
     """RetrieveCustomerCustomAttributeDefinition, of at least the ``version`` asked for."""
     definition = found(call, key)
     check_read(call, definition.version)
-    return orjson.dumps({_MEMBER: rules.as_json(definition)})
+    return _answer(definition)
 
 
 def update_definition(call: Call, key: str) -> bytes:
     """UpdateCustomerCustomAttributeDefinition: sparse, guarded by ``version`` if it is given."""
     body = call.json()
-    idempotency_key = keys.take(body)
-    digest = keys.digest("attribute definition of", [key, body])
-    known = _answered(call, idempotency_key, digest)
-    if known is not None:
-        return known
+    once = keys.take(body)
+    return keys.once(
+        call,
+        once,
+        "attribute definition of",
+        [key, body],
+        _still,
+        lambda: _update(call, key, body, once),
+    )
+
+
+def _update(
+    call: Call, key: str, body: Mapping[str, Any], idempotency_key: str | None
+) -> tuple[str, bytes]:
     before = _owned(call, key)
     data = _data(body)
     after = rules.changed(
@@ -93,7 +100,7 @@ def update_definition(call: Call, key: str) -> bytes:
         _check_name(call, after)
         call.store.attributes.define(after)
         call.log_other("update-attribute-definition", rules.as_json(after), key=idempotency_key)
-    return _answer(call, after, idempotency_key, digest)
+    return key, _answer(after)
 
 
 def delete_definition(call: Call, key: str) -> bytes:
@@ -120,10 +127,8 @@ def _owned(call: Call, key: str) -> Definition:
 
 
 def _data(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    data = only_member(body, _MEMBER)
-    if not isinstance(data, dict):
-        raise Refusal(errors.expected("object", _MEMBER))
-    return data
+    check_members(body, {_MEMBER: None})
+    return needed_object_in(body, _MEMBER, _MEMBER)
 
 
 def _check_name(call: Call, definition: Definition) -> None:
@@ -134,35 +139,19 @@ def _check_name(call: Call, definition: Definition) -> None:
         raise Refusal(errors.definition_taken("name", definition.name))
 
 
-def _answered(call: Call, key: str | None, digest: bytes) -> bytes | None:
-    # Observed: the first answer comes again even after the definition was deleted.
-    return None if key is None else keys.answered(call, key, digest, lambda _: True)
-
-
-def _answer(call: Call, definition: Definition, key: str | None, digest: bytes) -> bytes:
-    answer = orjson.dumps({_MEMBER: rules.as_json(definition)})
-    if key is not None:
-        call.store.keys.put({key: Remembered(digest, definition.key, answer)}, call.now)
-    return answer
+def _answer(definition: Definition) -> bytes:
+    return orjson.dumps({_MEMBER: rules.as_json(definition)})
 
 
 def check_read(call: Call, version: int) -> None:
     """Raise Refusal if a read asks for a version that is not there yet."""
-    asked = call.parameters.get("version")
-    if asked is None:
-        return
-    if not is_integer(asked):
-        raise Refusal(errors.expected("integer", "version"))
-    if int(asked) > version:
+    asked = number_in(call.parameters, "version")
+    if asked is not None and asked > version:
         raise Refusal(errors.ahead("version"))
 
 
 def check_write(data: Mapping[str, Any], version: int, path: str) -> None:
     """Raise Refusal if a write names another version than the current one."""
-    given = data.get("version")
-    if given is None:
-        return
-    if type(given) is not int:
-        raise Refusal(errors.expected("integer", path))
-    if given != version:
+    given = whole_in(data, "version", path.removesuffix("version"))
+    if given is not None and given != version:
         raise Refusal(errors.ahead(path) if given > version else errors.outdated(path))

@@ -6,7 +6,7 @@ by them lags. Reading follows merges, writing does not.
 
 from __future__ import annotations
 
-import itertools
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,24 +14,21 @@ import orjson
 
 from etl.sandbox import errors, keys
 from etl.sandbox.apis import custom_attribute_definitions as definitions
-from etl.sandbox.apis.customers import EMPTY
+from etl.sandbox.apis import found, lists
 from etl.sandbox.assumptions import BULK_BODY_LIMIT
-from etl.sandbox.calls import Call
+from etl.sandbox.calls import EMPTY, Call
 from etl.sandbox.errors import Refusal
 from etl.sandbox.reading import (
     check_members,
-    check_number,
+    entries_in,
     flag_in,
     needed_object_in,
     needed_text_in,
-    only_member,
 )
 from etl.sandbox.rules import attribute_definitions
 from etl.sandbox.rules import custom_attributes as rules
 from etl.sandbox.search import paging
-from etl.sandbox.search.selection import Place
 from etl.sandbox.store.attributes import READ_WRITE, Attribute, Definition
-from etl.sandbox.store.keys import Remembered
 
 _MEMBER = "custom_attribute"
 MAX_PAGE = 100
@@ -43,21 +40,16 @@ def list_attributes(call: Call, customer_id: str) -> bytes:
     """ListCustomerCustomAttributes: those of others too, unless they are hidden."""
     reader = _reader(call, customer_id)
     defined = flag_in(call.parameters, "with_definitions")
-    query = paging.plain_list(
-        call.parameters, f"attributes {customer_id} {defined}", MAX_PAGE, _USUAL_PAGE
+    limit = paging.limit_in(call.parameters, MAX_PAGE, _USUAL_PAGE)
+    query = paging.of_list(call.parameters, limit, "attributes", customer_id, defined)
+    return lists.page(
+        call,
+        query,
+        f"{_MEMBER}s",
+        functools.partial(call.store.attributes.page, reader),
+        lambda row: row[1].place,
+        lambda row: _as_json(*row, defined),
     )
-    after, size = call.page(query)
-    found = call.store.attributes.page(reader, after, size + 1)
-    shown = found[:size]
-    answer: dict[str, Any] = {}
-    if shown:
-        answer[f"{_MEMBER}s"] = [
-            _as_json(attribute, definition, defined) for attribute, definition in shown
-        ]
-    if len(found) > size:
-        end = Place(shown[-1][0].key, shown[-1][0].key)
-        answer["cursor"] = paging.make_cursor(call.secret, query, end, call.now)
-    return orjson.dumps(answer)
 
 
 def retrieve_attribute(call: Call, customer_id: str, key: str) -> bytes:
@@ -90,7 +82,7 @@ def upsert_attribute(call: Call, customer_id: str, key: str) -> bytes:
 
 def delete_attribute(call: Call, customer_id: str, key: str) -> bytes:
     """DeleteCustomerCustomAttribute: the definition stays."""
-    _check_writer(call, customer_id)
+    found.customer(call, customer_id)
     definition = definitions.found(call, key)
     _check_writable(definition)
     attribute = call.store.attributes.find(customer_id, key)
@@ -105,13 +97,9 @@ def delete_attribute(call: Call, customer_id: str, key: str) -> bytes:
 
 def bulk_upsert_attributes(call: Call) -> bytes:
     """BulkUpsertCustomerCustomAttributes: every entry for itself, under any name."""
-    entries = only_member(call.json(BULK_BODY_LIMIT), "values")
-    if not isinstance(entries, dict):
-        raise Refusal(errors.expected("object", "values"))
-    check_number(len(entries), BULK_LIMIT, "values", "VALUE_EMPTY", "TOO_MANY_MAP_ENTRIES")
-    wanted = (len(entries) + 1) // 2 if call.half else len(entries)
+    entries = entries_in(call.json(BULK_BODY_LIMIT), "values", BULK_LIMIT)
     answers: dict[str, Any] = {}
-    for name, entry in itertools.islice(entries.items(), wanted):
+    for name, entry in call.wanted(entries).items():
         try:
             answers[name] = _entry(call, entry)
         except Refusal as refusal:
@@ -135,18 +123,26 @@ def _upserted(
     call: Call, customer_id: str, key: str, data: Mapping[str, Any], idempotency_key: str | None
 ) -> bytes:
     check_members(data, dict.fromkeys(("key", "value", "version")), inside=f"{_MEMBER}.")
-    value = data.get("value")
-    digest = keys.digest("attribute", [customer_id, key, value, data.get("version")])
-    if idempotency_key is not None:
+    return keys.once(
+        call,
+        idempotency_key,
+        "attribute",
+        [customer_id, key, data.get("value"), data.get("version")],
         # As with definitions, the first answer comes again whatever happened since.
-        known = keys.answered(call, idempotency_key, digest, lambda _: True)
-        if known is not None:
-            return known
-    _check_writer(call, customer_id)
+        lambda _: True,
+        lambda: (customer_id, _put(call, customer_id, key, data, idempotency_key)),
+    )
+
+
+def _put(
+    call: Call, customer_id: str, key: str, data: Mapping[str, Any], idempotency_key: str | None
+) -> bytes:
+    found.customer(call, customer_id)
     definition = call.store.attributes.defined(key)
     if definition is None:
         raise Refusal(errors.no_definition())
     _check_writable(definition)
+    value = data.get("value")
     if value is None:
         raise Refusal(errors.missing(f"{_MEMBER}.value"))
     problems = rules.judge(value, definition, f"{_MEMBER}.value")
@@ -162,23 +158,15 @@ def _upserted(
         call.store.attributes.put(attribute, call.now, call.keep)
         changes = _as_json(attribute, definition, False)
         call.log_other("upsert-attribute", changes, customer_id=customer_id, key=idempotency_key)
-    answer = orjson.dumps(_as_json(attribute, definition, False))
-    if idempotency_key is not None:
-        call.store.keys.put({idempotency_key: Remembered(digest, customer_id, answer)}, call.now)
-    return answer
+    return orjson.dumps(_as_json(attribute, definition, False))
 
 
 def _reader(call: Call, customer_id: str) -> str:
     """Return the id under which a customer's values are read."""
     survivor = call.store.profiles.survivor(customer_id)
     if call.store.profiles.body(survivor) is None:
-        raise Refusal(errors.customer_not_found(customer_id))
+        raise Refusal(errors.not_found("Customer", customer_id))
     return survivor
-
-
-def _check_writer(call: Call, customer_id: str) -> None:
-    if call.store.profiles.body(customer_id) is None:
-        raise Refusal(errors.customer_not_found(customer_id))
 
 
 def _check_writable(definition: Definition) -> None:

@@ -6,25 +6,21 @@ Refusal. It reads and writes through the store, inside the one transaction of it
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
 
 from etl.sandbox import errors, keys
-from etl.sandbox.apis import belongings, segments, shown
+from etl.sandbox.apis import belongings, found, lists, segments, shown
 from etl.sandbox.assumptions import BULK_BODY_LIMIT, BULK_LIMIT, MAX_KEY_LENGTH
-from etl.sandbox.calls import Call
+from etl.sandbox.calls import EMPTY, Call
 from etl.sandbox.errors import Problem, Refusal
-from etl.sandbox.reading import check_number, is_integer, only_member
+from etl.sandbox.reading import check_number, entries_in, number_in, only_member
 from etl.sandbox.rules import customers as rules
 from etl.sandbox.search import paging, query
 from etl.sandbox.store.keys import Remembered
 from etl.sandbox.versions import EMPTY_UPDATES_REFUSED, UNKNOWN_FIELDS_REFUSED
-
-EMPTY = b"{}"
-
 
 # Single calls
 
@@ -110,7 +106,7 @@ def retrieve(call: Call, customer_id: str) -> bytes:
     """RetrieveCustomer; the id of a merged profile shows the one it became."""
     body = call.store.profiles.body(call.store.profiles.survivor(customer_id))
     if body is None:
-        raise Refusal(errors.customer_not_found(customer_id))
+        raise Refusal(errors.not_found("Customer", customer_id))
     return b'{"customer":%b}' % shown.profile(call, body)
 
 
@@ -120,9 +116,7 @@ def update(call: Call, customer_id: str) -> bytes:
 
 
 def _updated(call: Call, customer_id: str, data: Mapping[str, Any], *, strict: bool) -> bytes:
-    body = call.store.profiles.body(customer_id)
-    if body is None:
-        raise Refusal(errors.customer_not_found(customer_id))
+    body = found.customer(call, customer_id)
     judged = rules.judge_change(
         data,
         call.merchant.country,
@@ -153,18 +147,12 @@ def _updated(call: Call, customer_id: str, data: Mapping[str, Any], *, strict: b
 
 def delete(call: Call, customer_id: str) -> bytes:
     """DeleteCustomer, guarded by ``version`` if it is given."""
-    version = call.parameters.get("version")
-    if version is not None and not is_integer(version):
-        raise Refusal(errors.expected("integer", "version"))
-    _deleted(call, customer_id, None if version is None else int(version))
+    _deleted(call, customer_id, number_in(call.parameters, "version"))
     return EMPTY
 
 
 def _deleted(call: Call, customer_id: str, version: int | None = None) -> bytes:
-    body = call.store.profiles.body(customer_id)
-    if body is None:
-        raise Refusal(errors.customer_not_found(customer_id))
-    customer = orjson.loads(body)
+    customer = orjson.loads(found.customer(call, customer_id))
     if version is not None and version != customer["version"]:
         raise Refusal(errors.conflict())
     call.store.profiles.remove(customer_id, call.now, call.keep)
@@ -183,9 +171,8 @@ def list_customers(call: Call) -> bytes:
 
 
 def search_customers(call: Call) -> bytes:
-    """SearchCustomers: exact and fuzzy texts, ranges, sources, groups, segments."""
-    # Without a body everything is asked for, as with an empty one.
-    body = call.json() if call.request.body.strip() else {}
+    """SearchCustomers: by texts, ranges, sources, groups, segments and custom attributes."""
+    body = call.json_or_nothing()
     known = segments.ids(call.merchant)
     defined = call.store.attributes.defined
     return _page(call, query.from_body(body, known, defined, call.version, call.now))
@@ -198,9 +185,7 @@ def _page(call: Call, asked: paging.Query) -> bytes:
         page = call.store.profiles.page(asked.selection, call.shown, after, size)
         if page.bodies:
             members.append(b'"customers":[%b]' % b",".join(shown.profiles(call, page.bodies)))
-        if page.end is not None:
-            cursor = paging.make_cursor(call.secret, asked, page.end, call.now)
-            members.append(b'"cursor":"%b"' % cursor.encode())
+        members += lists.ending(call, asked, page.end)
     if asked.counted:
         counted = (
             0 if asked.selection is None else call.store.profiles.count(asked.selection, call.shown)
@@ -226,7 +211,7 @@ def bulk_create(call: Call) -> bytes:
                     "customers",
                 )
             )
-    wanted = _wanted(call, entries)
+    wanted = call.wanted(entries)
     created = dict(zip(wanted, _created(call, list(wanted.items()), strict=True), strict=True))
     return _each(call, entries, lambda key, _: _unless_refused(created[key]))
 
@@ -251,7 +236,7 @@ def bulk_retrieve(call: Call) -> bytes:
 
 def _told(told: Mapping[str, bytes], customer_id: str) -> bytes:
     if customer_id not in told:
-        raise Refusal(errors.customer_not_found(customer_id))
+        raise Refusal(errors.not_found("Customer", customer_id))
     return told[customer_id]
 
 
@@ -261,11 +246,7 @@ def bulk_delete(call: Call) -> bytes:
 
 
 def _map_of_entries(call: Call) -> dict[str, Any]:
-    entries = only_member(call.json(BULK_BODY_LIMIT), "customers")
-    if not isinstance(entries, dict):
-        raise Refusal(errors.expected("object", "customers"))
-    check_number(len(entries), BULK_LIMIT, "customers", "VALUE_EMPTY", "TOO_MANY_MAP_ENTRIES")
-    return entries
+    return entries_in(call.json(BULK_BODY_LIMIT), "customers", BULK_LIMIT)
 
 
 def _list_of_ids(call: Call) -> dict[str, None]:
@@ -284,16 +265,10 @@ def _entry(data: Any) -> dict[str, Any]:
     return data
 
 
-def _wanted(call: Call, entries: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the entries to carry out: the first half if the call has to stop half-way."""
-    wanted = (len(entries) + 1) // 2 if call.half else len(entries)
-    return dict(itertools.islice(entries.items(), wanted))
-
-
 def _each(call: Call, entries: Mapping[str, Any], carry_out: Callable[[str, Any], bytes]) -> bytes:
     """Carry out every entry for itself; what one does to the others is nothing."""
     answers = []
-    for key, data in _wanted(call, entries).items():
+    for key, data in call.wanted(entries).items():
         try:
             body = carry_out(key, data)
             answer = body if body == EMPTY else b'{"customer":%b}' % body

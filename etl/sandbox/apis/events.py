@@ -5,19 +5,16 @@ from __future__ import annotations
 import orjson
 
 from etl.sandbox import events, versions
-from etl.sandbox.apis.customers import EMPTY
+from etl.sandbox.apis import lists
 from etl.sandbox.assumptions import EVENT_LIFETIME
-from etl.sandbox.calls import Call
+from etl.sandbox.calls import EMPTY, Call
 from etl.sandbox.search import events as search
-from etl.sandbox.search import paging
 
 
 def search_events(call: Call) -> bytes:
     """SearchEvents: those of the last 28 days that happened while events were enabled."""
-    # Without a body everything is asked for, as with an empty one.
-    body = call.json() if call.request.body.strip() else {}
     query, wanted = search.from_body(
-        body, call.merchant.id, not_before=call.now - EVENT_LIFETIME * 1000
+        call.json_or_nothing(), call.merchant.id, not_before=call.now - EVENT_LIFETIME * 1000
     )
     after, size = call.page(query)
     found = call.store.events.page(wanted, after, size + 1) if wanted is not None else []
@@ -32,9 +29,7 @@ def search_events(call: Call) -> bytes:
     ]
     metadata = [{"event_id": named, "api_version": version} for named in ids]
     members = [b'"events":[%b]' % b",".join(texts), b'"metadata":%b' % orjson.dumps(metadata)]
-    if len(found) > size:
-        cursor = paging.make_cursor(call.secret, query, page[-1].place, call.now)
-        members.append(b'"cursor":"%b"' % cursor.encode())
+    members += lists.ending(call, query, page[-1].place if len(found) > size else None)
     return b"{%b}" % b",".join(members)
 
 
@@ -56,9 +51,8 @@ def _switch(call: Call, *, on: bool) -> bytes:
 
 
 def list_event_types(call: Call) -> bytes:
-    """ListEventTypes, ListWebhookEventTypes: those of a Square-Version, by default the call's."""
-    asked = call.parameters.get("api_version")
-    version = versions.served(asked or None, call.version)
+    """ListEventTypes: those of a Square-Version, by default the call's."""
+    version = versions.served(call.parameters.get("api_version"), call.version)
     types = events.of_version(version)
     metadata = [
         {"event_type": type.name, "api_version_introduced": type.since, "release_status": "PUBLIC"}

@@ -12,9 +12,7 @@ from typing import Any
 import orjson
 
 from etl.sandbox import errors, ids, keys
-from etl.sandbox.apis import lists
-from etl.sandbox.apis.cards import MAX_CUSTOMER_ID, check_customer
-from etl.sandbox.apis.locations import check_location
+from etl.sandbox.apis import found, lists
 from etl.sandbox.calls import Call
 from etl.sandbox.errors import Problem, Refusal
 from etl.sandbox.reading import (
@@ -31,13 +29,12 @@ from etl.sandbox.search import paging
 from etl.sandbox.search.spans import span_in
 from etl.sandbox.store.log import OtherAction
 from etl.sandbox.store.records import Link, Listing, Record
-from etl.sandbox.times import timestamp
+from etl.sandbox.times import YEAR, timestamp
 
 MAX_KEY = 128
 MAX_PAGE, _USUAL_PAGE = 200, 30
 MAX_ACTIVITIES, _USUAL_ACTIVITIES = 100, 50
 ORDERS = ("DESC", "ASC")
-_YEAR = 365 * 24 * 3600 * 1000
 _CREATE: Shape = {
     "location_id": None,
     "gift_card": dict.fromkeys(("type", "gan", "gan_source")),
@@ -59,9 +56,8 @@ def list_gift_cards(call: Call) -> bytes:
     }
     listing = Listing("gift_card", states=(state,) if state else (), links=links)
     limit = paging.limit_in(asked, MAX_PAGE, _USUAL_PAGE)
-    digest = paging.digest("gift-cards", state, links)
-    query = paging.Query(None, limit, False, asked.get("cursor") or None, digest)
-    return lists.page(call, query, listing, "gift_cards")
+    query = paging.of_list(asked, limit, "gift-cards", state, links)
+    return lists.records(call, query, listing, "gift_cards")
 
 
 def create_gift_card(call: Call) -> bytes:
@@ -74,7 +70,7 @@ def create_gift_card(call: Call) -> bytes:
 
 def _create(call: Call, body: Mapping[str, Any], key: str) -> tuple[str, bytes]:
     check_members(body, _CREATE)
-    check_location(call, needed_text_in(body, "location_id", ""))
+    found.location(call, needed_text_in(body, "location_id", ""))
     asked = needed_object_in(body, "gift_card", "gift_card")
     kind = one_of(needed_text_in(asked, "type", "gift_card."), rules.TYPES, "gift_card.type")
     gan = rules.own_number(asked)
@@ -89,14 +85,23 @@ def _create(call: Call, body: Mapping[str, Any], key: str) -> tuple[str, bytes]:
     )
     if gan is not None:
         card["gan_source"] = "OTHER"
-    call.store.records.add(as_record(card, call.now, call.now), links_of(card))
-    call.log_other("create-gift-card", {"gift_card_id": card["id"]}, key=key)
-    return card["id"], orjson.dumps({"gift_card": card})
+    record = add(call, card, call.now, key)
+    return record.id, b'{"gift_card":%b}' % record.body
+
+
+def add(call: Call, card: rules.GiftCard, at: int, key: str | None = None) -> Record:
+    """Keep a new gift card, made at that moment."""
+    record = as_record(card, at, at)
+    customers = [Link("customer", customer_id) for customer_id in card.get("customer_ids", [])]
+    links = [Link("gan", card["gan"]), Link("type", card["type"]), *customers]
+    call.store.records.add(record, links)
+    call.log_other("create-gift-card", {"gift_card_id": record.id}, key=key)
+    return record
 
 
 def retrieve_gift_card(call: Call, gift_card_id: str) -> bytes:
     """RetrieveGiftCard, in whatever state it is."""
-    return b'{"gift_card":%b}' % _found(call, gift_card_id).body
+    return b'{"gift_card":%b}' % found.record(call, "gift_card", gift_card_id).body
 
 
 def retrieve_from_gan(call: Call) -> bytes:
@@ -124,7 +129,7 @@ def _retrieved_by(call: Call, name: str, prefix: str) -> bytes:
 def link_customer(call: Call, gift_card_id: str) -> bytes:
     """LinkCustomerToGiftCard; a second time it has no effect."""
     record, customer_id = _linking(call, gift_card_id)
-    check_customer(call, customer_id)
+    found.customer(call, customer_id)
     card = orjson.loads(record.body)
     linked = card.get("customer_ids", [])
     if customer_id not in linked:
@@ -165,7 +170,7 @@ def _happened(call: Call, body: Mapping[str, Any], key: str) -> tuple[str, bytes
     check_members(body, {"gift_card_activity": None})
     asked = needed_object_in(body, "gift_card_activity", "gift_card_activity")
     activity = rules.judge_activity(asked, call.merchant.country)
-    check_location(call, activity["location_id"])
+    found.location(call, activity["location_id"])
     record = _target(call, asked)
     card = rules.after(orjson.loads(record.body), activity)
     activity = {
@@ -200,31 +205,24 @@ def list_activities(call: Call) -> bytes:
     kind = one_of(asked["type"], rules.ACTIVITIES, "type") if "type" in asked else None
     order = choice_in(asked, "sort_order", ORDERS, "")
     if asked.get("location_id"):
-        check_location(call, asked["location_id"])
+        found.location(call, asked["location_id"])
     span = span_in(asked, "begin_time", "end_time")
     links = {"gift_card": (asked["gift_card_id"],)} if asked.get("gift_card_id") else {}
     listing = Listing(
         "gift_card_activity",
         descending=order == "DESC",
-        span=span if span.start is not None else span._replace(start=call.now - _YEAR),
+        span=span if span.start is not None else span._replace(start=call.now - YEAR),
         states=(kind,) if kind else (),
         links=links,
     )
     limit = paging.limit_in(asked, MAX_ACTIVITIES, _USUAL_ACTIVITIES)
-    digest = paging.digest("gift-card-activities", kind, order, *span, links)
-    query = paging.Query(None, limit, False, asked.get("cursor") or None, digest)
-    return lists.page(call, query, listing, "gift_card_activities")
+    query = paging.of_list(asked, limit, "gift-card-activities", kind, order, *span, links)
+    return lists.records(call, query, listing, "gift_card_activities")
 
 
 def as_record(card: Mapping[str, Any], created: int, now: int) -> Record:
     """Return a gift card as the store keeps it."""
     return Record(card["id"], "gift_card", card["state"], created, now, None, orjson.dumps(card))
-
-
-def links_of(card: Mapping[str, Any]) -> list[Link]:
-    """Return what finds a gift card."""
-    customers = [Link("customer", customer_id) for customer_id in card.get("customer_ids", [])]
-    return [Link("gan", card["gan"]), Link("type", card["type"]), *customers]
 
 
 def relinked(card: Mapping[str, Any], customer_ids: list[str]) -> dict[str, Any]:
@@ -241,10 +239,10 @@ def _relinked(call: Call, record: Record, customer_ids: list[str]) -> Record:
 
 
 def _linking(call: Call, gift_card_id: str) -> tuple[Record, str]:
-    record = _found(call, gift_card_id)
+    record = found.record(call, "gift_card", gift_card_id)
     body = call.json()
     check_members(body, {"customer_id": None})
-    return record, needed_text_in(body, "customer_id", "", MAX_CUSTOMER_ID)
+    return record, needed_text_in(body, "customer_id", "", ids.MAX_CUSTOMER_ID)
 
 
 def _target(call: Call, asked: Mapping[str, Any]) -> Record:
@@ -252,7 +250,7 @@ def _target(call: Call, asked: Mapping[str, Any]) -> Record:
     gift_card_id = text_in(asked, "gift_card_id", inside)
     gan = text_in(asked, "gift_card_gan", inside)
     if gift_card_id:
-        return _found(call, gift_card_id)
+        return found.record(call, "gift_card", gift_card_id)
     if not gan:
         raise Refusal(errors.missing(f"{inside}gift_card_id"))
     record = _by_number(call, gan)
@@ -265,16 +263,8 @@ def _no_such_number(field: str) -> Problem:
     return Problem("NOT_FOUND", "No gift card has this account number.", field, status=404)
 
 
-def _found(call: Call, gift_card_id: str) -> Record:
-    record = call.store.records.find("gift_card", gift_card_id)
-    if record is None:
-        raise Refusal(errors.not_found("Gift card", gift_card_id))
-    return record
-
-
 def _by_number(call: Call, gan: str) -> Record | None:
-    found = call.store.records.linked("gift_card", Link("gan", gan))
-    return found[0] if found else None
+    return next(iter(call.store.records.linked("gift_card", Link("gan", gan))), None)
 
 
 def _new_number(call: Call) -> str:

@@ -12,9 +12,10 @@ from typing import Any
 import orjson
 
 from etl.sandbox import errors, keys
-from etl.sandbox.apis.customers import EMPTY
-from etl.sandbox.calls import Call
-from etl.sandbox.errors import Problem, Refusal
+from etl.sandbox.apis import found, lists
+from etl.sandbox.calls import EMPTY, Call
+from etl.sandbox.errors import Refusal
+from etl.sandbox.reading import needed_object_in, needed_text_in, recognised
 from etl.sandbox.rules import customers as rules
 from etl.sandbox.search import paging
 from etl.sandbox.store.groups import Group
@@ -26,14 +27,9 @@ MAX_PAGE = 50
 
 def list_groups(call: Call) -> bytes:
     """ListCustomerGroups: the oldest first."""
-    query = paging.plain_list(call.parameters, "groups", MAX_PAGE)
-    after, size = call.page(query)
-    found = call.store.groups.page(after, size + 1)
-    groups = found[:size]
-    answer: dict[str, Any] = {"groups": [_as_json(group) for group in groups]} if groups else {}
-    if len(found) > size:
-        answer["cursor"] = paging.make_cursor(call.secret, query, groups[-1].place, call.now)
-    return orjson.dumps(answer)
+    query = paging.of_list(call.parameters, paging.limit_in(call.parameters, MAX_PAGE), "groups")
+    rows = call.store.groups.page
+    return lists.page(call, query, "groups", rows, lambda group: group.place, _as_json)
 
 
 def create_group(call: Call) -> bytes:
@@ -43,14 +39,20 @@ def create_group(call: Call) -> bytes:
     key = given if GROUP_KEYS.holds(call.version) else None
 
     def make() -> tuple[str, bytes]:
-        group = Group(call.new_id(), _name(call, body), call.now, call.now)
-        call.store.groups.put(group)
-        call.log_other("create-group", {"group_id": group.id, "name": group.name}, key=given)
+        group = add(call, call.new_id(), _name(call, body), given)
         return group.id, orjson.dumps({"group": _as_json(group)})
 
     return keys.once(
         call, key, "group", body, lambda made: call.store.groups.find(made) is not None, make
     )
+
+
+def add(call: Call, group_id: str, name: str, key: str | None = None) -> Group:
+    """Keep a new group."""
+    group = Group(group_id, name, call.now, call.now)
+    call.store.groups.put(group)
+    call.log_other("create-group", {"group_id": group_id, "name": name}, key=key)
+    return group
 
 
 def retrieve_group(call: Call, group_id: str) -> bytes:
@@ -97,11 +99,8 @@ def remove_member(call: Call, customer_id: str, group_id: str) -> bytes:
 
 
 def _membership(call: Call, customer_id: str, group_id: str) -> tuple[dict[str, Any], list[str]]:
-    body = call.store.profiles.body(customer_id)
-    if body is None:
-        raise Refusal(errors.customer_not_found(customer_id))
+    customer = orjson.loads(found.customer(call, customer_id))
     _found(call, group_id)
-    customer = orjson.loads(body)
     return customer, customer.get("group_ids", [])
 
 
@@ -115,30 +114,19 @@ def _set(call: Call, customer: Mapping[str, Any], group_ids: Sequence[str]) -> N
 def _found(call: Call, group_id: str) -> Group:
     group = call.store.groups.find(group_id)
     if group is None:
-        raise Refusal(errors.group_not_found(group_id))
+        raise Refusal(errors.not_found("Customer group", group_id))
     return group
 
 
 def _name(call: Call, body: Mapping[str, Any]) -> str:
-    group = body.get("group")
-    if group is None:
-        raise Refusal(Problem("MISSING_REQUIRED_PARAMETER", "group is required.", "group"))
-    if not isinstance(group, dict):
-        raise Refusal(errors.expected("object", "group"))
-    unknown = [name for name in body if name != "group"]
-    unknown += [f"group.{name}" for name in group if name != "name"]
+    group = needed_object_in(body, "group", "group")
+    unknown: list[str] = []
+    recognised(body, {"group": {"name": None}}, "", unknown)
     if unknown and UNKNOWN_FIELDS_REFUSED.holds(call.version):
         raise Refusal(*(errors.unknown_field(name) for name in unknown))
-    name = group.get("name")
-    if name is None:
-        raise Refusal(
-            Problem("MISSING_REQUIRED_PARAMETER", "group.name is required.", "group.name")
-        )
-    if not isinstance(name, str):
-        raise Refusal(errors.expected("string", "group.name"))
-    if not name:
-        raise Refusal(Problem("VALUE_EMPTY", "Expected group.name not to be empty", "group.name"))
-    return name
+    if group.get("name") == "":
+        raise Refusal(errors.empty("group.name"))
+    return needed_text_in(group, "name", "group.")
 
 
 def _as_json(group: Group) -> dict[str, str]:

@@ -6,9 +6,8 @@ from typing import Any
 
 import orjson
 
-from etl.sandbox import errors
+from etl.sandbox.apis import found
 from etl.sandbox.calls import Call, Merchant
-from etl.sandbox.errors import Refusal
 from etl.sandbox.rules.markets import market, timezone
 
 
@@ -20,14 +19,8 @@ def list_locations(call: Call) -> bytes:
 def retrieve_location(call: Call, location_id: str) -> bytes:
     """RetrieveLocation, by id or as ``main``."""
     if location_id != "main":
-        check_location(call, location_id)
+        found.location(call, location_id)
     return orjson.dumps({"location": _location(call.merchant)})
-
-
-def check_location(call: Call, location_id: str) -> None:
-    """Refuse an id that is not one of the merchant's locations."""
-    if location_id != call.merchant.location_id:
-        raise Refusal(errors.not_found("Location", location_id))
 
 
 def _location(merchant: Merchant) -> dict[str, Any]:

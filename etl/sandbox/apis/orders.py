@@ -11,12 +11,10 @@ from typing import Any
 
 import orjson
 
-from etl.sandbox import errors, ids, keys
-from etl.sandbox.apis import lists
-from etl.sandbox.apis.cards import check_customer
-from etl.sandbox.apis.locations import check_location
+from etl.sandbox import ids, keys
+from etl.sandbox.apis import found, lists
 from etl.sandbox.calls import Call
-from etl.sandbox.errors import Problem, Refusal, expected
+from etl.sandbox.errors import Problem, Refusal
 from etl.sandbox.reading import (
     Shape,
     check_members,
@@ -26,10 +24,13 @@ from etl.sandbox.reading import (
     one_of,
     text_in,
     texts_in,
+    truth_in,
+    whole_in,
 )
 from etl.sandbox.rules import orders as rules
 from etl.sandbox.rules.markets import currency
 from etl.sandbox.search import paging
+from etl.sandbox.search.filters import RANGE
 from etl.sandbox.search.selection import ALWAYS, Span
 from etl.sandbox.search.spans import range_in
 from etl.sandbox.store.records import Link, Listing, Moment, Record
@@ -45,11 +46,10 @@ _MOMENTS: dict[str, Moment] = {
 }
 SORTS = tuple(_MOMENTS)
 ORDERS = ("DESC", "ASC")
-_RANGE: Shape = {"start_at": None, "end_at": None}
 _FILTERS: Shape = {
     "state_filter": {"states": None},
     "customer_filter": {"customer_ids": None},
-    "date_time_filter": {f"{moment}_at": _RANGE for moment in _MOMENTS.values()},
+    "date_time_filter": {f"{moment}_at": RANGE for moment in _MOMENTS.values()},
 }
 _SEARCH: Shape = {
     **dict.fromkeys(("location_ids", "cursor", "limit", "return_entries")),
@@ -71,17 +71,17 @@ def _create(call: Call, body: Mapping[str, Any], key: str | None) -> tuple[str, 
     asked = needed_object_in(body, "order", "order")
     money = currency(call.merchant.country)
     judged = rules.judge(asked, money, call.chance)
-    check_location(call, judged["location_id"])
+    found.location(call, judged["location_id"])
     if "customer_id" in judged:
-        check_customer(call, judged["customer_id"])
+        found.customer(call, judged["customer_id"])
     order = rules.new_order(call.new_record_id(ids.order_id), judged, money, call.now)
-    record = add(call, order, key)
+    record = add(call, order, call.now, key)
     return record.id, b'{"order":%b}' % record.body
 
 
-def add(call: Call, order: rules.Order, key: str | None = None) -> Record:
-    """Keep a new order."""
-    record = as_record(order, call.now, call.now)
+def add(call: Call, order: rules.Order, at: int, key: str | None = None) -> Record:
+    """Keep a new order, made at that moment."""
+    record = _as_record(order, at, at)
     customers = rules.customers_of(order)
     call.store.records.add(record, [Link("customer", each) for each in customers])
     call.log_other(
@@ -95,12 +95,12 @@ def add(call: Call, order: rules.Order, key: str | None = None) -> Record:
 
 def change(call: Call, order: rules.Order, created: int) -> None:
     """Keep an order that was changed."""
-    call.store.records.change(as_record(order, created, call.now))
+    call.store.records.change(_as_record(order, created, call.now))
     for customer_id in rules.customers_of(order):
         call.store.records.link(order["id"], Link("customer", customer_id))
 
 
-def as_record(order: Mapping[str, Any], created: int, now: int) -> Record:
+def _as_record(order: Mapping[str, Any], created: int, now: int) -> Record:
     """Return an order as the store keeps it."""
     closed = now if "closed_at" in order else None
     return Record(order["id"], "order", order["state"], created, now, closed, orjson.dumps(order))
@@ -108,15 +108,7 @@ def as_record(order: Mapping[str, Any], created: int, now: int) -> Record:
 
 def retrieve_order(call: Call, order_id: str) -> bytes:
     """RetrieveOrder, with its tenders once it is paid."""
-    return b'{"order":%b}' % found(call, order_id).body
-
-
-def found(call: Call, order_id: str) -> Record:
-    """Return an order. Raises Refusal if there is none."""
-    record = call.store.records.find("order", order_id)
-    if record is None:
-        raise Refusal(errors.not_found("Order", order_id))
-    return record
+    return b'{"order":%b}' % found.record(call, "order", order_id).body
 
 
 def batch_retrieve(call: Call) -> bytes:
@@ -129,7 +121,7 @@ def batch_retrieve(call: Call) -> bytes:
         raise Refusal(Problem("ARRAY_LENGTH_TOO_LONG", detail, "order_ids"))
     location_id = text_in(body, "location_id", "")
     if location_id:
-        check_location(call, location_id)
+        found.location(call, location_id)
     records = [call.store.records.find("order", order_id) for order_id in dict.fromkeys(order_ids)]
     bodies = [record.body for record in records if record is not None]
     return b'{"orders":[%b]}' % b",".join(bodies) if bodies else b"{}"
@@ -140,30 +132,23 @@ def search_orders(call: Call) -> bytes:
     body = call.json()
     check_members(body, _SEARCH, _NOT_SERVED)
     _check_locations(call, body.get("location_ids"))
-    entries = body.get("return_entries")
-    if entries is not None and type(entries) is not bool:
-        raise Refusal(expected("boolean", "return_entries"))
-    limit = body.get("limit")
-    if limit is not None and type(limit) is not int:
-        raise Refusal(expected("integer", "limit"))
+    entries, limit = truth_in(body, "return_entries", ""), whole_in(body, "limit", "")
     asked = object_in(body, "query", "query")
     query = paging.Query(
-        None,
-        paging.page_size(_USUAL_PAGE if limit is None else limit, MAX_PAGE),
-        False,
+        paging.page_size(limit, MAX_PAGE, _USUAL_PAGE),
         text_in(body, "cursor", "") or None,
         paging.digest("orders", asked, bool(entries)),
     )
     listing = _listing(asked)
     if entries:
-        return lists.page(call, query, listing, "order_entries", _entry)
-    return lists.page(call, query, listing, "orders")
+        return lists.records(call, query, listing, "order_entries", _entry)
+    return lists.records(call, query, listing, "orders")
 
 
-def _entry(record: Record) -> bytes:
+def _entry(record: Record) -> dict[str, Any]:
     order = orjson.loads(record.body)
     names = {"order_id": "id", "version": "version", "location_id": "location_id"}
-    return orjson.dumps({name: order[member] for name, member in names.items()})
+    return {name: order[member] for name, member in names.items()}
 
 
 def _check_locations(call: Call, asked: object) -> None:
@@ -176,7 +161,7 @@ def _check_locations(call: Call, asked: object) -> None:
         detail = f"Cannot provide more than {MAX_IDS} location_ids."
         raise Refusal(Problem("BAD_REQUEST", detail, path))
     for location_id in location_ids:
-        check_location(call, location_id)
+        found.location(call, location_id)
 
 
 def _listing(asked: Mapping[str, Any]) -> Listing:

@@ -11,14 +11,11 @@ from typing import Any
 import orjson
 
 from etl.sandbox import errors, ids, keys
-from etl.sandbox.apis import lists, orders
-from etl.sandbox.apis.cards import ENABLED, check_customer
-from etl.sandbox.apis.locations import check_location
+from etl.sandbox.apis import found, lists, orders
+from etl.sandbox.apis.cards import ENABLED
 from etl.sandbox.calls import Call
 from etl.sandbox.errors import Problem, Refusal
-from etl.sandbox.reading import (
-    choice_in,
-)
+from etl.sandbox.reading import choice_in
 from etl.sandbox.rules import cards
 from etl.sandbox.rules import orders as order_rules
 from etl.sandbox.rules import payments as rules
@@ -27,11 +24,11 @@ from etl.sandbox.search import paging
 from etl.sandbox.search.selection import ALWAYS
 from etl.sandbox.search.spans import span_in
 from etl.sandbox.store.records import Link, Listing, Record
+from etl.sandbox.times import YEAR
 
 SORTS = ("CREATED_AT", "UPDATED_AT")
 ORDERS = ("DESC", "ASC")
 MAX_PAGE = 100
-_YEAR = 365 * 24 * 3600 * 1000
 _NOT_SERVED = (
     *("total", "last_4", "card_brand", "is_offline_payment"),
     *("offline_begin_time", "offline_end_time"),
@@ -49,9 +46,9 @@ def create_payment(call: Call) -> bytes:
 def _create(call: Call, body: Mapping[str, Any], key: str) -> tuple[str, bytes]:
     judged = rules.judge(body, currency(call.merchant.country))
     judged.setdefault("location_id", call.merchant.location_id)
-    check_location(call, judged["location_id"])
+    found.location(call, judged["location_id"])
     if "customer_id" in judged:
-        check_customer(call, judged["customer_id"])
+        found.customer(call, judged["customer_id"])
     order, created = _order(call, judged)
     if "customer_id" in order:
         judged.setdefault("customer_id", order["customer_id"])
@@ -60,7 +57,7 @@ def _create(call: Call, body: Mapping[str, Any], key: str) -> tuple[str, bytes]:
     judged["order_id"] = order["id"]
     payment = rules.new_payment(payment_id, judged, card, call.now, call.chance)
     orders.change(call, order_rules.paid_order(order, payment, call.now), created)
-    return payment_id, b'{"payment":%b}' % _added(call, payment, key).body
+    return payment_id, b'{"payment":%b}' % add(call, payment, call.now, key).body
 
 
 def _order(call: Call, judged: rules.Payment) -> tuple[order_rules.Order, int]:
@@ -74,9 +71,9 @@ def _order(call: Call, judged: rules.Payment) -> tuple[order_rules.Order, int]:
         order = order_rules.new_order(
             call.new_record_id(ids.order_id), made, amount["currency"], call.now
         )
-        orders.add(call, order)
+        orders.add(call, order, call.now)
         return order, call.now
-    record = orders.found(call, judged["order_id"])
+    record = found.record(call, "order", judged["order_id"])
     order = orjson.loads(record.body)
     if record.state != "OPEN":
         detail = f"The order is {record.state}, so it cannot be paid."
@@ -109,13 +106,15 @@ def _card(call: Call, judged: rules.Payment) -> cards.Card | None:
     return dict(card)
 
 
-def _added(call: Call, payment: rules.Payment, key: str) -> Record:
-    record = as_record(payment, call.now)
+def add(call: Call, payment: rules.Payment, at: int, key: str | None = None) -> Record:
+    """Keep a new payment, made at that moment."""
+    status, body = payment["status"], orjson.dumps(payment)
+    record = Record(payment["id"], "payment", status, at, at, None, body)
     customer_id = payment.get("customer_id", "")
     links = [Link("customer", customer_id)] if customer_id else []
     call.store.records.add(record, links)
     if customer_id:
-        call.store.standings.add_payment(customer_id, call.now)
+        call.store.standings.add_payment(customer_id, at)
     changes = {
         "payment_id": payment["id"],
         "order_id": payment["order_id"],
@@ -125,17 +124,9 @@ def _added(call: Call, payment: rules.Payment, key: str) -> Record:
     return record
 
 
-def as_record(payment: rules.Payment, at: int) -> Record:
-    """Return a payment as the store keeps it."""
-    return Record(payment["id"], "payment", payment["status"], at, at, None, orjson.dumps(payment))
-
-
 def retrieve_payment(call: Call, payment_id: str) -> bytes:
     """GetPayment; a merge does not rewrite its customer."""
-    record = call.store.records.find("payment", payment_id)
-    if record is None:
-        raise Refusal(errors.not_found("Payment", payment_id))
-    return b'{"payment":%b}' % record.body
+    return b'{"payment":%b}' % found.record(call, "payment", payment_id).body
 
 
 def list_payments(call: Call) -> bytes:
@@ -146,25 +137,17 @@ def list_payments(call: Call) -> bytes:
         raise Refusal(*refused)
     order = choice_in(asked, "sort_order", ORDERS, "")
     field = choice_in(asked, "sort_field", SORTS, "")
-    check_location(call, asked.get("location_id") or call.merchant.location_id)
+    found.location(call, asked.get("location_id") or call.merchant.location_id)
     created = span_in(asked, "begin_time", "end_time")
     updated = span_in(asked, "updated_at_begin_time", "updated_at_end_time")
-    limit = paging.limit_in(asked, 2**63, usual=MAX_PAGE)
-    query = paging.Query(
-        None,
-        limit if limit <= MAX_PAGE else MAX_PAGE,
-        False,
-        asked.get("cursor") or None,
-        paging.digest("payments", order, field, *created, *updated),
-    )
+    limit = min(MAX_PAGE, paging.limit_in(asked, 2**63, usual=MAX_PAGE))
+    query = paging.of_list(asked, limit, "payments", order, field, *created, *updated)
     # A payment never changes, so both times are one.
-    start = max(
-        created.start if created.start is not None else call.now - _YEAR, updated.start or 0
-    )
+    start = max(created.start if created.start is not None else call.now - YEAR, updated.start or 0)
     ends = [span.end for span in (created, updated) if span.end is not None]
     listing = Listing(
         "payment",
         descending=order == "DESC",
         span=ALWAYS._replace(start=start, end=min(ends, default=None)),
     )
-    return lists.page(call, query, listing, "payments")
+    return lists.records(call, query, listing, "payments")

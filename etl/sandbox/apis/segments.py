@@ -5,11 +5,10 @@ Segments are read only: who is in one follows from the profile, its cards on fil
 
 from __future__ import annotations
 
-from typing import Any
-
 import orjson
 
 from etl.sandbox import errors
+from etl.sandbox.apis import lists
 from etl.sandbox.calls import Call, Merchant
 from etl.sandbox.errors import Refusal
 from etl.sandbox.search import paging
@@ -26,20 +25,24 @@ def ids(merchant: Merchant) -> dict[str, str]:
 
 def list_segments(call: Call) -> bytes:
     """ListCustomerSegments: those that follow from profiles, cards and payments."""
-    query = paging.plain_list(call.parameters, "segments", MAX_PAGE)
-    after, size = call.page(query)
+    query = paging.of_list(call.parameters, paging.limit_in(call.parameters, MAX_PAGE), "segments")
     known = list(ids(call.merchant))
-    left = known if after is None else known[known.index(after.id) + 1 :]
-    shown = left[:size]
-    answer: dict[str, Any] = {"segments": [_as_json(call.merchant, each) for each in shown]}
-    if len(left) > size:
-        place = Place(0, shown[-1])
-        answer["cursor"] = paging.make_cursor(call.secret, query, place, call.now)
-    return orjson.dumps(answer)
+
+    def rows(after: Place | None, size: int) -> list[str]:
+        begin = 0 if after is None else known.index(after.id) + 1
+        return known[begin : begin + size]
+
+    def place(segment_id: str) -> Place:
+        return Place(0, segment_id)
+
+    def told(segment_id: str) -> dict[str, str]:
+        return _as_json(call.merchant, segment_id)
+
+    return lists.page(call, query, "segments", rows, place, told)
 
 
 def retrieve_segment(call: Call, segment_id: str) -> bytes:
-    """RetrieveCustomerSegment, by id."""
+    """RetrieveCustomerSegment: its name; who is in it is told by the profiles."""
     if segment_id not in ids(call.merchant):
         raise Refusal(errors.not_found("Customer segment", segment_id))
     return orjson.dumps({"segment": _as_json(call.merchant, segment_id)})

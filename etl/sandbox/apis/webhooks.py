@@ -6,16 +6,17 @@ Subscriptions belong to the application, not to a seller. How events reach them 
 
 from __future__ import annotations
 
-import uuid
+import functools
 from typing import Any
 
 import orjson
 
-from etl.sandbox import deliveries, errors, events, keys
-from etl.sandbox.apis.customers import EMPTY
-from etl.sandbox.calls import Call
+from etl.sandbox import deliveries, errors, events, ids, keys
+from etl.sandbox.apis import events as events_api
+from etl.sandbox.apis import lists
+from etl.sandbox.calls import EMPTY, Call
 from etl.sandbox.errors import Problem, Refusal
-from etl.sandbox.reading import check_members, flag_in, one_of, text_in
+from etl.sandbox.reading import check_members, choice_in, flag_in, text_in
 from etl.sandbox.rules import samples
 from etl.sandbox.rules import subscriptions as rules
 from etl.sandbox.search import paging
@@ -23,25 +24,25 @@ from etl.sandbox.store.subscriptions import Subscription
 from etl.sandbox.times import timestamp
 from etl.sandbox.versions import TESTS_ANSWER_FLAT
 
-_MAX_PAGE = 100
+MAX_PAGE = 100
+ORDERS = ("ASC", "DESC")
+
+
+def list_event_types(call: Call) -> bytes:
+    """ListWebhookEventTypes: those of a Square-Version, by default the call's."""
+    return events_api.list_event_types(call)
 
 
 def list_subscriptions(call: Call) -> bytes:
     """ListWebhookSubscriptions: the oldest first, those that are enabled, without their keys."""
-    order = one_of(call.parameters.get("sort_order") or "ASC", ("ASC", "DESC"), "sort_order")
+    order = choice_in(call.parameters, "sort_order", ORDERS, "")
     disabled = flag_in(call.parameters, "include_disabled")
-    query = paging.plain_list(call.parameters, f"subscriptions {order} {disabled}", _MAX_PAGE)
-    after, size = call.page(query)
-    found = call.store.subscriptions.page(
-        after, size + 1, descending=order == "DESC", disabled=disabled
+    limit = paging.limit_in(call.parameters, MAX_PAGE)
+    query = paging.of_list(call.parameters, limit, "subscriptions", order, disabled)
+    rows = functools.partial(
+        call.store.subscriptions.page, descending=order == "DESC", disabled=disabled
     )
-    page = found[:size]
-    answer: dict[str, Any] = {}
-    if page:
-        answer["subscriptions"] = [_as_json(subscription) for subscription in page]
-    if len(found) > size:
-        answer["cursor"] = paging.make_cursor(call.secret, query, page[-1].place, call.now)
-    return orjson.dumps(answer)
+    return lists.page(call, query, "subscriptions", rows, lambda row: row.place, _as_json)
 
 
 def create_subscription(call: Call) -> bytes:
@@ -95,7 +96,7 @@ def delete_subscription(call: Call, subscription_id: str) -> bytes:
 def rotate_signature_key(call: Call, subscription_id: str) -> bytes:
     """UpdateWebhookSubscriptionSignatureKey: signs all that is sent from now on."""
     subscription = _found(call, subscription_id)
-    body = call.json() if call.request.body.strip() else {}
+    body = call.json_or_nothing()
     key = keys.take(body)
     check_members(body, {})
 
@@ -111,7 +112,7 @@ def rotate_signature_key(call: Call, subscription_id: str) -> bytes:
 def test_subscription(call: Call, subscription_id: str) -> bytes:
     """TestWebhookSubscription: sends a made-up event, once, and tells how it was taken."""
     subscription = _found(call, subscription_id)
-    body = call.json() if call.request.body.strip() else {}
+    body = call.json_or_nothing()
     check_members(body, {"event_type": None})
     chosen = text_in(body, "event_type", "") or subscription.event_types[0]
     if chosen not in subscription.event_types:
@@ -119,13 +120,13 @@ def test_subscription(call: Call, subscription_id: str) -> bytes:
         raise Refusal(Problem("INVALID_VALUE", detail, "event_type"))
     payload = events.envelope(
         samples.event(chosen, call.now),
-        str(uuid.UUID(int=call.chance.getrandbits(128), version=4)),
+        ids.uuid(call.chance),
         call.merchant.id,
         call.merchant.country,
         subscription.api_version,
     )
     parcel = deliveries.pack(subscription, payload, timestamp(call.now))
-    result_id = str(uuid.UUID(int=call.chance.getrandbits(128), version=4))
+    result_id = ids.uuid(call.chance)
     # The receiver may take its time, and may ask the sandbox something meanwhile.
     call.errand = lambda: _sent(call, parcel, result_id)
     return EMPTY

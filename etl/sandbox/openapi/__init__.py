@@ -27,8 +27,9 @@ from etl.sandbox.openapi import (
     orders,
     payments,
     segments,
+    webhooks,
 )
-from etl.sandbox.openapi.shapes import TEXT, Operation, Parameter, Schema, record, ref
+from etl.sandbox.openapi.shapes import TEXT, VERSION_DATE, Operation, Parameter, Schema, record, ref
 from etl.sandbox.routes import ROUTES, Route
 from etl.sandbox.versions import NEWEST
 
@@ -43,6 +44,7 @@ _APIS = (
     payments.API,
     merchants.API,
     oauth.API,
+    webhooks.API,
     control.API,
 )
 _OPERATIONS = {
@@ -78,7 +80,7 @@ _REFUSALS = {
 }
 _VERSION = Parameter(
     "Square-Version",
-    {"type": "string", "pattern": r"^\d{4}-\d\d-\d\d$", "default": NEWEST},
+    {**VERSION_DATE, "default": NEWEST},
     "The version to be answered with; this is a description of the newest.",
     "header",
 )

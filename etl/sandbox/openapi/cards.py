@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from etl.sandbox.apis import cards
+from etl.sandbox.ids import MAX_CUSTOMER_ID
 from etl.sandbox.openapi.customers import KEY
 from etl.sandbox.openapi.shapes import (
     CURSOR,
@@ -31,7 +32,7 @@ _DETAILS = {
     "cardholder_name": short_text(cards.MAX_NAME),
     "billing_address": nullable(ref("Address")),
 }
-CUSTOMER: Schema = {**ref("CustomerId"), "minLength": 1, "maxLength": cards.MAX_CUSTOMER_ID}
+CUSTOMER: Schema = {**ref("CustomerId"), "minLength": 1, "maxLength": MAX_CUSTOMER_ID}
 _TOLD = {
     "id": ref("CardId"),
     "card_brand": TEXT,

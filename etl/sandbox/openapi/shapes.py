@@ -25,6 +25,10 @@ MOMENT: Schema = {
 }
 
 
+# A Square-Version.
+VERSION_DATE: Schema = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\d$"}
+
+
 class Parameter(NamedTuple):
     """A query parameter or a header that may be given."""
 

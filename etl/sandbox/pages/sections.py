@@ -181,7 +181,7 @@ def _orders(visit: Visit, customer: Mapping[str, Any]) -> Section | None:
 def _payments(visit: Visit, customer: Mapping[str, Any]) -> Section | None:
     listing = Listing("payment", descending=True, links={"customer": _all_ids(visit, customer)})
     found = visit.call.store.records.page(listing, None, _MOST)
-    payments = [orjson.loads(record.body) for record in found.records]
+    payments = [orjson.loads(record.body) for record in found]
     return _section(
         "Payments",
         ("Created", "Total", "Status", "By", "Id"),

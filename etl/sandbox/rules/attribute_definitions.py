@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import random
 import re
-import uuid
 from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
+from etl.sandbox import ids
 from etl.sandbox.assumptions import MAX_OPTIONS
-from etl.sandbox.errors import Problem, Refusal, expected, missing
+from etl.sandbox.errors import Problem, Refusal, missing
 from etl.sandbox.reading import (
     Shape,
+    check_bounds,
     check_members,
     needed_object_in,
     needed_text_in,
@@ -25,6 +26,7 @@ from etl.sandbox.reading import (
     short_text_in,
     text_in,
     texts_in,
+    whole_in,
 )
 from etl.sandbox.rules.custom_attributes import TYPES
 from etl.sandbox.rules.customers import whole_second
@@ -157,17 +159,10 @@ def _selection(asked: Members, known: Members, chance: random.Random) -> dict[st
         if type(asked[name]) is not type(only) or asked[name] != only:
             detail = f"Expected {inside}{name} to be {orjson.dumps(only).decode()}"
             raise Refusal(Problem("INVALID_VALUE", detail, inside + name))
-    most = asked.get("maxItems")
-    path = f"{inside}maxItems"
+    most = whole_in(asked, "maxItems", inside)
     if most is None:
-        raise Refusal(missing(path))
-    if type(most) is not int:
-        raise Refusal(expected("integer", path))
-    if most < 1:
-        raise Refusal(Problem("VALUE_TOO_LOW", f"Expected {path} to be at least 1", path))
-    if most > MAX_OPTIONS:
-        detail = f"Expected {path} to be at most {MAX_OPTIONS}"
-        raise Refusal(Problem("VALUE_TOO_HIGH", detail, path))
+        raise Refusal(missing(f"{inside}maxItems"))
+    check_bounds(most, 1, MAX_OPTIONS, f"{inside}maxItems")
     items = _options(object_in(asked, "items", f"{inside}items"), known.get("items", {}), chance)
     return {"$schema": uri, "type": "array", "uniqueItems": True, "maxItems": most, "items": items}
 
@@ -184,20 +179,19 @@ def _options(asked: Members, known: Members, chance: random.Random) -> dict[str,
         detail = "Expected names that are not empty and differ"
         raise Refusal(Problem("INVALID_VALUE", detail, f"{inside}names"))
     if asked.get("enum") is None:
-        ids = dict(zip(known.get("names", ()), known.get("enum", ()), strict=True))
-        return {"names": list(names), "enum": [ids.get(name) or _uuid(chance) for name in names]}
+        kept = dict(zip(known.get("names", ()), known.get("enum", ()), strict=True))
+        return {
+            "names": list(names),
+            "enum": [kept.get(name) or ids.uuid(chance) for name in names],
+        }
     # The ids in the order of the names: an option may so be given another name.
     path = f"{inside}enum"
     given = texts_in(asked["enum"], path)
     if len(given) > len(names) or len(set(given)) < len(given) or set(given) - set(known["enum"]):
         detail = "Expected ids of options that there are, in the order of their names"
         raise Refusal(Problem("INVALID_VALUE", detail, path))
-    added = [_uuid(chance) for _ in names[len(given) :]]
+    added = [ids.uuid(chance) for _ in names[len(given) :]]
     return {"names": list(names), "enum": [*given, *added]}
-
-
-def _uuid(chance: random.Random) -> str:
-    return str(uuid.UUID(int=chance.getrandbits(128), version=4))
 
 
 def _unsupported(uri: str) -> Problem:

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from etl.sandbox.errors import Problem, expected, unknown_field
+from etl.sandbox.errors import Problem, expected, too_long, unknown_field
 from etl.sandbox.rules.customers import countries, whole_second
 from etl.sandbox.store.attributes import Attribute, Definition
 from etl.sandbox.times import birthday, moment, timestamp
@@ -49,8 +49,7 @@ def _string(value: Any, schema: Schema, path: str) -> list[Problem]:
     if not isinstance(value, str):
         return [expected("string", path)]
     if len(value) > _MAX_TEXT:
-        detail = f"Expected {path} to have at most {_MAX_TEXT} characters"
-        return [Problem("VALUE_TOO_LONG", detail, path)]
+        return [too_long(path, _MAX_TEXT)]
     return []
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from etl.sandbox.assumptions import MOST_MONEY
 from etl.sandbox.errors import Problem, Refusal, expected, missing
-from etl.sandbox.reading import check_members, object_in, text_in
+from etl.sandbox.reading import check_bounds, check_members, object_in, text_in
 
 Money = dict[str, Any]
 
@@ -54,9 +54,4 @@ def needed_money_in(
 
 def check_amount(amount: int, path: str, least: int = 0) -> None:
     """Refuse an amount outside its bounds."""
-    if amount < least:
-        raise Refusal(Problem("VALUE_TOO_LOW", f"Expected {path} to be at least {least}", path))
-    if amount > MOST_MONEY:
-        raise Refusal(
-            Problem("VALUE_TOO_HIGH", f"Expected {path} to be at most {MOST_MONEY}", path)
-        )
+    check_bounds(amount, least, MOST_MONEY, path)

@@ -28,7 +28,6 @@ MAX_UID = 60
 MAX_NAME = 512
 MAX_NOTE = 2000
 MAX_REFERENCE = 40
-MAX_CUSTOMER_ID = 191
 MAX_SOURCE = 255
 
 _LINE: Shape = dict.fromkeys(("uid", "name", "quantity", "note", "base_price_money"))
@@ -63,7 +62,7 @@ def judge(asked: Mapping[str, Any], currency: str, chance: random.Random) -> Ord
     found = {
         "location_id": needed_text_in(asked, "location_id", inside),
         "reference_id": short_text_in(asked, "reference_id", inside, MAX_REFERENCE),
-        "customer_id": short_text_in(asked, "customer_id", inside, MAX_CUSTOMER_ID),
+        "customer_id": short_text_in(asked, "customer_id", inside, ids.MAX_CUSTOMER_ID),
         "source": {"name": short_text_in(source, "name", "order.source.", MAX_SOURCE) or _SOURCE},
         "line_items": _lines(asked.get("line_items"), currency, chance),
     }

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from etl.sandbox import ids
-from etl.sandbox.errors import Problem, Refusal, expected
+from etl.sandbox.errors import Problem, Refusal
 from etl.sandbox.reading import (
     Shape,
     check_members,
@@ -16,13 +16,13 @@ from etl.sandbox.reading import (
     object_in,
     short_text_in,
     text_in,
+    truth_in,
 )
 from etl.sandbox.rules import cards
 from etl.sandbox.rules.money import Money, check_amount, money, money_in, needed_money_in
 from etl.sandbox.times import timestamp
 
 MAX_ORDER_ID = 192
-MAX_CUSTOMER_ID = 191
 MAX_REFERENCE = 40
 MAX_EMAIL = 255
 MAX_NOTE = 500
@@ -51,10 +51,7 @@ def judge(body: Mapping[str, Any], currency: str) -> Payment:
     """Return the members of a new payment that its request decides, and its source."""
     check_members(body, _CREATE, _NOT_SERVED)
     source_id = needed_text_in(body, "source_id", "")
-    autocomplete = body.get("autocomplete")
-    if autocomplete is not None and type(autocomplete) is not bool:
-        raise Refusal(expected("boolean", "autocomplete"))
-    if autocomplete is False:
+    if truth_in(body, "autocomplete", "") is False:
         detail = "This sandbox completes every payment at once."
         raise Refusal(Problem("BAD_REQUEST", detail, "autocomplete"))
     text_in(body, "verification_token", "")
@@ -69,7 +66,7 @@ def judge(body: Mapping[str, Any], currency: str) -> Payment:
         "total_money": total,
         "location_id": text_in(body, "location_id", ""),
         "order_id": short_text_in(body, "order_id", "", MAX_ORDER_ID),
-        "customer_id": short_text_in(body, "customer_id", "", MAX_CUSTOMER_ID),
+        "customer_id": short_text_in(body, "customer_id", "", ids.MAX_CUSTOMER_ID),
         "reference_id": short_text_in(body, "reference_id", "", MAX_REFERENCE),
         "buyer_email_address": short_text_in(body, "buyer_email_address", "", MAX_EMAIL),
         "note": short_text_in(body, "note", "", MAX_NOTE),

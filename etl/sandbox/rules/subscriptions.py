@@ -10,15 +10,22 @@ from urllib.parse import urlsplit
 
 from etl.sandbox import events
 from etl.sandbox.assumptions import MAX_URL_LENGTH
-from etl.sandbox.errors import Problem, Refusal, expected, missing
-from etl.sandbox.reading import check_members, needed_object_in, text_in, texts_in
+from etl.sandbox.errors import Problem, Refusal, empty, missing, too_long
+from etl.sandbox.reading import (
+    check_members,
+    needed_object_in,
+    short_text_in,
+    text_in,
+    texts_in,
+    truth_in,
+)
 from etl.sandbox.store.subscriptions import Subscription
 from etl.sandbox.versions import served
 
 MAX_NAME_LENGTH = 64
 _WRITABLE = ("name", "enabled", "event_types", "notification_url", "api_version")
 # What Square assigns: refused on create, ignored on update, as a subscription may be sent back.
-_READ_ONLY = ("id", "signature_key", "created_at", "updated_at")
+READ_ONLY = ("id", "signature_key", "created_at", "updated_at")
 _INSIDE = "subscription."
 _VISIBLE = re.compile(r"[!-~]+")
 
@@ -36,7 +43,7 @@ def judge_new(body: Mapping[str, Any], default_version: str) -> Mapping[str, Any
 
 def judge_change(body: Mapping[str, Any], subscription: Subscription) -> Subscription:
     """Return a subscription with the values of an update. Raises Refusal for unusable ones."""
-    changed = subscription._replace(**_values(body, _READ_ONLY))
+    changed = subscription._replace(**_values(body, READ_ONLY))
     _check_types(changed.event_types, changed.api_version)
     return changed
 
@@ -45,9 +52,7 @@ def _values(body: Mapping[str, Any], ignored: tuple[str, ...]) -> dict[str, Any]
     """Return what a request sets; null is as good as absent."""
     data = needed_object_in(body, "subscription", "subscription")
     check_members(body, {"subscription": dict.fromkeys((*_WRITABLE, *ignored))})
-    enabled, types = data.get("enabled"), data.get("event_types")
-    if enabled is not None and not isinstance(enabled, bool):
-        raise Refusal(expected("boolean", f"{_INSIDE}enabled"))
+    enabled, types = truth_in(data, "enabled", _INSIDE), data.get("event_types")
     url, version = text_in(data, "notification_url", _INSIDE), text_in(data, "api_version", _INSIDE)
     values = {
         "name": _name(data),
@@ -60,13 +65,9 @@ def _values(body: Mapping[str, Any], ignored: tuple[str, ...]) -> dict[str, Any]
 
 
 def _name(data: Mapping[str, Any]) -> str | None:
-    name, path = text_in(data, "name", _INSIDE), f"{_INSIDE}name"
-    if name == "":
-        raise Refusal(Problem("VALUE_EMPTY", f"Expected {path} not to be empty", path))
-    if name is not None and len(name) > MAX_NAME_LENGTH:
-        limit = f"Expected {path} to have at most {MAX_NAME_LENGTH} characters"
-        raise Refusal(Problem("VALUE_TOO_LONG", limit, path))
-    return name
+    if data.get("name") == "":
+        raise Refusal(empty(f"{_INSIDE}name"))
+    return short_text_in(data, "name", _INSIDE, MAX_NAME_LENGTH)
 
 
 def _types(values: object) -> tuple[str, ...]:
@@ -80,8 +81,7 @@ def _check_types(names: tuple[str, ...], version: str) -> None:
 def _url(url: str) -> str:
     path = f"{_INSIDE}notification_url"
     if len(url) > MAX_URL_LENGTH:
-        limit = f"Expected {path} to have at most {MAX_URL_LENGTH} characters"
-        raise Refusal(Problem("VALUE_TOO_LONG", limit, path))
+        raise Refusal(too_long(path, MAX_URL_LENGTH))
     if not _is_url(url):
         raise Refusal(
             Problem("INVALID_VALUE", f"Expected {path} to be a URL, http:// or https://", path)

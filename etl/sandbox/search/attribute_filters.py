@@ -12,13 +12,13 @@ from typing import Any, TypeVar
 
 import orjson
 
-from etl.sandbox.errors import Problem, Refusal, expected, unknown_field
+from etl.sandbox.errors import Problem, Refusal, expected
 from etl.sandbox.reading import (
     Shape,
+    check_members,
     check_number,
     needed_text_in,
     object_in,
-    recognised,
     text_in,
     texts_in,
 )
@@ -93,10 +93,7 @@ def read(
 def _sought(
     entry: Mapping[str, Any], key: str, definition: Definition | None, inside: str
 ) -> Sought | None:
-    unknown: list[str] = []
-    entry = recognised(entry, _FILTER, inside, unknown)
-    if unknown:
-        raise Refusal(*map(unknown_field, unknown))
+    check_members(entry, _FILTER, inside=inside)
     if definition is None:
         detail = f"Custom attribute definition `{key}` does not exist."
         raise Refusal(Problem("BAD_REQUEST", detail, f"{inside}key"))

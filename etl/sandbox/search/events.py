@@ -6,8 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from etl.sandbox import events
-from etl.sandbox.errors import Refusal, expected
-from etl.sandbox.reading import Shape, check_members, object_in, one_of, text_in, texts_in
+from etl.sandbox.reading import (
+    Shape,
+    check_members,
+    choice_in,
+    object_in,
+    text_in,
+    texts_in,
+    whole_in,
+)
 from etl.sandbox.search.filters import RANGE
 from etl.sandbox.search.paging import Query, digest, page_size
 from etl.sandbox.search.selection import Span
@@ -15,8 +22,9 @@ from etl.sandbox.search.spans import range_in
 from etl.sandbox.store.events import Wanted
 from etl.sandbox.versions import NEWEST
 
-_ORDERS = ("ASC", "DESC")
-_MAX_PAGE = 100
+SORTS = ("DEFAULT",)
+ORDERS = ("ASC", "DESC")
+MAX_PAGE = 100
 _LISTS = ("event_types", "merchant_ids", "location_ids")
 _FILTER: Shape = {**dict.fromkeys(_LISTS), "created_at": RANGE}
 _QUERY: Shape = {"filter": _FILTER, "sort": {"field": None, "order": None}}
@@ -31,24 +39,16 @@ def from_body(
     Raises Refusal for what it does not understand.
     """
     check_members(body, _BODY)
-    limit = body.get("limit")
-    if limit is not None and type(limit) is not int:
-        raise Refusal(expected("integer", "limit"))
+    limit = whole_in(body, "limit", "")
     cursor = text_in(body, "cursor", "")
     query = object_in(body, "query", "query")
     sort = object_in(query, "sort", "query.sort")
-    one_of(text_in(sort, "field", "query.sort.") or "DEFAULT", ("DEFAULT",), "query.sort.field")
-    order = one_of(text_in(sort, "order", "query.sort.") or "ASC", _ORDERS, "query.sort.order")
+    choice_in(sort, "field", SORTS, "query.sort.")
+    order = choice_in(sort, "order", ORDERS, "query.sort.")
     filters = object_in(query, "filter", "query.filter")
     wanted = _wanted(filters, order, merchant_id, not_before)
-    asked = Query(
-        selection=None,
-        limit=page_size(_MAX_PAGE if limit is None else limit, _MAX_PAGE),
-        counted=False,
-        cursor=cursor or None,
-        digest=digest("events", order, filters),
-    )
-    return asked, wanted
+    asked = digest("events", order, filters)
+    return Query(page_size(limit, MAX_PAGE), cursor or None, asked), wanted
 
 
 def _wanted(

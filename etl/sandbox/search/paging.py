@@ -13,45 +13,39 @@ from typing import NamedTuple
 
 import orjson
 
-from etl.sandbox.errors import Problem, Refusal, bad_cursor, expected
-from etl.sandbox.reading import is_integer
+from etl.sandbox.errors import bad_cursor
+from etl.sandbox.reading import check_bounds, number_in
 from etl.sandbox.search.selection import Place, Selection
 
 
 class Query(NamedTuple):
-    """A list or search call. ``selection`` is None when nothing can match it."""
+    """A list or search call: the page of it that is asked for, and what its cursors are bound to.
 
-    selection: Selection | None
+    ``selection`` is that of profiles, None when nothing can match it, or it asks for other things.
+    """
+
     limit: int
-    counted: bool
     cursor: str | None
     digest: bytes
+    selection: Selection | None = None
+    counted: bool = False
 
 
-def plain_list(
-    parameters: Mapping[str, str], name: str, most: int, usual: int | None = None
-) -> Query:
-    """Read the query parameters of a list that has nothing but pages, such as that of groups."""
-    cursor = parameters.get("cursor") or None
-    return Query(None, limit_in(parameters, most, usual), False, cursor, digest(name))
+def of_list(parameters: Mapping[str, str], limit: int, *parts: object) -> Query:
+    """Return the query of a list; ``parts`` are its name and what else its parameters ask for."""
+    return Query(limit, parameters.get("cursor") or None, digest(*parts))
 
 
 def limit_in(parameters: Mapping[str, str], most: int, usual: int | None = None) -> int:
     """Return the query parameter ``limit``, by default the ``usual`` one or the most there is."""
-    limit = parameters.get("limit")
+    return page_size(number_in(parameters, "limit"), most, usual)
+
+
+def page_size(limit: int | None, most: int, usual: int | None = None) -> int:
+    """Return a limit that is within its bounds, without one the ``usual`` or the most there is."""
     if limit is None:
         return most if usual is None else usual
-    if not is_integer(limit):
-        raise Refusal(expected("integer", "limit"))
-    return page_size(int(limit), most)
-
-
-def page_size(limit: int, most: int) -> int:
-    """Return a limit that is within its bounds."""
-    if limit < 1:
-        raise Refusal(Problem("VALUE_TOO_LOW", "Expected limit to be at least 1", "limit"))
-    if limit > most:
-        raise Refusal(Problem("VALUE_TOO_HIGH", f"Expected limit to be at most {most}", "limit"))
+    check_bounds(limit, 1, most, "limit")
     return limit
 
 

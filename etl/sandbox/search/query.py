@@ -8,14 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from etl.sandbox.errors import Problem, Refusal, expected, unknown_field
+from etl.sandbox.errors import Problem, Refusal, unknown_field
 from etl.sandbox.reading import (
     Shape,
     choice_in,
+    flag_in,
     object_in,
     one_of,
     recognised,
+    text_in,
     texts_in,
+    truth_in,
+    whole_in,
 )
 from etl.sandbox.search import attribute_filters
 from etl.sandbox.search.attribute_filters import FindDefinition
@@ -28,7 +32,7 @@ from etl.sandbox.search.filters import (
     reference_tokens,
     text_filter,
 )
-from etl.sandbox.search.paging import Query, digest, limit_in, page_size
+from etl.sandbox.search.paging import Query, digest, limit_in, of_list, page_size
 from etl.sandbox.search.selection import Selection
 from etl.sandbox.search.spans import range_in
 from etl.sandbox.versions import CUSTOM_ATTRIBUTES, UNKNOWN_FIELDS_REFUSED
@@ -68,17 +72,14 @@ def _body(version: str) -> Shape:
 
 def from_parameters(parameters: Mapping[str, str]) -> Query:
     """Read the query parameters of ListCustomers."""
-    count = parameters.get("count", "false")
-    if count not in ("true", "false"):
-        raise Refusal(expected("boolean", "count"))
-    field = one_of(parameters.get("sort_field", "DEFAULT"), SORTS, "sort_field")
-    order = one_of(parameters.get("sort_order", "ASC"), ORDERS, "sort_order")
-    return Query(
-        Selection(order="name" if field == "DEFAULT" else "created", descending=order == "DESC"),
-        limit_in(parameters, MAX_PAGE),
-        count == "true",
-        parameters.get("cursor") or None,
-        digest("list", field, order),
+    count = flag_in(parameters, "count")
+    field = choice_in(parameters, "sort_field", SORTS, "")
+    order = choice_in(parameters, "sort_order", ORDERS, "")
+    return of_list(parameters, limit_in(parameters, MAX_PAGE), "list", field, order)._replace(
+        selection=Selection(
+            order="name" if field == "DEFAULT" else "created", descending=order == "DESC"
+        ),
+        counted=count,
     )
 
 
@@ -98,24 +99,20 @@ def from_body(
     body = recognised(body, _body(version), "", unknown)
     if unknown and UNKNOWN_FIELDS_REFUSED.holds(version):
         raise Refusal(*map(unknown_field, unknown))
-    limit, count, cursor = body.get("limit"), body.get("count"), body.get("cursor")
-    if limit is not None and type(limit) is not int:
-        raise Refusal(expected("integer", "limit"))
-    if count is not None and type(count) is not bool:
-        raise Refusal(expected("boolean", "count"))
-    if cursor is not None and not isinstance(cursor, str):
-        raise Refusal(expected("string", "cursor"))
+    limit, count = whole_in(body, "limit", ""), truth_in(body, "count", "")
+    cursor = text_in(body, "cursor", "")
     query = object_in(body, "query", "query")
     sort = object_in(query, "sort", "query.sort")
     field = choice_in(sort, "field", SORTS, "query.sort.")
     order = choice_in(sort, "order", ORDERS, "query.sort.")
     filters = object_in(query, "filter", "query.filter")
+    selection = _selection(filters, segments, definition, now, field, order)
     return Query(
-        _selection(filters, segments, definition, now, field, order),
-        page_size(MAX_PAGE if limit is None else limit, MAX_PAGE),
-        bool(count),
+        page_size(limit, MAX_PAGE),
         cursor or None,
         digest("search", field, order, filters),
+        selection,
+        bool(count),
     )
 
 

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from etl.sandbox import ids
-from etl.sandbox.apis import cards, gift_cards, orders, payments
+from etl.sandbox.apis import cards, gift_cards, groups, orders, payments
 from etl.sandbox.calls import Call
 from etl.sandbox.rules import cards as card_rules
 from etl.sandbox.rules import gift_cards as gift_card_rules
@@ -21,7 +21,6 @@ from etl.sandbox.rules import payments as payment_rules
 from etl.sandbox.rules.markets import currency
 from etl.sandbox.rules.money import money
 from etl.sandbox.seed.people import Person
-from etl.sandbox.store.groups import Group
 from etl.sandbox.store.records import Link
 
 KINDS = ("groups", "cards", "gift_cards", "orders", "payments")
@@ -66,9 +65,7 @@ class Shop:
 
     def _make_group(self, group_id: str, name: str) -> None:
         if self._call.store.groups.find(group_id) is None:
-            now = self._call.now
-            self._call.store.groups.put(Group(group_id, name, now, now))
-            self._call.log_other("create-group", {"group_id": group_id, "name": name})
+            groups.add(self._call, group_id, name)
             self.made["groups"] += 1
 
     def serve(self, person: Person) -> None:
@@ -97,13 +94,9 @@ class Shop:
         card["card_brand"], card["last_4"] = chance.choice(_BRANDS)
         card["exp_year"] += 3
         card["enabled"] = chance.random() < 0.9
-        self._call.store.records.add(cards.as_record(card, at, at), [Link("customer", person.id)])
-        self._call.log_other("create-card", {"card_id": card["id"]}, customer_id=person.id)
+        cards.add(self._call, card, at)
         self.made["cards"] += 1
-        if not card["enabled"]:
-            return None
-        self._call.store.standings.add_cards(person.id, 1)
-        return card
+        return card if card["enabled"] else None
 
     def _give_card(self, person: Person, chance: random.Random, at: int) -> None:
         """Link a gift card to a customer."""
@@ -120,9 +113,8 @@ class Shop:
         if chance.random() < 0.85:
             card["state"] = "ACTIVE"
             card["balance_money"] = money(chance.randrange(21) * 500, self._currency)
-        self._call.store.records.add(gift_cards.as_record(card, at, at), gift_cards.links_of(card))
+        gift_cards.add(self._call, card, at)
         changes = {"gift_card_id": card["id"]}
-        self._call.log_other("create-gift-card", changes)
         self._call.log_other("link-gift-card", changes, customer_id=person.id)
         self.made["gift_cards"] += 1
 
@@ -149,7 +141,8 @@ class Shop:
             card = card_rules.test_card(at, chance)
         payment = payment_rules.new_payment(ids.order_id(chance), judged, card, at, chance)
         self._keep_order(order_rules.paid_order(order, payment, at), at)
-        self._keep_payment(payment, at)
+        payments.add(self._call, payment, at)
+        self.made["payments"] += 1
 
     def _order(self, person: Person, chance: random.Random, at: int) -> order_rules.Order:
         lines = [
@@ -172,27 +165,8 @@ class Shop:
         return order_rules.new_order(ids.order_id(chance), judged, self._currency, at)
 
     def _keep_order(self, order: order_rules.Order, at: int) -> None:
-        customers = order_rules.customers_of(order)
-        self._call.store.records.add(
-            orders.as_record(order, at, at), [Link("customer", each) for each in customers]
-        )
-        changes = {"order_id": order["id"], "total": order["total_money"]["amount"]}
-        self._call.log_other("create-order", changes, customer_id=order.get("customer_id", ""))
+        orders.add(self._call, order, at)
         self.made["orders"] += 1
-
-    def _keep_payment(self, payment: payment_rules.Payment, at: int) -> None:
-        customer_id = payment["customer_id"]
-        self._call.store.records.add(
-            payments.as_record(payment, at), [Link("customer", customer_id)]
-        )
-        self._call.store.standings.add_payment(customer_id, at)
-        changes = {
-            "payment_id": payment["id"],
-            "order_id": payment["order_id"],
-            "total": payment["total_money"]["amount"],
-        }
-        self._call.log_other("create-payment", changes, customer_id=customer_id)
-        self.made["payments"] += 1
 
 
 def _visits(person: Person, chance: random.Random) -> int:

@@ -73,6 +73,11 @@ class Definition(NamedTuple):
     updated: int
 
     @property
+    def place(self) -> Place:
+        """Where a list that ends here goes on."""
+        return Place(self.key, self.key)
+
+    @property
     def own(self) -> bool:
         """Tell whether the calling application made it: others' keys begin with who did."""
         return ":" not in self.key

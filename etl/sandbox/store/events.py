@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from etl.sandbox.search.selection import Place, Span
+from etl.sandbox.search.selection import Place, Span, within
 
 TABLES = """
 -- The JSON text of an event is made of this when it is read or sent.
@@ -74,10 +74,7 @@ class Events:
         """Return the searchable events that follow a place."""
         direction, beyond = ("DESC", "<") if wanted.descending else ("ASC", ">")
         where, values = ["searchable = 1"], list[object]()
-        for bound, condition in ((wanted.created.start, ">="), (wanted.created.end, "<=")):
-            if bound is not None:
-                where.append(f"created {condition} ?")
-                values.append(bound)
+        within("created", wanted.created, where, values)
         if wanted.types:
             where.append("type IN (SELECT value FROM json_each(?))")
             values.append(orjson.dumps(wanted.types).decode())

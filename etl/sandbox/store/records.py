@@ -70,12 +70,10 @@ class Listing:
     states: Sequence[str] = ()
     links: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
-
-class Found(NamedTuple):
-    """A page of records, and where it ended if more follow."""
-
-    records: list[Record]
-    end: Place | None
+    def place(self, record: Record) -> Place:
+        """Where a page that ends with this record goes on."""
+        at = {"created": record.created, "updated": record.updated, "closed": record.closed or 0}
+        return Place(at[self.order], record.id)
 
 
 _COLUMNS = "id, kind, state, created, updated, closed, body"
@@ -142,7 +140,7 @@ class Records:
         """Take a record away."""
         self._db.execute("DELETE FROM records WHERE id = ?", (record_id,))
 
-    def page(self, listing: Listing, after: Place | None, size: int) -> Found:
+    def page(self, listing: Listing, after: Place | None, size: int) -> list[Record]:
         """Return the records that follow a place, up to ``size``."""
         key = listing.order
         direction, beyond = ("DESC", "<") if listing.descending else ("ASC", ">")
@@ -165,14 +163,9 @@ class Records:
         rows = self._db.execute(
             f"SELECT {_COLUMNS} FROM records {index} WHERE {' AND '.join(where)} "
             f"ORDER BY {key} {direction}, id {direction} LIMIT ?",
-            (*values, size + 1),
-        ).fetchall()
-        records = [Record(*row) for row in rows[:size]]
-        if len(rows) <= size:
-            return Found(records, None)
-        last = records[-1]
-        at = {"created": last.created, "updated": last.updated, "closed": last.closed or 0}
-        return Found(records, Place(at[key], last.id))
+            (*values, size),
+        )
+        return [Record(*row) for row in rows]
 
 
 def _marks(values: Sequence[str]) -> str:

@@ -243,6 +243,14 @@ def an_empty_filter_is_refused(square: Square, name: str, asked: object, code: s
     assert (told[0], [problem for problem, _ in told[1]]) == (400, [code])
 
 
+@fact(CHOICE, choice="empty text where one of some is asked for", rows=[("field",), ("order",)])
+def an_empty_choice_is_none(square: Square, name: str) -> None:
+    """INVALID_ENUM_VALUE, in a body as in a query."""
+    code = (400, [("INVALID_ENUM_VALUE", f"query.sort.{name}")])
+    assert square.refused("POST", SEARCH, {"query": {"sort": {name: ""}}}) == code
+    assert square.refused("GET", CUSTOMERS, params={f"sort_{name}": ""})[0] == 400
+
+
 # Groups
 
 
