@@ -258,13 +258,13 @@ class Config(_Section):
     target: Target = Target()
 
 
-def load(path: Path) -> Config:
+def load(path: Path | str) -> Config:
     """Read a config file.
 
     Raises ConfigError naming the file, the key and, for a misspelt key, the nearest known one.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read the config {path}: {error}") from error
     try:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import shlex
@@ -20,6 +21,8 @@ from pydantic import BaseModel
 from etl.cli.summary import MEANING
 from etl.config import Config
 from etl.customers import codes, fields
+from etl.sandbox.assumptions import NOT_SERVED
+from etl.sandbox.routes import ROUTES, Route
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -35,6 +38,9 @@ def with_tables(text: str) -> str:
         "settings": setting_lines,
         "fields": field_lines,
         "codes": code_lines,
+        "unserved": unserved_lines,
+        "endpoints": endpoint_lines,
+        "control": control_lines,
     }
 
     def table(found: re.Match[str]) -> str:
@@ -89,6 +95,42 @@ def code_lines() -> Iterator[str]:
     yield "|---|---|---|---|"
     for code in codes.CODES:
         yield f"| `{code.name}` | {code.origin} | {code.meaning} | {code.remedy} |"
+
+
+def unserved_lines() -> Iterator[str]:
+    """Yield what the local Square does not do."""
+    for subject in NOT_SERVED:
+        yield f"- {subject}"
+
+
+def endpoint_lines() -> Iterator[str]:
+    """Yield the table of the calls of Square's that the local Square answers."""
+    yield "| call | | what is emulated | known from |"
+    yield "|---|---|---|---|"
+    for route in ROUTES:
+        if route.path.startswith("/_sandbox"):
+            continue
+        name, told = _told(route)
+        yield f"| {name} | `{route.method} {route.path}` | {told} | {route.source} |"
+
+
+def control_lines() -> Iterator[str]:
+    """Yield the table of the calls that Square does not have."""
+    yield "| call | does |"
+    yield "|---|---|"
+    for route in ROUTES:
+        if route.path.startswith("/_sandbox"):
+            summary = inspect.getdoc(route.handler) or ""
+            told = " ".join(summary.partition("\n\n")[0].replace("``", "`").split())
+            yield f"| `{route.method} {route.path}` | {told.rstrip('.')} |"
+
+
+def _told(route: Route) -> tuple[str, str]:
+    """Return a call's name and what its handler says it does."""
+    summary = (inspect.getdoc(route.handler) or "").partition("\n\n")[0]
+    found = re.fullmatch(r"([A-Z]\w+)[:;,]?\s*(.*?)\.?", " ".join(summary.split()))
+    assert found, f"{route.handler.__name__} has to begin with the name of the call"
+    return found[1], found[2].replace("``", "`")
 
 
 def blocks(text: str) -> list[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -25,6 +27,15 @@ def test_console_blocks(tmp_path: Path) -> None:
     for block in readme.blocks(TEXT):
         seen = readme.printed(readme.commands(block), folder)
         assert readme.without_chance(seen) == readme.without_chance(block)
+
+
+@pytest.mark.parametrize("block", re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL))
+def test_python_blocks(block: str, tmp_path: Path) -> None:
+    """The Python of the README runs as it stands."""
+    done = subprocess.run(
+        [sys.executable, "-c", block], cwd=readme.newcomer(tmp_path), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def leaves(command: click.Command, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:

@@ -27,10 +27,7 @@ _data = click.option(
 
 @click.group()
 def sandbox() -> None:
-    """The local Square: a stateful stand-in for the Customers API to rehearse against.
-
-    It has no custom attributes, cards, orders or payments yet.
-    """
+    """The local Square: a stateful stand-in for the Customers API to rehearse against."""
 
 
 @sandbox.command()
@@ -95,13 +92,18 @@ def serve(
 @sandbox.command()
 @click.option("--profiles", type=click.IntRange(1, 1_000_000), default=1000, show_default=True)
 @click.option(
-    "--seed", "number", default=0, show_default=True, help="The same seed makes the same people."
+    "--seed",
+    "number",
+    type=click.IntRange(0, 2**63 - 1),
+    default=0,
+    show_default=True,
+    help="The same seed makes the same people.",
 )
 @_data
 @state_option
 @exits
 def seed(profiles: int, number: int, data: Path | None, state_dir: Path) -> None:
-    """Fill the local target with invented profiles."""
+    """Fill the local target with invented profiles and what belongs to them."""
     with _opened(data, state_dir) as box:
         filled = box.control("seed", {"profiles": profiles, "seed": number})
     there = filled["already_there"]

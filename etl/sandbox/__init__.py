@@ -15,7 +15,8 @@ must be, ``search`` which profiles are asked for, ``store`` state, ``reading`` h
 taken apart, ``keys`` idempotency, ``errors`` Square's words, ``faults`` what goes wrong on purpose
 (``spoiling`` to an answer, ``others`` to the profiles meanwhile), ``edge``, ``tokens`` and
 ``versions`` what is checked first, ``settings`` what can be switched, ``control`` what Square has
-no call for, ``events`` what happened and ``deliveries`` how subscribers hear of it, ``server`` and
+no call for, ``events`` what happened and ``deliveries`` how subscribers hear of it, ``traffic``
+what was answered lately, ``pages`` what a person sees of it in a browser, ``server`` and
 ``transport`` the two ways in.
 """
 

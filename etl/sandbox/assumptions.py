@@ -28,12 +28,12 @@ SINGLE_BODY_LIMIT = 1 << 20
 BULK_BODY_LIMIT = 8 << 20
 
 
-# What Square has and the sandbox has not, in words that follow "It does not do".
+# What Square has and the sandbox has not.
 NOT_SERVED = (
-    "custom attributes",
-    "cards, gift cards, orders and payments",
-    "webhooks and events",
-    "segments other than that of who can be reached",
+    "webhooks to other machines",
+    "taxes, discounts and refunds",
+    "payments in several steps",
+    "segments but for four that follow from profiles, cards and payments",
     "OAuth, but for the status of a token",
 )
 
@@ -275,6 +275,8 @@ ASSUMPTIONS = (
         "test of a subscription",
         "sent once, also to a disabled one, and not kept; no status_code if nobody answers",
     ),
+    Assumption("depth of JSON", "250 levels, which no call needs; else BAD_REQUEST"),
+    Assumption("content type of a body", "not looked at; it is read as JSON"),
     Assumption("merchants other than Square's eight countries", "no currency, no language"),
     # Cards
     Assumption("scopes of the Cards API", "PAYMENTS_READ and PAYMENTS_WRITE"),

@@ -1,6 +1,7 @@
 """What can be done to the sandbox that cannot be done to Square?
 
-The control calls under ``/_sandbox``: tokens, merges, faults, the log, the clock, settings, seeds.
+The control calls under ``/_sandbox``: tokens, merges, faults, the log, the clock, settings, seeds,
+and the description of all there is.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from etl.sandbox.store.tokens import TokenRow
 EMPTY = b"{}"
 # All of a seed is one transaction, for which everybody else waits.
 MOST_SEEDED = 1_000_000
-_SCOPE = re.compile(r"[A-Z][A-Z0-9_]*", re.ASCII)
+SCOPE = re.compile(r"[A-Z][A-Z0-9_]*", re.ASCII)
 
 
 def issue_token(call: Call) -> bytes:
@@ -32,7 +33,7 @@ def issue_token(call: Call) -> bytes:
     scopes = body.get("scopes")
     if not isinstance(scopes, list) or not all(isinstance(scope, str) for scope in scopes):
         raise Refusal(errors.expected("array", "scopes"))
-    if not all(_SCOPE.fullmatch(scope) for scope in scopes):
+    if not all(SCOPE.fullmatch(scope) for scope in scopes):
         raise Refusal(Problem("INVALID_VALUE", "A scope is such as CUSTOMERS_READ.", "scopes"))
     lasting = body.get("expires_in") is None
     expires = None if lasting else call.now + int(_seconds(body, "expires_in") * 1000)
@@ -143,6 +144,14 @@ def fill(call: Call) -> bytes:
     if type(number) is not int:
         raise Refusal(errors.expected("integer", "seed"))
     return orjson.dumps(seed.fill(call, profiles, number))
+
+
+def describe() -> bytes:
+    """Tell in the words of OpenAPI what the sandbox serves; no token is needed."""
+    # Imported late: it describes the routes, one of which leads here.
+    from etl.sandbox import openapi
+
+    return openapi.document()
 
 
 # There are no dates beyond the year 9999.

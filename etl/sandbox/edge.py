@@ -37,14 +37,25 @@ class Pace:
 def json_object(body: bytes, limit: int) -> dict[str, Any]:
     """Return the body as a JSON object. Raises Refusal for anything else."""
     check_size(body, limit)
+    value = json_value(body)
+    if not isinstance(value, dict):
+        raise Refusal(expected("object", ""))
+    return value
+
+
+def json_value(body: bytes) -> Any:
+    """Return what a body says in JSON. Raises Refusal if that cannot be read, or not be kept."""
     if not body.strip():
         raise Refusal(Problem("EXPECTED_JSON_BODY", "Expected a JSON body."))
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise Refusal(Problem("BAD_REQUEST", _what_is_wrong(error))) from None
-    if not isinstance(value, dict):
-        raise Refusal(expected("object", ""))
+    try:
+        # orjson reads 1,024 levels and writes 254; what is read may have to be kept, in some more.
+        orjson.dumps([[[[value]]]])
+    except orjson.JSONEncodeError:
+        raise Refusal(Problem("BAD_REQUEST", "The JSON body is nested too deeply.")) from None
     return value
 
 

@@ -29,7 +29,7 @@ KINDS = (*_WITHOUT_ANSWER, *_SPOILING, *ACTS)
 
 _BEFORE_BY_DEFAULT = ("drop", "reset", "delay", "status", *ACTS)
 Extent = Literal["whole", "half", "undone", "nothing"]
-_WHENS = ("before", "mid", "after", "body")
+WHENS = ("before", "mid", "after", "body")
 _MID_BODY = ("drop", "reset", "delay", "truncate", "drip")
 # Members that only some kinds of fault have.
 _ONLY = {
@@ -60,7 +60,7 @@ PAGES: dict[str, tuple[int | None, str, bytes | None]] = {
     "empty": (None, _JSON, b""),
 }
 _BOMB_BYTES = 64 << 20
-_LARGEST_BOMB = 1 << 30
+LARGEST_BOMB = 1 << 30
 _PAUSE = 180  # "a few minutes"
 
 
@@ -183,14 +183,14 @@ def _profiles(value: object) -> bool:
 
 _CHECKS: dict[str, tuple[Callable[[object], bool], str]] = {
     "do": (lambda value: value in KINDS, f"do is one of {', '.join(KINDS)}"),
-    "when": (lambda value: value in _WHENS, f"when is one of {', '.join(_WHENS)}"),
+    "when": (lambda value: value in WHENS, f"when is one of {', '.join(WHENS)}"),
     "nth": (_counts, "nth counts from 1"),
     "rate": (lambda value: is_number(value) and 0 <= value <= 1, "rate lies between 0 and 1"),
     "seconds": (_seconds, f"seconds is a number from 0 to {TEN_YEARS}"),
     "retry_after": (_seconds, f"retry_after is a number from 0 to {TEN_YEARS}"),
     "status": (_between(200, 599), "status lies between 200 and 599"),
     "count": (_between(0, 1000), "count is a whole number from 0 to 1000"),
-    "bytes": (_between(0, _LARGEST_BOMB), f"bytes is a whole number from 0 to {_LARGEST_BOMB}"),
+    "bytes": (_between(0, LARGEST_BOMB), f"bytes is a whole number from 0 to {LARGEST_BOMB}"),
     "compressed": (lambda value: isinstance(value, bool), "compressed is true or false"),
     "page": (lambda value: value in list(PAGES), f"page is one of {', '.join(PAGES)}"),
     "profiles": (_profiles, "profiles is first, every or a list of ids"),

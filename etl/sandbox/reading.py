@@ -65,7 +65,7 @@ def needed_object_in(holder: Mapping[str, Any], name: str, path: str) -> Mapping
 
 def flag_in(parameters: Mapping[str, str], name: str) -> bool:
     """Return a query parameter that is true or false, by default false."""
-    flag = parameters.get(name) or "false"
+    flag = parameters.get(name, "false")
     if flag not in ("true", "false"):
         raise Refusal(expected("boolean", name))
     return flag == "true"
@@ -105,6 +105,12 @@ def one_of(value: str, choices: tuple[str, ...], path: str) -> str:
     if value not in choices:
         raise Refusal(Problem("INVALID_ENUM_VALUE", f"Expected one of {', '.join(choices)}", path))
     return value
+
+
+def choice_in(holder: Mapping[str, Any], name: str, choices: tuple[str, ...], inside: str) -> str:
+    """Return the choice that is a member of an object, the first there is if it is absent."""
+    value = text_in(holder, name, inside)
+    return choices[0] if value is None else one_of(value, choices, inside + name)
 
 
 def recognised(value: Any, shape: Shape | None, inside: str, unknown: list[str]) -> Any:

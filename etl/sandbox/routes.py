@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -42,8 +43,9 @@ class Route(NamedTuple):
     """One endpoint: its name in fault plans and the log, what it needs, what it does.
 
     ``source`` names what its behaviour is known from. ``owner`` marks control calls: the sandbox's
-    own token opens them, whatever its scopes; they have neither pace nor faults. ``brought_by`` is
-    the change of version before which there is no such path.
+    own token opens them, whatever its scopes; they have neither pace nor faults. ``public`` ones
+    need no token, and their handlers no call. ``brought_by`` is the change of version before which
+    there is no such path.
     """
 
     method: str
@@ -54,7 +56,26 @@ class Route(NamedTuple):
     handler: Callable[..., bytes]
     writes: bool
     owner: bool = False
+    public: bool = False
     brought_by: Change | None = None
+
+    @property
+    def call(self) -> str:
+        """The call's name: Square's, which the handler's description begins with, or our own."""
+        if self.owner:
+            return self.handler.__name__.title().replace("_", "")
+        return self._described[0]
+
+    @property
+    def told(self) -> str:
+        """What the call does, as its handler says in a line."""
+        return self._described[1]
+
+    @property
+    def _described(self) -> tuple[str, str]:
+        line = (self.handler.__doc__ or "").partition("\n")[0].removesuffix(".")
+        name = re.split(r"\W", line)[0]
+        return name, line if self.owner else line.removeprefix(name).lstrip(":;, ")
 
 
 # Method, path, name, scopes, source, handler.
@@ -330,6 +351,11 @@ ROUTES = (
             ("POST", "settings", control.change_settings, True),
             ("POST", "seed", control.fill, True),
         )
+    ),
+    Route(
+        *("GET", "/_sandbox/openapi.json", "openapi", (), "ours", control.describe, False),
+        owner=True,
+        public=True,
     ),
 )
 

@@ -16,11 +16,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import uvicorn
-from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -81,16 +78,17 @@ def _server(
         raise
     door = _Door(respond)
     config = uvicorn.Config(
-        Starlette(
-            routes=[Route("/{path:path}", door)],
-            middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=_OWN_NAMES)],
-        ),
+        # No router: Starlette's patterns for paths do not match those with a line break.
+        TrustedHostMiddleware(door, allowed_hosts=_OWN_NAMES),
         http=_Connection,
+        ws="none",
         log_config=None,
         log_level="critical",
         access_log=False,
         lifespan="off",
         server_header=False,
+        # Longer than clients keep a connection that idles: else one is closed as a call begins.
+        timeout_keep_alive=75,
         timeout_graceful_shutdown=_GRACE,
     )
     server = _Server(config, lambda: ready(listener.getsockname()[1]), door.stopping.set)

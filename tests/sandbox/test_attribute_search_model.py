@@ -271,7 +271,7 @@ def steps(kinds: list[str]) -> st.SearchStrategy[list[Any]]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=20, deadline=None, derandomize=True)
+@settings(max_examples=15, deadline=None, derandomize=True)
 @given(data=st.data())
 def test_search_agrees_with_the_model(kind: str, data: st.DataObject) -> None:
     """Whatever is written and sought, the same customers are found, with a lag and without."""

@@ -109,6 +109,8 @@ def test_serve_says_that_it_opens_in_a_browser() -> None:
         (["--lag", "inf"], "--lag must be seconds, from 0 to"),
         (["--lag", "-1"], "-1.0 is not in the range x>=0"),
         (["--rate", "fast"], "'fast' is not a valid float"),
+        (["--token", ""], "--token must be visible ASCII characters"),
+        (["--token", "a b"], "--token must be visible ASCII characters"),
     ],
 )
 def test_impossible_settings_are_usage(options: list[str], remedy: str) -> None:
@@ -117,6 +119,18 @@ def test_impossible_settings_are_usage(options: list[str], remedy: str) -> None:
 
     assert result.exit_code == 2
     assert remedy in result.output
+
+
+@pytest.mark.parametrize(
+    "option", [("--profiles", "0"), ("--profiles", "1000001"), ("--seed", "9" * 20)]
+)
+def test_impossible_seeds_are_usage(tmp_path: Path, option: tuple[str, str]) -> None:
+    """A seed has an end, and is a number like others; no file is made for an impossible one."""
+    result = run("seed", *option, "--data", str(tmp_path / "x.sqlite"))
+
+    assert result.exit_code == 2
+    assert "is not in the range" in result.output
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("arguments", [("seed",), ("serve",)])

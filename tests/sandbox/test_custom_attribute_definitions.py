@@ -116,7 +116,7 @@ def with_selection(**members: Any) -> dict[str, Any]:
         ("x", ("EXPECTED_OBJECT", "custom_attribute_definition")),
         (None, ("MISSING_REQUIRED_PARAMETER", "custom_attribute_definition")),
         (changed(key=None), ("MISSING_REQUIRED_PARAMETER", f"{INSIDE}key")),
-        (changed(key=""), ("VALUE_EMPTY", f"{INSIDE}key")),
+        (changed(key=""), ("MISSING_REQUIRED_PARAMETER", f"{INSIDE}key")),
         (changed(key=7), ("EXPECTED_STRING", f"{INSIDE}key")),
         (changed(key="k" * 61), ("VALUE_TOO_LONG", f"{INSIDE}key")),
         (changed(key="favorite drink"), ("INVALID_VALUE", f"{INSIDE}key")),

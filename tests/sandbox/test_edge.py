@@ -222,6 +222,11 @@ def test_large_bodies_are_refused(square: Square) -> None:
         ('{"given_name": "A"', "BAD_REQUEST", "unexpected end of JSON input"),
         ("", "EXPECTED_JSON_BODY", "Expected a JSON body."),
         ("[]", "EXPECTED_OBJECT", "Expected an object value."),
+        (
+            '{"idempotency_key": "k", "note": ' + "[" * 300 + "]" * 300 + "}",
+            "BAD_REQUEST",
+            "The JSON body is nested too deeply.",
+        ),
     ],
 )
 def test_bodies_must_be_json_objects(square: Square, body: str, code: str, detail: str) -> None:
@@ -257,7 +262,7 @@ def test_unknown_paths_and_methods(
 
 
 def test_ids_are_percent_decoded(square: Square) -> None:
-    """The id in the refusal is the one that was meant."""
-    detail = square.send("GET", "/v2/customers/a%20b").json()["errors"][0]["detail"]
-
-    assert detail == "Customer with ID `a b` not found."
+    """The id in the refusal is the one that was meant, line breaks and all."""
+    for step, meant in (("a%20b", "a b"), ("a%0Ab", "a\nb"), ("a%2Fb", "a/b")):
+        detail = square.send("GET", f"/v2/customers/{step}").json()["errors"][0]["detail"]
+        assert detail == f"Customer with ID `{meant}` not found."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import sqlite3
 from pathlib import Path
@@ -484,6 +485,10 @@ def test_what_nobody_can_ask_for_is_not_kept(opened: Opened, tmp_path: Path) -> 
         ),
         (
             {"query": {"filter": {"merchant_ids": [{}]}}},
+            ("EXPECTED_STRING", "query.filter.merchant_ids"),
+        ),
+        (
+            {"query": {"filter": {"merchant_ids": json.loads("[" * 400 + "]" * 400)}}},
             ("EXPECTED_STRING", "query.filter.merchant_ids"),
         ),
         (

@@ -255,6 +255,30 @@ def test_a_delete(square: Square, when: str, status: int) -> None:
     assert written(square)[-1] == ("faults", "delete", one)
 
 
+def test_what_others_do_is_news(square: Square) -> None:
+    """Edits, merges and deletes by others have the events of any write."""
+    ids = people(square, 2)
+    square.ok("PUT", "/v2/events/enable")
+    play(
+        square,
+        edit(endpoint="retrieve"),
+        {"endpoint": "retrieve", "nth": 1, "do": "merge", "profiles": ids},
+        {"endpoint": "retrieve", "nth": 2, "do": "delete", "when": "after"},
+    )
+    survivor = square.get(ids[0])["id"]
+    square.get(survivor)
+
+    events = square.ok("POST", "/v2/events", {})["events"]
+
+    assert [(event["type"], event["data"]["id"]) for event in events] == [
+        ("customer.updated", ids[0]),
+        ("customer.created", survivor),
+        ("customer.deleted", ids[0]),
+        ("customer.deleted", ids[1]),
+        ("customer.deleted", survivor),
+    ]
+
+
 # When
 
 

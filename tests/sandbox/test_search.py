@@ -134,6 +134,7 @@ def test_list_parameters_are_checked(square: Square, parameters: dict[str, Any],
         ({"query": []}, "EXPECTED_OBJECT"),
         ({"query": {"filters": {}}}, "BAD_REQUEST"),
         ({"query": {"sort": {"field": "NAME"}}}, "INVALID_ENUM_VALUE"),
+        ({"query": {"sort": {"order": ""}}}, "INVALID_ENUM_VALUE"),
         ({"query": {"filter": {"given_name": {"exact": "x"}}}}, "BAD_REQUEST"),
         ({"query": {"filter": {"email_address": "x"}}}, "EXPECTED_OBJECT"),
         ({"query": {"filter": {"email_address": {"exact": 1}}}}, "EXPECTED_STRING"),
@@ -164,6 +165,24 @@ def test_search_bodies_are_checked(square: Square, body: dict[str, Any], code: s
     status, errors = square.refused("POST", "/v2/customers/search", body)
 
     assert (status, errors[0][0]) == (400, code)
+
+
+@pytest.mark.parametrize(
+    ("filters", "code"),
+    [
+        ({"created_at": 0}, "EXPECTED_OBJECT"),
+        ({"updated_at": {"end_at": "today"}}, "INVALID_TIME"),
+    ],
+)
+def test_a_filter_that_finds_nobody_excuses_no_other(
+    square: Square, filters: dict[str, Any], code: str
+) -> None:
+    """Every filter is judged, also beside a phone number that nothing can match (assumption)."""
+    asked = {"phone_number": {"exact": "0"}, **filters}
+
+    _, errors = square.refused("POST", "/v2/customers/search", {"query": {"filter": asked}})
+
+    assert errors[0][0] == code
 
 
 def test_exact_filters(square: Square) -> None:

@@ -160,9 +160,9 @@ def test_any_9_to_16_digits_were_a_phone(square: Square, phone: str) -> None:
     assert updated["phone_number"] == phone
 
 
-@pytest.mark.parametrize("phone", ["12345678", "+12345678901234567", "none"])
+@pytest.mark.parametrize("phone", ["12345678", "+12345678901234567", "none", "123%456789"])
 def test_other_phones_never_passed(square: Square, phone: str) -> None:
-    """Fewer or more digits are refused in any version, with the code of 2022-03-16."""
+    """Fewer or more digits, letters and % are refused in any version (code of 2022-03-16)."""
     problem = [("INVALID_PHONE_NUMBER", "phone_number")]
 
     assert codes(square, "2022-03-16", {"phone_number": phone}) == problem

@@ -17,10 +17,10 @@ from etl.sandbox.errors import Refusal
 from etl.sandbox.reading import (
     Shape,
     check_members,
+    choice_in,
     flag_in,
     needed_object_in,
     needed_text_in,
-    one_of,
     short_text_in,
     text_in,
 )
@@ -31,7 +31,11 @@ from etl.sandbox.times import timestamp
 
 ENABLED, DISABLED = "ENABLED", "DISABLED"
 
+ORDERS = ("ASC", "DESC")
 _PAGE = 25
+MAX_CUSTOMER_ID = 191
+MAX_REFERENCE = 128
+MAX_NAME = 96
 _CREATE: Shape = {
     **dict.fromkeys(("source_id", "verification_token")),
     "card": {
@@ -48,7 +52,7 @@ def list_cards(call: Call) -> bytes:
     """ListCards: 25 a page, the enabled ones unless all are asked for."""
     asked = call.parameters
     disabled = flag_in(asked, "include_disabled")
-    order = one_of(asked.get("sort_order") or "ASC", ("ASC", "DESC"), "sort_order")
+    order = choice_in(asked, "sort_order", ORDERS, "")
     links = {
         name: (asked[parameter],)
         for name, parameter in (("customer", "customer_id"), ("reference", "reference_id"))
@@ -78,9 +82,9 @@ def _create(call: Call, body: Mapping[str, Any], key: str) -> tuple[str, bytes]:
     source_id = needed_text_in(body, "source_id", "")
     asked = needed_object_in(body, "card", "card")
     text_in(body, "verification_token", "")
-    customer_id = needed_text_in(asked, "customer_id", "card.", 191)
+    customer_id = needed_text_in(asked, "customer_id", "card.", MAX_CUSTOMER_ID)
     more = _details(call, asked, "card.")
-    more["reference_id"] = short_text_in(asked, "reference_id", "card.", 128)
+    more["reference_id"] = short_text_in(asked, "reference_id", "card.", MAX_REFERENCE)
     check_customer(call, customer_id)
     _save(source_id, more, "source_id")
     card = _created(call, customer_id, more, key)
@@ -115,7 +119,7 @@ def create_customer_card(call: Call, customer_id: str) -> bytes:
 
 
 def delete_customer_card(call: Call, customer_id: str, card_id: str) -> bytes:
-    """DeleteCustomerCard (deprecated)."""
+    """DeleteCustomerCard (deprecated): the card is disabled."""
     check_customer(call, customer_id)
     record = _found(call, card_id)
     if record.state == DISABLED or orjson.loads(record.body)["customer_id"] != customer_id:
@@ -139,7 +143,7 @@ def as_record(card: Mapping[str, Any], created: int, now: int) -> Record:
 def _details(call: Call, asked: Mapping[str, Any], inside: str) -> dict[str, Any]:
     path = f"{inside}billing_address"
     return {
-        "cardholder_name": short_text_in(asked, "cardholder_name", inside, 96),
+        "cardholder_name": short_text_in(asked, "cardholder_name", inside, MAX_NAME),
         "billing_address": rules.address_in(asked, path, call.merchant.country, call.version),
     }
 

@@ -25,13 +25,13 @@ from etl.sandbox.store.keys import Remembered
 from etl.sandbox.versions import NULL_CLEARS
 
 _MEMBER = "custom_attribute_definition"
-_MAX_PAGE = 100
+MAX_PAGE = 100
 _USUAL_PAGE = 20
 
 
 def list_definitions(call: Call) -> bytes:
     """ListCustomerCustomAttributeDefinitions: those of others too, unless they are hidden."""
-    query = paging.plain_list(call.parameters, "attribute definitions", _MAX_PAGE, _USUAL_PAGE)
+    query = paging.plain_list(call.parameters, "attribute definitions", MAX_PAGE, _USUAL_PAGE)
     after, size = call.page(query)
     found = call.store.attributes.definitions(after, size + 1)
     shown = found[:size]
@@ -45,7 +45,7 @@ def list_definitions(call: Call) -> bytes:
 
 
 def create_definition(call: Call) -> bytes:
-    """CreateCustomerCustomAttributeDefinition."""
+    """CreateCustomerCustomAttributeDefinition: of any type, with its limits and visibility."""
     body = call.json()
     key = keys.take(body)
     digest = keys.digest("attribute definition", body)

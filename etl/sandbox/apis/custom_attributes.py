@@ -18,7 +18,14 @@ from etl.sandbox.apis.customers import EMPTY
 from etl.sandbox.assumptions import BULK_BODY_LIMIT
 from etl.sandbox.calls import Call
 from etl.sandbox.errors import Refusal
-from etl.sandbox.reading import check_number, only_member, text_in
+from etl.sandbox.reading import (
+    check_members,
+    check_number,
+    flag_in,
+    needed_object_in,
+    needed_text_in,
+    only_member,
+)
 from etl.sandbox.rules import attribute_definitions
 from etl.sandbox.rules import custom_attributes as rules
 from etl.sandbox.search import paging
@@ -27,17 +34,17 @@ from etl.sandbox.store.attributes import READ_WRITE, Attribute, Definition
 from etl.sandbox.store.keys import Remembered
 
 _MEMBER = "custom_attribute"
-_MAX_PAGE = 100
+MAX_PAGE = 100
 _USUAL_PAGE = 20
-_BULK_LIMIT = 25
+BULK_LIMIT = 25
 
 
 def list_attributes(call: Call, customer_id: str) -> bytes:
     """ListCustomerCustomAttributes: those of others too, unless they are hidden."""
     reader = _reader(call, customer_id)
-    defined = _flag(call, "with_definitions")
+    defined = flag_in(call.parameters, "with_definitions")
     query = paging.plain_list(
-        call.parameters, f"attributes {customer_id} {defined}", _MAX_PAGE, _USUAL_PAGE
+        call.parameters, f"attributes {customer_id} {defined}", MAX_PAGE, _USUAL_PAGE
     )
     after, size = call.page(query)
     found = call.store.attributes.page(reader, after, size + 1)
@@ -61,7 +68,7 @@ def retrieve_attribute(call: Call, customer_id: str, key: str) -> bytes:
     if attribute is None:
         raise Refusal(errors.attribute_not_found(customer_id, key))
     definitions.check_read(call, attribute.version)
-    shown = _as_json(attribute, definition, _flag(call, "with_definition"))
+    shown = _as_json(attribute, definition, flag_in(call.parameters, "with_definition"))
     return orjson.dumps({_MEMBER: shown})
 
 
@@ -69,8 +76,9 @@ def upsert_attribute(call: Call, customer_id: str, key: str) -> bytes:
     """UpsertCustomerCustomAttribute: guarded by ``version`` if it is given."""
     body = call.json()
     idempotency_key = keys.take(body)
-    data = only_member(body, _MEMBER)
-    if isinstance(data, dict) and data.get("key") not in (None, key):
+    check_members(body, {_MEMBER: None})
+    data = needed_object_in(body, _MEMBER, _MEMBER)
+    if data.get("key") not in (None, key):
         raise Refusal(
             errors.Problem("BAD_REQUEST", "The key is not that of the path.", f"{_MEMBER}.key")
         )
@@ -81,7 +89,7 @@ def upsert_attribute(call: Call, customer_id: str, key: str) -> bytes:
 
 
 def delete_attribute(call: Call, customer_id: str, key: str) -> bytes:
-    """DeleteCustomerCustomAttribute."""
+    """DeleteCustomerCustomAttribute: the definition stays."""
     _check_writer(call, customer_id)
     definition = definitions.found(call, key)
     _check_writable(definition)
@@ -100,7 +108,7 @@ def bulk_upsert_attributes(call: Call) -> bytes:
     entries = only_member(call.json(BULK_BODY_LIMIT), "values")
     if not isinstance(entries, dict):
         raise Refusal(errors.expected("object", "values"))
-    check_number(len(entries), _BULK_LIMIT, "values", "VALUE_EMPTY", "TOO_MANY_MAP_ENTRIES")
+    check_number(len(entries), BULK_LIMIT, "values", "VALUE_EMPTY", "TOO_MANY_MAP_ENTRIES")
     wanted = (len(entries) + 1) // 2 if call.half else len(entries)
     answers: dict[str, Any] = {}
     for name, entry in itertools.islice(entries.items(), wanted):
@@ -115,30 +123,18 @@ def _entry(call: Call, entry: Any) -> dict[str, Any]:
     if not isinstance(entry, dict):
         raise Refusal(errors.expected("object", "values"))
     idempotency_key = keys.take(entry)
-    unknown = [name for name in entry if name not in ("customer_id", _MEMBER)]
-    if unknown:
-        raise Refusal(*map(errors.unknown_field, unknown))
-    customer_id = text_in(entry, "customer_id", "")
-    if not customer_id:
-        raise Refusal(errors.missing("customer_id"))
-    data = entry.get(_MEMBER)
-    key = text_in(data, "key", f"{_MEMBER}.") if isinstance(data, dict) else ""
-    if key is None:
-        raise Refusal(errors.missing(f"{_MEMBER}.key"))
+    check_members(entry, {"customer_id": None, _MEMBER: None})
+    customer_id = needed_text_in(entry, "customer_id", "")
+    data = needed_object_in(entry, _MEMBER, _MEMBER)
+    key = needed_text_in(data, "key", f"{_MEMBER}.")
     written = _upserted(call, customer_id, key, data, idempotency_key)
     return {"customer_id": customer_id, _MEMBER: orjson.loads(written)}
 
 
 def _upserted(
-    call: Call, customer_id: str, key: str, data: Any, idempotency_key: str | None
+    call: Call, customer_id: str, key: str, data: Mapping[str, Any], idempotency_key: str | None
 ) -> bytes:
-    if data is None:
-        raise Refusal(errors.missing(_MEMBER))
-    if not isinstance(data, dict):
-        raise Refusal(errors.expected("object", _MEMBER))
-    unknown = [name for name in data if name not in ("key", "value", "version")]
-    if unknown:
-        raise Refusal(*(errors.unknown_field(f"{_MEMBER}.{name}") for name in unknown))
+    check_members(data, dict.fromkeys(("key", "value", "version")), inside=f"{_MEMBER}.")
     value = data.get("value")
     digest = keys.digest("attribute", [customer_id, key, value, data.get("version")])
     if idempotency_key is not None:
@@ -188,13 +184,6 @@ def _check_writer(call: Call, customer_id: str) -> None:
 def _check_writable(definition: Definition) -> None:
     if not definition.own and definition.visibility != READ_WRITE:
         raise Refusal(errors.not_yours("This custom attribute is read only for others."))
-
-
-def _flag(call: Call, name: str) -> bool:
-    flag = call.parameters.get(name, "false")
-    if flag not in ("true", "false"):
-        raise Refusal(errors.expected("boolean", name))
-    return flag == "true"
 
 
 def _as_json(attribute: Attribute, definition: Definition, defined: bool) -> Mapping[str, Any]:

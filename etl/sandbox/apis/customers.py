@@ -30,7 +30,7 @@ EMPTY = b"{}"
 
 
 def create(call: Call) -> bytes:
-    """CreateCustomer."""
+    """CreateCustomer: limits, codes and idempotency keys as the Square-Version has them."""
     data = call.json()
     key = keys.take(data)
     strict = UNKNOWN_FIELDS_REFUSED.holds(call.version)
@@ -178,12 +178,12 @@ def _deleted(call: Call, customer_id: str, version: int | None = None) -> bytes:
 
 
 def list_customers(call: Call) -> bytes:
-    """ListCustomers."""
+    """ListCustomers: page by page, sorted, counted if asked."""
     return _page(call, query.from_parameters(call.parameters))
 
 
 def search_customers(call: Call) -> bytes:
-    """SearchCustomers."""
+    """SearchCustomers: exact and fuzzy texts, ranges, sources, groups, segments."""
     # Without a body everything is asked for, as with an empty one.
     body = call.json() if call.request.body.strip() else {}
     known = segments.ids(call.merchant)

@@ -13,13 +13,14 @@ import orjson
 
 from etl.sandbox import errors, ids, keys
 from etl.sandbox.apis import lists
-from etl.sandbox.apis.cards import check_customer
+from etl.sandbox.apis.cards import MAX_CUSTOMER_ID, check_customer
 from etl.sandbox.apis.locations import check_location
 from etl.sandbox.calls import Call
 from etl.sandbox.errors import Problem, Refusal
 from etl.sandbox.reading import (
     Shape,
     check_members,
+    choice_in,
     needed_object_in,
     needed_text_in,
     one_of,
@@ -32,7 +33,10 @@ from etl.sandbox.store.log import OtherAction
 from etl.sandbox.store.records import Link, Listing, Record
 from etl.sandbox.times import timestamp
 
-_MAX_KEY = 128
+MAX_KEY = 128
+MAX_PAGE, _USUAL_PAGE = 200, 30
+MAX_ACTIVITIES, _USUAL_ACTIVITIES = 100, 50
+ORDERS = ("DESC", "ASC")
 _YEAR = 365 * 24 * 3600 * 1000
 _CREATE: Shape = {
     "location_id": None,
@@ -45,7 +49,7 @@ def list_gift_cards(call: Call) -> bytes:
     """ListGiftCards: the oldest first."""
     asked = call.parameters
     kind, state = (
-        one_of(asked[name], choices, name) if asked.get(name) else None
+        one_of(asked[name], choices, name) if name in asked else None
         for name, choices in (("type", rules.TYPES), ("state", rules.STATES))
     )
     links = {
@@ -54,7 +58,7 @@ def list_gift_cards(call: Call) -> bytes:
         if value
     }
     listing = Listing("gift_card", states=(state,) if state else (), links=links)
-    limit = paging.limit_in(asked, 200, usual=30)
+    limit = paging.limit_in(asked, MAX_PAGE, _USUAL_PAGE)
     digest = paging.digest("gift-cards", state, links)
     query = paging.Query(None, limit, False, asked.get("cursor") or None, digest)
     return lists.page(call, query, listing, "gift_cards")
@@ -63,7 +67,7 @@ def list_gift_cards(call: Call) -> bytes:
 def create_gift_card(call: Call) -> bytes:
     """CreateGiftCard: PENDING until it is activated."""
     body = call.json()
-    key = keys.take_needed(body, _MAX_KEY)
+    key = keys.take_needed(body, MAX_KEY)
     exists = call.store.records.knows
     return keys.once(call, key, "gift card", body, exists, lambda: _create(call, body, key))
 
@@ -91,12 +95,12 @@ def _create(call: Call, body: Mapping[str, Any], key: str) -> tuple[str, bytes]:
 
 
 def retrieve_gift_card(call: Call, gift_card_id: str) -> bytes:
-    """RetrieveGiftCard."""
+    """RetrieveGiftCard, in whatever state it is."""
     return b'{"gift_card":%b}' % _found(call, gift_card_id).body
 
 
 def retrieve_from_gan(call: Call) -> bytes:
-    """RetrieveGiftCardFromGAN."""
+    """RetrieveGiftCardFromGAN: by its account number."""
     return _retrieved_by(call, "gan", "")
 
 
@@ -118,7 +122,7 @@ def _retrieved_by(call: Call, name: str, prefix: str) -> bytes:
 
 
 def link_customer(call: Call, gift_card_id: str) -> bytes:
-    """LinkCustomerToGiftCard."""
+    """LinkCustomerToGiftCard; a second time it has no effect."""
     record, customer_id = _linking(call, gift_card_id)
     check_customer(call, customer_id)
     card = orjson.loads(record.body)
@@ -132,7 +136,7 @@ def link_customer(call: Call, gift_card_id: str) -> bytes:
 
 
 def unlink_customer(call: Call, gift_card_id: str) -> bytes:
-    """UnlinkCustomerFromGiftCard."""
+    """UnlinkCustomerFromGiftCard; without effect on who is not linked."""
     record, customer_id = _linking(call, gift_card_id)
     linked = orjson.loads(record.body).get("customer_ids", [])
     if customer_id in linked:
@@ -152,7 +156,7 @@ def unlink(call: Call, record: Record, customer_id: str) -> Record:
 def create_activity(call: Call) -> bytes:
     """CreateGiftCardActivity: ACTIVATE and LOAD."""
     body = call.json()
-    key = keys.take_needed(body, _MAX_KEY)
+    key = keys.take_needed(body, MAX_KEY)
     exists = call.store.records.knows
     return keys.once(call, key, "activity", body, exists, lambda: _happened(call, body, key))
 
@@ -193,11 +197,11 @@ def _happened(call: Call, body: Mapping[str, Any], key: str) -> tuple[str, bytes
 def list_activities(call: Call) -> bytes:
     """ListGiftCardActivities: those of the last year, the newest first."""
     asked = call.parameters
-    kind = one_of(asked["type"], rules.ACTIVITIES, "type") if asked.get("type") else None
-    order = one_of(asked.get("sort_order") or "DESC", ("ASC", "DESC"), "sort_order")
+    kind = one_of(asked["type"], rules.ACTIVITIES, "type") if "type" in asked else None
+    order = choice_in(asked, "sort_order", ORDERS, "")
     if asked.get("location_id"):
         check_location(call, asked["location_id"])
-    span = span_in({name: value or None for name, value in asked.items()}, "begin_time", "end_time")
+    span = span_in(asked, "begin_time", "end_time")
     links = {"gift_card": (asked["gift_card_id"],)} if asked.get("gift_card_id") else {}
     listing = Listing(
         "gift_card_activity",
@@ -206,7 +210,7 @@ def list_activities(call: Call) -> bytes:
         states=(kind,) if kind else (),
         links=links,
     )
-    limit = paging.limit_in(asked, 100, usual=50)
+    limit = paging.limit_in(asked, MAX_ACTIVITIES, _USUAL_ACTIVITIES)
     digest = paging.digest("gift-card-activities", kind, order, *span, links)
     query = paging.Query(None, limit, False, asked.get("cursor") or None, digest)
     return lists.page(call, query, listing, "gift_card_activities")
@@ -240,7 +244,7 @@ def _linking(call: Call, gift_card_id: str) -> tuple[Record, str]:
     record = _found(call, gift_card_id)
     body = call.json()
     check_members(body, {"customer_id": None})
-    return record, needed_text_in(body, "customer_id", "", 191)
+    return record, needed_text_in(body, "customer_id", "", MAX_CUSTOMER_ID)
 
 
 def _target(call: Call, asked: Mapping[str, Any]) -> Record:

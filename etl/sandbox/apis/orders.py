@@ -20,6 +20,7 @@ from etl.sandbox.errors import Problem, Refusal, expected
 from etl.sandbox.reading import (
     Shape,
     check_members,
+    choice_in,
     needed_object_in,
     object_in,
     one_of,
@@ -33,15 +34,17 @@ from etl.sandbox.search.selection import ALWAYS, Span
 from etl.sandbox.search.spans import range_in
 from etl.sandbox.store.records import Link, Listing, Moment, Record
 
-_MAX_KEY = 192
-_MAX_PAGE, _USUAL_PAGE = 1000, 500
-_MAX_BATCH = 100
-_MAX_IDS = 10
+MAX_KEY = 192
+MAX_PAGE, _USUAL_PAGE = 1000, 500
+MAX_BATCH = 100
+MAX_IDS = 10
 _MOMENTS: dict[str, Moment] = {
     "CREATED_AT": "created",
     "UPDATED_AT": "updated",
     "CLOSED_AT": "closed",
 }
+SORTS = tuple(_MOMENTS)
+ORDERS = ("DESC", "ASC")
 _RANGE: Shape = {"start_at": None, "end_at": None}
 _FILTERS: Shape = {
     "state_filter": {"states": None},
@@ -58,7 +61,7 @@ _NOT_SERVED = ("query.filter.fulfillment_filter", "query.filter.source_filter")
 def create_order(call: Call) -> bytes:
     """CreateOrder: of line items with a price."""
     body = call.json()
-    key = keys.take(body, _MAX_KEY)
+    key = keys.take(body, MAX_KEY)
     exists = call.store.records.knows
     return keys.once(call, key, "order", body, exists, lambda: _create(call, body, key))
 
@@ -104,7 +107,7 @@ def as_record(order: Mapping[str, Any], created: int, now: int) -> Record:
 
 
 def retrieve_order(call: Call, order_id: str) -> bytes:
-    """RetrieveOrder."""
+    """RetrieveOrder, with its tenders once it is paid."""
     return b'{"order":%b}' % found(call, order_id).body
 
 
@@ -121,8 +124,8 @@ def batch_retrieve(call: Call) -> bytes:
     body = call.json()
     check_members(body, {"order_ids": None, "location_id": None})
     order_ids = texts_in(body.get("order_ids"), "order_ids")
-    if len(order_ids) > _MAX_BATCH:
-        detail = f"Expected at most {_MAX_BATCH} order ids"
+    if len(order_ids) > MAX_BATCH:
+        detail = f"Expected at most {MAX_BATCH} order ids"
         raise Refusal(Problem("ARRAY_LENGTH_TOO_LONG", detail, "order_ids"))
     location_id = text_in(body, "location_id", "")
     if location_id:
@@ -146,7 +149,7 @@ def search_orders(call: Call) -> bytes:
     asked = object_in(body, "query", "query")
     query = paging.Query(
         None,
-        paging.page_size(_USUAL_PAGE if limit is None else limit, _MAX_PAGE),
+        paging.page_size(_USUAL_PAGE if limit is None else limit, MAX_PAGE),
         False,
         text_in(body, "cursor", "") or None,
         paging.digest("orders", asked, bool(entries)),
@@ -169,8 +172,8 @@ def _check_locations(call: Call, asked: object) -> None:
         # Literal texts of recorded answers, this one and the next.
         raise Refusal(Problem("BAD_REQUEST", "Must provide at least 1 location_id", path))
     location_ids = texts_in(asked, path)
-    if len(location_ids) > _MAX_IDS:
-        detail = f"Cannot provide more than {_MAX_IDS} location_ids."
+    if len(location_ids) > MAX_IDS:
+        detail = f"Cannot provide more than {MAX_IDS} location_ids."
         raise Refusal(Problem("BAD_REQUEST", detail, path))
     for location_id in location_ids:
         check_location(call, location_id)
@@ -178,18 +181,13 @@ def _check_locations(call: Call, asked: object) -> None:
 
 def _listing(asked: Mapping[str, Any]) -> Listing:
     sort = object_in(asked, "sort", "query.sort")
-    inside = "query.sort."
-    field = one_of(
-        text_in(sort, "sort_field", inside) or "CREATED_AT", tuple(_MOMENTS), f"{inside}sort_field"
-    )
-    order = one_of(
-        text_in(sort, "sort_order", inside) or "DESC", ("ASC", "DESC"), f"{inside}sort_order"
-    )
+    field = choice_in(sort, "sort_field", SORTS, "query.sort.")
+    order = choice_in(sort, "sort_order", ORDERS, "query.sort.")
     filters = object_in(asked, "filter", "query.filter")
     customers = _filtered(filters, "customer_filter", "customer_ids")
-    if len(customers) > _MAX_IDS:
+    if len(customers) > MAX_IDS:
         path = "query.filter.customer_filter.customer_ids"
-        detail = f"Expected at most {_MAX_IDS} customer ids"
+        detail = f"Expected at most {MAX_IDS} customer ids"
         raise Refusal(Problem("ARRAY_LENGTH_TOO_LONG", detail, path))
     states = _filtered(filters, "state_filter", "states")
     for state in states:

@@ -16,7 +16,9 @@ from etl.sandbox.apis.cards import ENABLED, check_customer
 from etl.sandbox.apis.locations import check_location
 from etl.sandbox.calls import Call
 from etl.sandbox.errors import Problem, Refusal
-from etl.sandbox.reading import one_of
+from etl.sandbox.reading import (
+    choice_in,
+)
 from etl.sandbox.rules import cards
 from etl.sandbox.rules import orders as order_rules
 from etl.sandbox.rules import payments as rules
@@ -26,7 +28,9 @@ from etl.sandbox.search.selection import ALWAYS
 from etl.sandbox.search.spans import span_in
 from etl.sandbox.store.records import Link, Listing, Record
 
-_PAGE = 100
+SORTS = ("CREATED_AT", "UPDATED_AT")
+ORDERS = ("DESC", "ASC")
+MAX_PAGE = 100
 _YEAR = 365 * 24 * 3600 * 1000
 _NOT_SERVED = (
     *("total", "last_4", "card_brand", "is_offline_payment"),
@@ -127,7 +131,7 @@ def as_record(payment: rules.Payment, at: int) -> Record:
 
 
 def retrieve_payment(call: Call, payment_id: str) -> bytes:
-    """GetPayment."""
+    """GetPayment; a merge does not rewrite its customer."""
     record = call.store.records.find("payment", payment_id)
     if record is None:
         raise Refusal(errors.not_found("Payment", payment_id))
@@ -136,23 +140,21 @@ def retrieve_payment(call: Call, payment_id: str) -> bytes:
 
 def list_payments(call: Call) -> bytes:
     """ListPayments: by time, those of the last year, the newest first."""
-    asked = {name: value or None for name, value in call.parameters.items()}
+    asked = call.parameters
     refused = [errors.unserved(name) for name in _NOT_SERVED if asked.get(name)]
     if refused:
         raise Refusal(*refused)
-    order = one_of(asked.get("sort_order") or "DESC", ("ASC", "DESC"), "sort_order")
-    field = one_of(
-        asked.get("sort_field") or "CREATED_AT", ("CREATED_AT", "UPDATED_AT"), "sort_field"
-    )
+    order = choice_in(asked, "sort_order", ORDERS, "")
+    field = choice_in(asked, "sort_field", SORTS, "")
     check_location(call, asked.get("location_id") or call.merchant.location_id)
     created = span_in(asked, "begin_time", "end_time")
     updated = span_in(asked, "updated_at_begin_time", "updated_at_end_time")
-    limit = paging.limit_in(call.parameters, 2**63, usual=_PAGE)
+    limit = paging.limit_in(asked, 2**63, usual=MAX_PAGE)
     query = paging.Query(
         None,
-        limit if limit <= _PAGE else _PAGE,
+        limit if limit <= MAX_PAGE else MAX_PAGE,
         False,
-        asked.get("cursor"),
+        asked.get("cursor") or None,
         paging.digest("payments", order, field, *created, *updated),
     )
     # A payment never changes, so both times are one.

@@ -16,7 +16,7 @@ from etl.sandbox.search import paging
 from etl.sandbox.search.segments import NAMES
 from etl.sandbox.search.selection import Place
 
-_MAX_PAGE = 50
+MAX_PAGE = 50
 
 
 def ids(merchant: Merchant) -> dict[str, str]:
@@ -25,8 +25,8 @@ def ids(merchant: Merchant) -> dict[str, str]:
 
 
 def list_segments(call: Call) -> bytes:
-    """ListCustomerSegments."""
-    query = paging.plain_list(call.parameters, "segments", _MAX_PAGE)
+    """ListCustomerSegments: those that follow from profiles, cards and payments."""
+    query = paging.plain_list(call.parameters, "segments", MAX_PAGE)
     after, size = call.page(query)
     known = list(ids(call.merchant))
     left = known if after is None else known[known.index(after.id) + 1 :]
@@ -39,7 +39,7 @@ def list_segments(call: Call) -> bytes:
 
 
 def retrieve_segment(call: Call, segment_id: str) -> bytes:
-    """RetrieveCustomerSegment."""
+    """RetrieveCustomerSegment, by id."""
     if segment_id not in ids(call.merchant):
         raise Refusal(errors.not_found("Customer segment", segment_id))
     return orjson.dumps({"segment": _as_json(call.merchant, segment_id)})

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from etl.sandbox import edge
 from etl.sandbox.errors import Problem, Refusal
 from etl.sandbox.faults import KINDS, MEMBERS, Fault
 from etl.sandbox.pages.visits import Moved, Page, Visit, link
@@ -168,12 +169,7 @@ def _told(fault: Fault) -> str:
 
 
 def _read(text: str) -> dict[str, Any]:
-    try:
-        found = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise Refusal(
-            Problem("BAD_REQUEST", f"This is not JSON: {error.msg}, line {error.lineno}.")
-        ) from None
+    found = edge.json_value(text.encode())
     if isinstance(found, list):
         return {"plan": found}
     if not isinstance(found, dict):

@@ -91,7 +91,8 @@ class Pages:
         form: Mapping[str, str],
     ) -> Response:
         traffic = self._sandbox.traffic
-        with self._sandbox.visited(request, "page", write=leaf.writes) as call:
+        name = leaf.path.removeprefix(ROOT)
+        with self._sandbox.visited(request, name, write=leaf.writes) as call:
             made = leaf.handler(Visit(call, session, traffic, call.parameters, form), *path_ids)
             frame = _frame(session, call)
         # Others need not wait for the HTML.
@@ -107,7 +108,7 @@ class Pages:
             return _log_in_page(dict(_pairs(request.query)).get("to", ""))
         form = _fields(request)
         to, shown = form.get("to", ""), form.get("token", "").strip()
-        with self._sandbox.visited(request, "page", write=False) as call:
+        with self._sandbox.visited(request, "log-in", write=False) as call:
             try:
                 _, token = tokens.authenticate(call.store, f"Bearer {shown}")
             except Refusal:

@@ -14,8 +14,18 @@ from typing import Any
 import orjson
 
 from etl.sandbox.assumptions import MAX_OPTIONS
-from etl.sandbox.errors import Problem, Refusal, expected, missing, unknown_field
-from etl.sandbox.reading import object_in, one_of, text_in, texts_in
+from etl.sandbox.errors import Problem, Refusal, expected, missing
+from etl.sandbox.reading import (
+    Shape,
+    check_members,
+    needed_object_in,
+    needed_text_in,
+    object_in,
+    one_of,
+    short_text_in,
+    text_in,
+    texts_in,
+)
 from etl.sandbox.rules.custom_attributes import TYPES
 from etl.sandbox.rules.customers import whole_second
 from etl.sandbox.store.attributes import HIDDEN, READ_ONLY, READ_WRITE, Definition
@@ -28,36 +38,33 @@ VISIBILITIES = (HIDDEN, READ_ONLY, READ_WRITE)
 _PATH = "custom_attribute_definition"
 _INSIDE = f"{_PATH}."
 _SCHEMA = f"{_INSIDE}schema"
-_KEY = re.compile(r"[A-Za-z0-9._-]+")
-_MAX_KEY = 60
-_MAX_TEXT = 255
+KEY = re.compile(r"[A-Za-z0-9._-]+")
+MAX_KEY = 60
+MAX_TEXT = 255
 _TEXTS = ("name", "description")
 # What an update may name; ``key`` only as it is.
 _CHANGEABLE = ("schema", *_TEXTS, "visibility")
+
+_SELECTION: Shape = dict.fromkeys(("$schema", "type", "uniqueItems", "maxItems", "items"))
 
 Members = Mapping[str, Any]
 
 
 def new(data: Members, chance: random.Random, now: int) -> Definition:
     """Return the definition that a create makes."""
-    _allow(data, ("key", *_CHANGEABLE), _INSIDE)
-    key = _required(text_in(data, "key", _INSIDE), f"{_INSIDE}key")
-    if len(key) > _MAX_KEY:
-        detail = f"Expected {_INSIDE}key to have at most {_MAX_KEY} characters"
-        raise Refusal(Problem("VALUE_TOO_LONG", detail, f"{_INSIDE}key"))
-    if not _KEY.fullmatch(key):
+    check_members(data, dict.fromkeys(("key", *_CHANGEABLE)), inside=_INSIDE)
+    key = needed_text_in(data, "key", _INSIDE, MAX_KEY)
+    if not KEY.fullmatch(key):
         detail = f"Expected {_INSIDE}key to have letters, digits, '.', '_' and '-' only"
         raise Refusal(Problem("INVALID_VALUE", detail, f"{_INSIDE}key"))
-    if data.get("schema") is None:
-        raise Refusal(missing(_SCHEMA))
-    kind, schema = _schema(object_in(data, "schema", _SCHEMA), {}, chance)
+    kind, schema = _schema(needed_object_in(data, "schema", _SCHEMA), {}, chance)
     at = whole_second(now)
     definition = Definition(
         key=key,
         type=kind,
         schema=orjson.dumps(schema),
-        name=_text(data, "name"),
-        description=_text(data, "description"),
+        name=short_text_in(data, "name", _INSIDE, MAX_TEXT),
+        description=short_text_in(data, "description", _INSIDE, MAX_TEXT),
         visibility=_visibility(data) or HIDDEN,
         version=1,
         created=at,
@@ -74,7 +81,7 @@ def changed(
 
     An empty text clears, null only if ``clear_null``.
     """
-    _allow(data, ("key", "version", *_CHANGEABLE), _INSIDE)
+    check_members(data, dict.fromkeys(("key", "version", *_CHANGEABLE)), inside=_INSIDE)
     if text_in(data, "key", _INSIDE) not in (None, definition.key):
         raise Refusal(Problem("BAD_REQUEST", "The key cannot be changed.", f"{_INSIDE}key"))
     if not any(name in data for name in _CHANGEABLE):
@@ -82,7 +89,7 @@ def changed(
         raise Refusal(Problem("BAD_REQUEST", detail))
     # An absent text stays as it is.
     name, description = (
-        _text(data, text)
+        short_text_in(data, text, _INSIDE, MAX_TEXT)
         if data.get(text) is not None or (text in data and clear_null)
         else getattr(definition, text)
         for text in _TEXTS
@@ -110,32 +117,9 @@ def _changed_schema(definition: Definition, data: Members, chance: random.Random
     return orjson.dumps(schema)
 
 
-def _allow(data: Members, names: tuple[str, ...], inside: str) -> None:
-    unknown = [unknown_field(inside + name) for name in data if name not in names]
-    if unknown:
-        raise Refusal(*unknown)
-
-
-def _required(value: str | None, path: str) -> str:
-    if value is None:
-        raise Refusal(missing(path))
-    if not value:
-        raise Refusal(Problem("VALUE_EMPTY", f"Expected {path} not to be empty", path))
-    return value
-
-
-def _text(data: Members, name: str) -> str | None:
-    text = text_in(data, name, _INSIDE)
-    if text is not None and len(text) > _MAX_TEXT:
-        path = _INSIDE + name
-        detail = f"Expected {path} to have at most {_MAX_TEXT} characters"
-        raise Refusal(Problem("VALUE_TOO_LONG", detail, path))
-    return text or None
-
-
 def _visibility(data: Members) -> str | None:
     visibility = text_in(data, "visibility", _INSIDE)
-    return visibility and one_of(visibility, VISIBILITIES, f"{_INSIDE}visibility")
+    return None if visibility is None else one_of(visibility, VISIBILITIES, f"{_INSIDE}visibility")
 
 
 def _check_texts(definition: Definition) -> None:
@@ -153,8 +137,8 @@ def _schema(asked: Members, known: Members, chance: random.Random) -> tuple[str,
     """Return the type a schema stands for, and the schema as it is kept."""
     if "$ref" not in asked:
         return "Selection", _selection(asked, known, chance)
-    _allow(asked, ("$ref",), f"{_SCHEMA}.")
-    uri = _required(text_in(asked, "$ref", f"{_SCHEMA}."), f"{_SCHEMA}.$ref")
+    check_members(asked, {"$ref": None}, inside=f"{_SCHEMA}.")
+    uri = needed_text_in(asked, "$ref", f"{_SCHEMA}.")
     kind = uri.removeprefix(COMMON)
     if kind == uri or kind not in TYPES - {"Selection"}:
         raise Refusal(_unsupported(uri))
@@ -163,8 +147,8 @@ def _schema(asked: Members, known: Members, chance: random.Random) -> tuple[str,
 
 def _selection(asked: Members, known: Members, chance: random.Random) -> dict[str, Any]:
     inside = f"{_SCHEMA}."
-    _allow(asked, ("$schema", "type", "uniqueItems", "maxItems", "items"), inside)
-    uri = _required(text_in(asked, "$schema", inside), f"{inside}$schema")
+    check_members(asked, _SELECTION, inside=inside)
+    uri = needed_text_in(asked, "$schema", inside)
     if uri != META:
         raise Refusal(_unsupported(uri))
     for name, only in (("type", "array"), ("uniqueItems", True)):
@@ -191,7 +175,7 @@ def _selection(asked: Members, known: Members, chance: random.Random) -> dict[st
 def _options(asked: Members, known: Members, chance: random.Random) -> dict[str, list[str]]:
     """Return the options of a selection; those that are ``known`` keep their ids."""
     inside = f"{_SCHEMA}.items."
-    _allow(asked, ("names", "enum") if known else ("names",), inside)
+    check_members(asked, dict.fromkeys(("names", "enum") if known else ("names",)), inside=inside)
     names = texts_in(asked.get("names"), f"{inside}names")
     if len(names) > MAX_OPTIONS:
         detail = f"Expected at most {MAX_OPTIONS} options"

@@ -38,7 +38,7 @@ _MEMBERS = (
 )
 _NESTED = ("address", "tax_ids")
 # Accepted in a request and not kept (API reference; recorded answers lack them).
-_DROPPED = frozenset({"address.first_name", "address.last_name"})
+DROPPED = frozenset({"address.first_name", "address.last_name"})
 
 _PLAIN_EMAIL = re.compile(r"[A-Za-z0-9]+(?:[._+-][A-Za-z0-9]+)*@([A-Za-z0-9.-]+)")
 
@@ -140,7 +140,7 @@ def _judge(
                 problems.append(outcome)
             else:
                 kept[path] = outcome
-        elif path not in _DROPPED:
+        elif path not in DROPPED:
             kept[path] = value
     return Judged(kept, _as_told_by(version, problems), mentioned)
 
@@ -165,7 +165,7 @@ def _limits() -> dict[str, int | None]:
     from etl.customers import fields
 
     limits = {field.name: field.max_length for field in fields.WRITABLE}
-    return limits | {name: fields.BY_NAME[name].max_length for name in _DROPPED}
+    return limits | {name: fields.BY_NAME[name].max_length for name in DROPPED}
 
 
 def _limited(path: str, version: str) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 from etl.sandbox.errors import Problem, Refusal, missing
 from etl.sandbox.reading import (
     check_members,
+    choice_in,
     needed_object_in,
     needed_text_in,
     one_of,
@@ -20,6 +21,8 @@ from etl.sandbox.rules.money import check_amount, money, needed_money_in
 from etl.sandbox.times import timestamp
 
 TYPES = ("DIGITAL", "PHYSICAL")
+MAX_REFERENCE = 255
+SOURCES = ("SQUARE", "OTHER")
 STATES = ("ACTIVE", "DEACTIVATED", "BLOCKED", "PENDING")
 ACTIVITIES = (
     *("ACTIVATE", "LOAD", "REDEEM", "CLEAR_BALANCE", "DEACTIVATE", "ADJUST_INCREMENT"),
@@ -27,7 +30,7 @@ ACTIVITIES = (
     *("IMPORT_REVERSAL", "TRANSFER_BALANCE_FROM", "TRANSFER_BALANCE_TO"),
 )
 # The state each activity we serve needs a gift card to be in, and where its details are.
-_SERVED = {
+SERVED = {
     "ACTIVATE": ("PENDING", "activate_activity_details"),
     "LOAD": ("ACTIVE", "load_activity_details"),
 }
@@ -38,8 +41,7 @@ GiftCard = dict[str, Any]
 
 def own_number(asked: Mapping[str, Any]) -> str | None:
     """Return the account number a seller chose, None if the sandbox is to make one."""
-    source = text_in(asked, "gan_source", "gift_card.") or "SQUARE"
-    one_of(source, ("SQUARE", "OTHER"), "gift_card.gan_source")
+    source = choice_in(asked, "gan_source", SOURCES, "gift_card.")
     gan = text_in(asked, "gan", "gift_card.") or None
     if source == "SQUARE" and gan is not None:
         detail = "This sandbox has no plastic cards to register: gan needs gan_source OTHER."
@@ -69,10 +71,10 @@ def judge_activity(asked: Mapping[str, Any], country: str) -> dict[str, Any]:
     """Return the activity that is asked for; ``details`` names the member with its details."""
     inside = "gift_card_activity."
     kind = one_of(needed_text_in(asked, "type", inside), ACTIVITIES, f"{inside}type")
-    if kind not in _SERVED:
-        detail = f"This sandbox does not serve {kind}, only {' and '.join(_SERVED)}."
+    if kind not in SERVED:
+        detail = f"This sandbox does not serve {kind}, only {' and '.join(SERVED)}."
         raise Refusal(Problem("BAD_REQUEST", detail, f"{inside}type"))
-    _, name = _SERVED[kind]
+    _, name = SERVED[kind]
     targets = ("type", "location_id", "gift_card_id", "gift_card_gan")
     check_members(asked, {**dict.fromkeys(targets), name: None}, inside=inside)
     path = f"{inside}{name}"
@@ -81,7 +83,7 @@ def judge_activity(asked: Mapping[str, Any], country: str) -> dict[str, Any]:
     details: dict[str, Any] = {
         "amount_money": needed_money_in(given, "amount_money", f"{path}.", currency(country), 1)
     }
-    reference = short_text_in(given, "reference_id", f"{path}.", 255)
+    reference = short_text_in(given, "reference_id", f"{path}.", MAX_REFERENCE)
     if reference is not None:
         details["reference_id"] = reference
     paid_by = "buyer_payment_instrument_ids"
@@ -93,7 +95,7 @@ def judge_activity(asked: Mapping[str, Any], country: str) -> dict[str, Any]:
 
 def after(card: Mapping[str, Any], activity: Mapping[str, Any]) -> GiftCard:
     """Return a gift card after an activity. Raises Refusal if its state forbids it."""
-    needed, name = _SERVED[activity["type"]]
+    needed, name = SERVED[activity["type"]]
     if card["state"] != needed:
         detail = f"{activity['type']} needs a gift card that is {needed}, not {card['state']}."
         raise Refusal(Problem("BAD_REQUEST", detail, "gift_card_activity.type"))

@@ -12,9 +12,9 @@ from etl.sandbox.errors import Problem, Refusal, expected
 from etl.sandbox.reading import (
     Shape,
     check_members,
+    choice_in,
     needed_text_in,
     object_in,
-    one_of,
     short_text_in,
 )
 from etl.sandbox.rules.money import Money, check_amount, money, needed_money_in
@@ -23,7 +23,13 @@ from etl.sandbox.times import timestamp
 STATES = ("OPEN", "COMPLETED", "CANCELED", "DRAFT")
 # Whoever makes an order without naming a source is named by Square as the application.
 _SOURCE = "Sandbox"
-_MAX_QUANTITY = 12
+MAX_QUANTITY = 12
+MAX_UID = 60
+MAX_NAME = 512
+MAX_NOTE = 2000
+MAX_REFERENCE = 40
+MAX_CUSTOMER_ID = 191
+MAX_SOURCE = 255
 
 _LINE: Shape = dict.fromkeys(("uid", "name", "quantity", "note", "base_price_money"))
 _ORDER: Shape = {
@@ -52,13 +58,13 @@ def judge(asked: Mapping[str, Any], currency: str, chance: random.Random) -> Ord
     """Return the members of a new order that its request decides."""
     inside = "order."
     check_members(asked, _ORDER, _NOT_SERVED, inside)
-    one_of(short_text_in(asked, "state", inside, 20) or "OPEN", ("OPEN",), "order.state")
+    choice_in(asked, "state", ("OPEN",), inside)
     source = object_in(asked, "source", "order.source")
     found = {
         "location_id": needed_text_in(asked, "location_id", inside),
-        "reference_id": short_text_in(asked, "reference_id", inside, 40),
-        "customer_id": short_text_in(asked, "customer_id", inside, 191),
-        "source": {"name": short_text_in(source, "name", "order.source.", 255) or _SOURCE},
+        "reference_id": short_text_in(asked, "reference_id", inside, MAX_REFERENCE),
+        "customer_id": short_text_in(asked, "customer_id", inside, MAX_CUSTOMER_ID),
+        "source": {"name": short_text_in(source, "name", "order.source.", MAX_SOURCE) or _SOURCE},
         "line_items": _lines(asked.get("line_items"), currency, chance),
     }
     return {name: value for name, value in found.items() if value}
@@ -86,18 +92,18 @@ def _line(asked: object, path: str, currency: str, chance: random.Random) -> Ord
     if not isinstance(asked, dict):
         raise Refusal(expected("object", path))
     check_members(asked, _LINE, _NOT_SERVED_OF_LINES, inside)
-    quantity = needed_text_in(asked, "quantity", inside, _MAX_QUANTITY)
+    quantity = needed_text_in(asked, "quantity", inside, MAX_QUANTITY)
     if not (quantity.isascii() and quantity.isdigit() and int(quantity) > 0):
         detail = f"Expected {inside}quantity to be a whole number from 1"
         raise Refusal(Problem("INVALID_VALUE", detail, f"{inside}quantity"))
     price = needed_money_in(asked, "base_price_money", inside, currency)
     line = new_line(
-        short_text_in(asked, "uid", inside, 60) or ids.line_item_uid(chance),
-        short_text_in(asked, "name", inside, 512),
+        short_text_in(asked, "uid", inside, MAX_UID) or ids.line_item_uid(chance),
+        short_text_in(asked, "name", inside, MAX_NAME),
         quantity,
         price,
     )
-    note = short_text_in(asked, "note", inside, 2000)
+    note = short_text_in(asked, "note", inside, MAX_NOTE)
     check_amount(line["total_money"]["amount"], f"{inside}base_price_money.amount")
     return line | ({"note": note} if note else {})
 

@@ -13,6 +13,7 @@ from etl.sandbox.reading import (
     check_members,
     needed_object_in,
     needed_text_in,
+    object_in,
     short_text_in,
     text_in,
 )
@@ -20,6 +21,11 @@ from etl.sandbox.rules import cards
 from etl.sandbox.rules.money import Money, check_amount, money, money_in, needed_money_in
 from etl.sandbox.times import timestamp
 
+MAX_ORDER_ID = 192
+MAX_CUSTOMER_ID = 191
+MAX_REFERENCE = 40
+MAX_EMAIL = 255
+MAX_NOTE = 500
 _WEEK = 7 * 24 * 3600 * 1000
 
 _CREATE: Shape = {
@@ -62,19 +68,26 @@ def judge(body: Mapping[str, Any], currency: str) -> Payment:
         "tip_money": tip,
         "total_money": total,
         "location_id": text_in(body, "location_id", ""),
-        "order_id": short_text_in(body, "order_id", "", 192),
-        "customer_id": short_text_in(body, "customer_id", "", 191),
-        "reference_id": short_text_in(body, "reference_id", "", 40),
-        "buyer_email_address": short_text_in(body, "buyer_email_address", "", 255),
-        "note": short_text_in(body, "note", "", 500),
-        "cash_details": _cash(body, total, currency) if source_id == "CASH" else None,
+        "order_id": short_text_in(body, "order_id", "", MAX_ORDER_ID),
+        "customer_id": short_text_in(body, "customer_id", "", MAX_CUSTOMER_ID),
+        "reference_id": short_text_in(body, "reference_id", "", MAX_REFERENCE),
+        "buyer_email_address": short_text_in(body, "buyer_email_address", "", MAX_EMAIL),
+        "note": short_text_in(body, "note", "", MAX_NOTE),
+        "cash_details": _cash(body, source_id, total, currency),
     }
     return {name: value for name, value in found.items() if value}
 
 
-def _cash(body: Mapping[str, Any], total: Money, currency: str) -> dict[str, Money]:
-    given = needed_object_in(body, "cash_details", "cash_details")
+def _cash(
+    body: Mapping[str, Any], source_id: str, total: Money, currency: str
+) -> dict[str, Money] | None:
     name, inside = "buyer_supplied_money", "cash_details."
+    given = object_in(body, "cash_details", "cash_details")
+    for each in (name, "change_back_money"):
+        money_in(given, each, inside, currency)
+    if source_id != "CASH":
+        return None
+    given = needed_object_in(body, "cash_details", "cash_details")
     supplied = needed_money_in(given, name, inside, currency, total["amount"])
     back = supplied["amount"] - total["amount"]
     return {name: supplied, "change_back_money": money(back, currency)}

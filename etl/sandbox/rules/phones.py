@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from phonenumbers.phonemetadata import PhoneMetadata, PhoneNumberDesc
 
-_LETTER = re.compile(r"[^\W\d_]")
+# Letters, and the percent sign: with one a number is Square's example of an INVALID_VALUE.
+_NOT_IN_PHONES = re.compile(r"[^\W\d_]|%")
 # The punctuation people put between digits, none of which means anything to the library.
 _PLAIN = re.compile(r"\+?\(?[0-9][0-9 ().-]{6,30}[0-9]")
 _PUNCTUATION = str.maketrans("", "", "+ ().-")
@@ -37,8 +38,8 @@ class _Region(NamedTuple):
 
 
 def is_like_a_phone(value: str) -> bool:
-    """Tell whether a text has as many digits as Square takes, and no letters."""
-    return not _LETTER.search(value) and sum(map(str.isdecimal, value)) in _sizes()
+    """Tell whether a text has as many digits as Square takes, and neither letters nor %."""
+    return not _NOT_IN_PHONES.search(value) and sum(map(str.isdecimal, value)) in _sizes()
 
 
 @functools.cache

@@ -12,8 +12,16 @@ from typing import Any, TypeVar
 
 import orjson
 
-from etl.sandbox.errors import Problem, Refusal, expected, missing, unknown_field
-from etl.sandbox.reading import Shape, check_number, object_in, recognised, text_in, texts_in
+from etl.sandbox.errors import Problem, Refusal, expected, unknown_field
+from etl.sandbox.reading import (
+    Shape,
+    check_number,
+    needed_text_in,
+    object_in,
+    recognised,
+    text_in,
+    texts_in,
+)
 from etl.sandbox.rules.custom_attributes import is_date, is_number, part_term, truth, units, words
 from etl.sandbox.rules.customers import countries
 from etl.sandbox.search.attributes import Sought
@@ -34,7 +42,7 @@ from etl.sandbox.times import moment
 # Finds the definition of a key that the calling application may see.
 FindDefinition = Callable[[str], Definition | None]
 
-_MAX_FILTERS = 10
+MAX_FILTERS = 10
 # Beyond it, (2^63 - 1) / 10^5, Square takes no bound of a range of numbers.
 _MAX_NUMBER = 92_233_720_368_547
 
@@ -65,16 +73,14 @@ def read(
     path = f"{path}.filters"
     if asked is not None and not isinstance(asked, list):
         raise Refusal(expected("array", path))
-    check_number(len(asked or ()), _MAX_FILTERS, path, "ARRAY_EMPTY", "ARRAY_LENGTH_TOO_LONG")
+    check_number(len(asked or ()), MAX_FILTERS, path, "ARRAY_EMPTY", "ARRAY_LENGTH_TOO_LONG")
     found: list[Sought | None] = []
     keys = set[str]()
     for number, entry in enumerate(asked or ()):
         entry_path = f"{path}[{number}]"
         if not isinstance(entry, dict):
             raise Refusal(expected("object", entry_path))
-        key = text_in(entry, "key", f"{entry_path}.")
-        if not key:
-            raise Refusal(missing(f"{entry_path}.key"))
+        key = needed_text_in(entry, "key", f"{entry_path}.")
         if key in keys:
             raise Refusal(Problem("BAD_REQUEST", "Give each key once.", f"{entry_path}.key"))
         keys.add(key)

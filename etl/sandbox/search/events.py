@@ -40,6 +40,7 @@ def from_body(
     one_of(text_in(sort, "field", "query.sort.") or "DEFAULT", ("DEFAULT",), "query.sort.field")
     order = one_of(text_in(sort, "order", "query.sort.") or "ASC", _ORDERS, "query.sort.order")
     filters = object_in(query, "filter", "query.filter")
+    wanted = _wanted(filters, order, merchant_id, not_before)
     asked = Query(
         selection=None,
         limit=page_size(_MAX_PAGE if limit is None else limit, _MAX_PAGE),
@@ -47,7 +48,7 @@ def from_body(
         cursor=cursor or None,
         digest=digest("events", order, filters),
     )
-    return asked, _wanted(filters, order, merchant_id, not_before)
+    return asked, wanted
 
 
 def _wanted(

@@ -9,7 +9,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from etl.sandbox.errors import Problem, Refusal, expected, unknown_field
-from etl.sandbox.reading import Shape, object_in, one_of, recognised, text_in, texts_in
+from etl.sandbox.reading import (
+    Shape,
+    choice_in,
+    object_in,
+    one_of,
+    recognised,
+    texts_in,
+)
 from etl.sandbox.search import attribute_filters
 from etl.sandbox.search.attribute_filters import FindDefinition
 from etl.sandbox.search.filters import (
@@ -32,10 +39,11 @@ CREATION_SOURCES = (
     *("ONLINE_STORE", "INSTANT_PROFILE", "TERMINAL", "THIRD_PARTY", "THIRD_PARTY_IMPORT"),
     "UNMERGE_RECOVERY",
 )
-_SORTS = ("DEFAULT", "CREATED_AT")
-_ORDERS = ("ASC", "DESC")
-_MAX_PAGE = 100
-_MAX_SEGMENTS = 3
+SORTS = ("DEFAULT", "CREATED_AT")
+ORDERS = ("ASC", "DESC")
+RULES = ("INCLUDE", "EXCLUDE")
+MAX_PAGE = 100
+MAX_SEGMENTS = 3
 
 # The members a search may have, and those of each that has some.
 _IDS: Shape = {"any": None, "all": None, "none": None}
@@ -63,11 +71,11 @@ def from_parameters(parameters: Mapping[str, str]) -> Query:
     count = parameters.get("count", "false")
     if count not in ("true", "false"):
         raise Refusal(expected("boolean", "count"))
-    field = one_of(parameters.get("sort_field", "DEFAULT"), _SORTS, "sort_field")
-    order = one_of(parameters.get("sort_order", "ASC"), _ORDERS, "sort_order")
+    field = one_of(parameters.get("sort_field", "DEFAULT"), SORTS, "sort_field")
+    order = one_of(parameters.get("sort_order", "ASC"), ORDERS, "sort_order")
     return Query(
         Selection(order="name" if field == "DEFAULT" else "created", descending=order == "DESC"),
-        limit_in(parameters, _MAX_PAGE),
+        limit_in(parameters, MAX_PAGE),
         count == "true",
         parameters.get("cursor") or None,
         digest("list", field, order),
@@ -99,12 +107,12 @@ def from_body(
         raise Refusal(expected("string", "cursor"))
     query = object_in(body, "query", "query")
     sort = object_in(query, "sort", "query.sort")
-    field = one_of(text_in(sort, "field", "query.sort.") or "DEFAULT", _SORTS, "query.sort.field")
-    order = one_of(text_in(sort, "order", "query.sort.") or "ASC", _ORDERS, "query.sort.order")
+    field = choice_in(sort, "field", SORTS, "query.sort.")
+    order = choice_in(sort, "order", ORDERS, "query.sort.")
     filters = object_in(query, "filter", "query.filter")
     return Query(
         _selection(filters, segments, definition, now, field, order),
-        page_size(_MAX_PAGE if limit is None else limit, _MAX_PAGE),
+        page_size(MAX_PAGE if limit is None else limit, MAX_PAGE),
         bool(count),
         cursor or None,
         digest("search", field, order, filters),
@@ -131,6 +139,7 @@ def _selection(
         tuple(dict.fromkeys(asked.get(rule, ()))) for rule in ("any", "all", "none")
     )
     attributes = attribute_filters.read(filters, inside, definition)
+    created, updated = (range_in(filters, name, inside) for name in ("created_at", "updated_at"))
     excluded = set(no_segments)
     unfindable = attributes is None or (phone.exact is not None and number is None)
     if unfindable or excluded & set(all_segments) or (any_segments and excluded >= {*any_segments}):
@@ -142,8 +151,8 @@ def _selection(
         email_tokens=email.tokens,
         phone_tokens=phone.tokens,
         reference_tokens=reference.tokens,
-        created=range_in(filters, "created_at", inside),
-        updated=range_in(filters, "updated_at", inside),
+        created=created,
+        updated=updated,
         sources=sources,
         without_sources=without,
         any_groups=tuple(dict.fromkeys(groups.get("any", ()))),
@@ -162,9 +171,7 @@ def _selection(
 def _sources(filters: Mapping[str, Any], inside: str) -> tuple[tuple[str, ...], bool]:
     path = f"{inside}creation_source"
     asked = object_in(filters, "creation_source", path)
-    rule = one_of(
-        text_in(asked, "rule", f"{path}.") or "INCLUDE", ("INCLUDE", "EXCLUDE"), f"{path}.rule"
-    )
+    rule = choice_in(asked, "rule", RULES, f"{path}.")
     if filters.get("creation_source") is None:
         return (), False
     values = texts_in(asked.get("values"), f"{path}.values")
@@ -180,9 +187,9 @@ def _segments(
     path = f"{inside}segment_ids"
     rules = _any_all_none(filters, "segment_ids", inside)
     asked = [segment_id for ids in rules.values() for segment_id in ids]
-    if len(asked) > _MAX_SEGMENTS:
+    if len(asked) > MAX_SEGMENTS:
         raise Refusal(
-            Problem("ARRAY_LENGTH_TOO_LONG", f"Expected at most {_MAX_SEGMENTS} segments", path)
+            Problem("ARRAY_LENGTH_TOO_LONG", f"Expected at most {MAX_SEGMENTS} segments", path)
         )
     unknown = [segment_id for segment_id in asked if segment_id not in segments]
     if unknown:
