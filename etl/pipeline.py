@@ -32,7 +32,7 @@ from etl.journal.ledger import Ledger
 from etl.journal.lock import locked
 from etl.journal.state import JOURNAL, State
 from etl.square.wire import Call, Merchant
-from etl.stages.check import check
+from etl.stages.check import canonical_constants, check
 from etl.stages.mapping import resolve
 from etl.stages.read import mapping_of, read, source_of
 from etl.stages.reconcile import reconcile
@@ -324,6 +324,7 @@ def _begin(
     spool = state.folder / f"stdin-{run_id}"
     try:
         sources = open_sources(arguments, config.source, spool)
+        canonical_constants(config, merchant.country)
         mappings = [resolve(s.name, s.columns, s.not_text, config) for s in sources]
         fingerprint = _fingerprint(config, [source.sha256 for source in sources], merchant, square)
         unfinished = next(state.unfinished(fingerprint=fingerprint), None)
@@ -345,7 +346,7 @@ def _begin(
         if spool.exists():
             spool.rename(folder / "stdin")
         kept = [
-            (_kept(source, folder), _json({"fields": m.fields, "unused": m.unused}))
+            (_kept(source, folder), _json(asdict(m)))
             for source, m in zip(sources, mappings, strict=True)
         ]
         Journal.create(folder / JOURNAL, run, kept).close()

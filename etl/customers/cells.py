@@ -143,6 +143,18 @@ def by_row(tables: Iterable[pa.Table]) -> pa.Table:
     return together.take(pa.array(order))
 
 
+def joined(columns: Sequence[pa.Array], separator: str) -> pa.Array:
+    """Return the texts of each row put together, null where all of them are.
+
+    pyarrow's own null_handling="skip" loses the rows that hold nothing but nulls (seen in 26.0).
+    """
+    together = columns[0]
+    for column in columns[1:]:
+        both = pc.binary_join_element_wise(together, column, separator)
+        together = pc.coalesce(both, together, column)
+    return together
+
+
 def any_of(*masks: pa.Array) -> pa.Array:
     """Return where at least one of the masks is true."""
     together = masks[0]

@@ -49,7 +49,7 @@ CREATE TABLE sources (
 CREATE TABLE batches (
     batch INTEGER PRIMARY KEY, source INTEGER NOT NULL, first_row INTEGER NOT NULL,
     rows INTEGER NOT NULL, lines BLOB NOT NULL, cells BLOB NOT NULL, customers BLOB,
-    found BLOB NOT NULL, rejected INTEGER NOT NULL);
+    found BLOB NOT NULL, rejected INTEGER NOT NULL, skipped INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX batches_by_row ON batches (first_row);
 CREATE TABLE rows (
     row INTEGER PRIMARY KEY, batch INTEGER NOT NULL, line INTEGER NOT NULL,
@@ -378,8 +378,15 @@ class Journal:
     def check_batch(self, batch: Batch, customers: pa.RecordBatch, found: pa.Table) -> None:
         """Keep the cleaned batch, and all the problems (``PROBLEMS``) that were found in it."""
         self._db.execute(
-            "UPDATE batches SET customers = ?, found = ?, rejected = ? WHERE batch = ?",
-            (_to_ipc(customers), _to_ipc(found), len(rejected(found)), batch.batch),
+            "UPDATE batches SET customers = ?, found = ?, rejected = ?, skipped = ? "
+            "WHERE batch = ?",
+            (
+                _to_ipc(customers),
+                _to_ipc(found),
+                len(rejected(found)),
+                len(skipped(found)),
+                batch.batch,
+            ),
         )
 
     def has_rows(self) -> bool:
@@ -387,18 +394,20 @@ class Journal:
         return self._db.execute("SELECT 1 FROM rows LIMIT 1").fetchone() is not None
 
     def enter_rows(self, batch: Batch, source_keys: Iterable[str]) -> None:
-        """Enter the rows of a checked batch: those not rejected are ``pending``."""
-        refused = rejected(self.found(batch))
+        """Enter the rows of a checked batch: those that may go on are ``pending``."""
+        found = self.found(batch)
+        refused, left = rejected(found), skipped(found)
+
+        def entered(at: int) -> tuple[str, str]:
+            if at in left:
+                return "skipped", left[at]
+            return ("rejected" if at in refused else "pending"), ""
+
         self._db.executemany(
-            "INSERT INTO rows (row, batch, line, source_key, outcome) VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO rows (row, batch, line, source_key, outcome, detail) "
+            "VALUES (?, ?, ?, ?, ?, ?)",
             (
-                (
-                    batch.first_row + at,
-                    batch.batch,
-                    line,
-                    key,
-                    "rejected" if at in refused else "pending",
-                )
+                (batch.first_row + at, batch.batch, line, key, *entered(at))
                 for at, (line, key) in enumerate(
                     zip(batch.lines.to_pylist(), source_keys, strict=True)
                 )
@@ -655,6 +664,13 @@ def rejected(found: pa.Table) -> frozenset[int]:
     """Return the rows of a batch that have a problem (``PROBLEMS``) for which they cannot go on."""
     refusing = found.filter(pc.equal(found.column("effect"), "reject"))
     return frozenset(refusing.column("row").to_pylist())
+
+
+def skipped(found: pa.Table) -> dict[int, str]:
+    """Return the rows of a batch that a rule of the settings leaves alone, and why."""
+    leaving = found.filter(pc.equal(found.column("effect"), "skip"))
+    rows, why = leaving.column("row").to_pylist(), leaving.column("message").to_pylist()
+    return dict(zip(rows, why, strict=True))
 
 
 def _to_ipc(data: pa.RecordBatch | pa.Table) -> bytes:

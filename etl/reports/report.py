@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from etl.config import Config, beyond
 from etl.journal.journal import OUTCOMES, Journal
+from etl.reports import consent
 
 # Outcomes that need somebody's attention, unless [limits] tolerate allows for them.
 _ATTENTION = ("rejected", "failed", "review")
@@ -48,8 +49,9 @@ def build(journal: Journal) -> dict[str, Any]:
         "rows": rows,
         "balanced": rows["read"] == sum(rows[outcome] for outcome in OUTCOMES),
         "planned": journal.planned(),
-        "reasons": _by_code(problems, ("reject", "review")),
+        "reasons": _by_code(problems, ("reject", "review", "skip")),
         "repairs": _by_code(problems, ("repair", "drop", "truncate", "note")),
+        "consent": consent.counts(journal),
         "lookup": facts.get("lookup"),
         "verified": {
             "checked": sum(verified.values()),
@@ -97,9 +99,12 @@ def _rows(journal: Journal) -> dict[str, int]:
     found = _counts(journal, "SELECT outcome, count(*) FROM rows GROUP BY outcome")
     if not found:
         # Rows have outcomes of their own from the plan on; until then nothing was attempted.
-        checked = "SELECT coalesce(sum(rejected), 0) FROM batches WHERE customers IS NOT NULL"
-        (refused,) = next(journal.query(checked))
-        found = {"rejected": refused, "pending": read - refused}
+        checked = (
+            "SELECT coalesce(sum(rejected), 0), coalesce(sum(skipped), 0) FROM batches "
+            "WHERE customers IS NOT NULL"
+        )
+        refused, left = next(journal.query(checked))
+        found = {"rejected": refused, "skipped": left, "pending": read - refused - left}
     return {"read": read, **{outcome: found.get(outcome, 0) for outcome in OUTCOMES}}
 
 

@@ -1,8 +1,8 @@
 """What happened to row 4,711? The files beside the report, one line per row or customer.
 
 ``rows.csv`` (the ledger), ``rejects.csv`` and ``review.csv`` (original rows that import again as
-they stand), ``crosswalk.csv``. All are UTF-8 with commas; cells that a spreadsheet would run as
-formulas carry the reversible escape of ``etl.files.escape``.
+they stand), ``crosswalk.csv``, ``consent.csv``. All are UTF-8 with commas; cells that a spreadsheet
+would run as formulas carry the reversible escape of ``etl.files.escape``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from etl.customers import codes
 from etl.customers.octets import Octets
 from etl.customers.problems import Problem, problem_table
 from etl.files.escape import escape, escape_column
-from etl.journal.journal import Batch, Journal, rejected
+from etl.journal.journal import Batch, Journal, rejected, skipped
+from etl.reports import consent
 
 _ROWS_AT_ONCE = 2000
 
@@ -84,8 +85,17 @@ def _outcomes(
         return [pa.array(column, pa.string()) for column in (*columns, places)]
     outcome = np.full(size, "pending", dtype=object)
     outcome[list(rejected(found))] = "rejected"
+    detail = np.full(size, "", dtype=object)
+    for row, why in skipped(found).items():
+        outcome[row], detail[row] = "skipped", why
     nothing = pa.repeat(pa.scalar(""), size)
-    return [pa.array(outcome, pa.string()), nothing, nothing, nothing, nothing]
+    return [
+        pa.array(outcome, pa.string()),
+        nothing,
+        nothing,
+        pa.array(detail, pa.string()),
+        nothing,
+    ]
 
 
 def _later(journal: Journal, first: int, last: int) -> pa.Table:
@@ -133,6 +143,11 @@ def write_crosswalk(journal: Journal, file: BinaryIO) -> None:
             "outcome IN ('created', 'updated', 'unchanged', 'duplicate', 'skipped') ORDER BY row"
         )
     )
+
+
+def write_consent(journal: Journal, file: BinaryIO) -> None:
+    """Write ``consent.csv``: who is subscribed, for the import page of the Dashboard."""
+    _Writer(file, consent.HEADER).write(consent.lines(journal))
 
 
 def _write_originals(

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
 from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.config import Config
+from etl.config import Config, OnInvalidSection
 from etl.customers import codes, payload
-from etl.customers.cells import by_row
+from etl.customers.cells import NO_PROBLEMS, Finding, by_row, joined, repeated
+from etl.customers.consent import SUBSCRIBED, subscription
 from etl.customers.dates import DateEvidence
+from etl.customers.fields import CUSTOMERS
 from etl.customers.problems import Problem, problem_table
 from etl.engines.threads import in_order
+from etl.errors import ConfigError
 from etl.journal.journal import Batch, Journal
+from etl.stages.choose import choose
 from etl.stages.clean import clean
-from etl.stages.mapping import ColumnMapping, map_columns
+from etl.stages.mapping import ColumnMapping, ConsentColumn, map_columns
 from etl.stages.read import evidence_of, mapping_of
 from etl.stages.validate import Checked, validate
 
 # The column of review.csv in which a person decides.
 _DECISION = "decision"
+# Longer cells are shown in details by their beginning.
+_SHOWN = 80
 # More threads would wait for the interpreter.
 _WORKERS = 2
 
@@ -36,6 +44,7 @@ def check(
 
     ``country`` is the merchant's.
     """
+    constants = canonical_constants(config, country)
     sources = journal.sources()
     mappings = [mapping_of(source) for source in sources]
     evidence = [evidence_of(source) for source in sources]
@@ -43,7 +52,7 @@ def check(
     def check_one(read: _Read) -> tuple[_Read, Checked]:
         number = read.batch.source
         checked = check_batch(
-            read.cells, read.found, mappings[number], evidence[number], config, country
+            read.cells, read.found, mappings[number], evidence[number], config, country, constants
         )
         return read, checked
 
@@ -76,25 +85,71 @@ def check_batch(
     evidence: DateEvidence,
     config: Config,
     country: str,
+    constants: Mapping[str, str] = MappingProxyType({}),
 ) -> Checked:
-    """Map, clean and validate one batch.
+    """Map, clean and validate one batch; ``constants`` are canonical.
 
     Rows that extract could not read, whose problems are given, are left alone: their cells cannot
-    be trusted, so nothing more is said about them.
+    be trusted, so nothing more is said about them. Nor is anything about rows without consent.
     """
-    customers = map_columns(cells, mapping)
+    mapped = map_columns(cells, mapping)
+    chosen = choose(mapped.customers, cells, mapping, config, country, constants)
     region = config.clean.default_region or country
-    cleaned = clean(customers, config.clean, region, evidence)
+    cleaned = clean(chosen.customers, config.clean, region, evidence, constants)
+    cleaned = replace(cleaned, customers=_with_note(cleaned.customers, chosen.to_note))
     checked = validate(cleaned, config.on_invalid, country)
-    if not unreadable.num_rows:
+    checked = replace(
+        checked, problems=by_row([mapped.problems, chosen.problems, checked.problems])
+    )
+    return _instead(_instead(checked, _without_consent(cells, mapping.consent)), unreadable)
+
+
+def canonical_constants(config: Config, country: str) -> dict[str, str]:
+    """Return ``[constants]`` as cleaning would write them.
+
+    Raises ConfigError for one that Square would refuse.
+    """
+    given = pa.RecordBatch.from_pylist([dict(config.constants)], schema=CUSTOMERS)
+    region = config.clean.default_region or country
+    cleaned = clean(given, config.clean, region, DateEvidence())
+    checked = validate(cleaned, OnInvalidSection(), country)
+    for problem in checked.problems.to_pylist():
+        if problem["effect"] == "reject" and problem["field"] in config.constants:
+            raise ConfigError(f"[constants] {problem['field']}: {problem['message']}")
+    (row,) = checked.customers.to_pylist()
+    return {name: row[name] for name in config.constants if row[name] is not None}
+
+
+def _with_note(customers: pa.RecordBatch, lines: pa.Array) -> pa.RecordBatch:
+    at = CUSTOMERS.get_field_index("note")
+    note = joined([customers.column(at), lines], "\n")
+    return customers.set_column(at, CUSTOMERS.field(at), note)
+
+
+def _without_consent(cells: pa.RecordBatch, consent: ConsentColumn | None) -> pa.Table:
+    """Find the rows that are left alone because nobody said yes."""
+    if consent is None or not consent.require:
+        return NO_PROBLEMS
+    cell = pc.fill_null(cells.column(consent.column), "")
+    unwilling = pc.not_equal(subscription(cell, consent.yes), SUBSCRIBED)
+    known = codes.BY_NAME["NO_CONSENT"]
+    finding = Finding("skip", known.name, known.meaning, known.remedy)
+    said = pc.utf8_slice_codeunits(cell.filter(unwilling), 0, _SHOWN)
+    messages = pc.binary_join_element_wise(f"{consent.column}: ", said, "")
+    return repeated(unwilling, "", finding, messages)
+
+
+def _instead(checked: Checked, said: pa.Table) -> Checked:
+    """Keep rows that something is ``said`` of out, and let only that be said of them."""
+    if not said.num_rows:
         return checked
-    rows = unreadable.column("row").unique()
-    readable = pc.invert(pc.is_in(checked.problems.column("row"), value_set=rows))
-    numbers = pa.array(range(cells.num_rows), pa.int64())
+    rows = said.column("row").unique()
+    others = pc.invert(pc.is_in(checked.problems.column("row"), value_set=rows))
+    numbers = pa.array(range(len(checked.accepted)), pa.int64())
     return Checked(
         checked.customers,
         pc.and_not(checked.accepted, pc.is_in(numbers, value_set=rows)),
-        by_row([checked.problems.filter(readable), unreadable]),
+        by_row([checked.problems.filter(others), said]),
     )
 
 

@@ -6,15 +6,17 @@ without guessing is one with effect ``reject``. Cleaning what is clean changes n
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl import config
 from etl.customers import countries, dates, normalize
-from etl.customers.cells import NO_PROBLEMS, Form, each
+from etl.customers.cells import NO_PROBLEMS, Finding, Form, each, repeated, shown
 from etl.customers.dates import DateEvidence
 from etl.customers.fields import CUSTOMERS, IMPORTABLE, Field
 from etl.customers.normalize import Style
@@ -33,24 +35,30 @@ class Cleaned:
 
 
 def clean(
-    customers: pa.RecordBatch, settings: config.Clean, region: str, evidence: DateEvidence
+    customers: pa.RecordBatch,
+    settings: config.Clean,
+    region: str,
+    evidence: DateEvidence,
+    constants: Mapping[str, str] = MappingProxyType({}),
 ) -> Cleaned:
     """Bring mapped customers to canonical form.
 
     ``region`` is the country of national phone numbers; ``evidence`` is what the whole birthday
-    column proves about the order of day and month.
+    column proves about the order of day and month. ``constants`` are canonical values for rows
+    that turn out to have none.
     """
     given = customers.column(_COUNTRY)
     country, of_country = each(
         given, _COUNTRY, countries.country, countries.may_change_country(given)
     )
+    country, supplied = _supplied(country, _COUNTRY, constants)
     columns: list[pa.Array] = []
     problems: list[pa.Table] = []
     valid_phones = pa.repeat(pa.scalar(False), len(given))
     for field in IMPORTABLE:
         column = customers.column(field.name)
         if field.name == _COUNTRY:
-            column, found = country, [of_country]
+            column, found = country, [of_country, *supplied]
         elif column.null_count == len(column):
             found = []
         elif field.kind == "phone":
@@ -63,6 +71,9 @@ def clean(
             form, where = _form(field, column)
             column, problem = each(column, field.name, form, where)
             found = [problem]
+        if field.name != _COUNTRY:
+            column, supplied = _supplied(column, field.name, constants)
+            found = [*found, *supplied]
         columns.append(column)
         problems += found
     return Cleaned(
@@ -70,6 +81,17 @@ def clean(
         pa.concat_tables([NO_PROBLEMS, *problems]),
         valid_phones,
     )
+
+
+def _supplied(
+    column: pa.Array, name: str, constants: Mapping[str, str]
+) -> tuple[pa.Array, list[pa.Table]]:
+    """Give rows that have no value the constant of the settings."""
+    if name not in constants:
+        return column, []
+    missing = pc.is_null(column)
+    finding = Finding("repair", "CONSTANT_TAKEN", f"the row has none: {shown(constants[name])}")
+    return pc.fill_null(column, constants[name]), [repeated(missing, name, finding)]
 
 
 def _form(field: Field, column: pa.Array) -> tuple[Form, pa.Array]:
