@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Callable
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl.config import Config
 from etl.customers import codes, payload
+from etl.customers.cells import by_row
 from etl.customers.dates import DateEvidence
-from etl.customers.problems import PROBLEMS, Problem
-from etl.journal.journal import Batch, Journal, Outcome
+from etl.customers.problems import Problem, problem_table
+from etl.engines.threads import in_order
+from etl.journal.journal import Batch, Journal
 from etl.stages.clean import clean
 from etl.stages.mapping import ColumnMapping, map_columns
 from etl.stages.read import evidence_of, mapping_of
@@ -20,6 +22,8 @@ from etl.stages.validate import Checked, validate
 
 # The column of review.csv in which a person decides.
 _DECISION = "decision"
+# More threads would wait for the interpreter.
+_WORKERS = 2
 
 
 def check(
@@ -33,36 +37,41 @@ def check(
     ``country`` is the merchant's.
     """
     sources = journal.sources()
-    for batch in journal.batches(unchecked=True):
-        source = sources[batch.source]
-        first, last = batch.first_row, batch.first_row + len(batch.lines) - 1
-        unreadable = [p._replace(row=p.row - first) for p in journal.problems(first, last)]
+    mappings = [mapping_of(source) for source in sources]
+    evidence = [evidence_of(source) for source in sources]
+
+    def check_one(read: _Read) -> tuple[_Read, Checked]:
+        number = read.batch.source
         checked = check_batch(
-            batch, unreadable, mapping_of(source), evidence_of(source), config, country
+            read.cells, read.found, mappings[number], evidence[number], config, country
         )
-        problems = [Problem(**problem) for problem in checked.problems.to_pylist()]
-        decided: dict[str, str] = {}
-        keys = list(_source_keys(checked, config.source.namespace))
-        if source["facts"]["ours"] and _DECISION in batch.cells.schema.names:
-            rows = checked.customers.to_pylist()
-            under = [payload.review_key(key, row) for key, row in zip(keys, rows, strict=True)]
-            decided, wrong = _decisions(batch.cells.column(_DECISION).to_pylist(), under)
-            problems += wrong
-        refused = {problem.row for problem in problems if problem.effect == "reject"}
-        outcomes: list[Outcome] = [
-            "rejected" if row in refused else "pending" for row in range(len(keys))
-        ]
+        return read, checked
+
+    waiting = (
+        _Read(batch, journal.cells(batch), journal.found(batch))
+        for batch in journal.batches(unchecked=True)
+    )
+    for read, checked in in_order(check_one, waiting, _WORKERS):
+        found, decided = checked.problems, dict[str, str]()
+        ours = sources[read.batch.source]["facts"]["ours"]
+        if ours and _DECISION in read.cells.schema.names:
+            decided, wrong = _decisions(read.cells, checked.customers, config.source.namespace)
+            found = by_row([found, problem_table(wrong)])
         with journal.transaction():
-            journal.check_batch(
-                batch, checked.customers, zip(keys, outcomes, strict=True), problems
-            )
+            journal.check_batch(read.batch, checked.customers, found)
             journal.add_decisions(decided)
-        between(last + 1)
+        between(read.batch.first_row + len(read.batch.lines))
+
+
+class _Read(NamedTuple):
+    batch: Batch
+    cells: pa.RecordBatch
+    found: pa.Table
 
 
 def check_batch(
-    batch: Batch,
-    unreadable: Iterable[Problem],
+    cells: pa.RecordBatch,
+    unreadable: pa.Table,
     mapping: ColumnMapping,
     evidence: DateEvidence,
     config: Config,
@@ -70,50 +79,35 @@ def check_batch(
 ) -> Checked:
     """Map, clean and validate one batch.
 
-    Rows that extract could not read are left alone: their cells cannot be trusted, so nothing more
-    is said about them.
+    Rows that extract could not read, whose problems are given, are left alone: their cells cannot
+    be trusted, so nothing more is said about them.
     """
-    customers = map_columns(batch.cells, mapping)
+    customers = map_columns(cells, mapping)
     region = config.clean.default_region or country
     cleaned = clean(customers, config.clean, region, evidence)
     checked = validate(cleaned, config.on_invalid, country)
-    broken = list(unreadable)
-    if not broken:
+    if not unreadable.num_rows:
         return checked
-    rows = pa.array(sorted({problem.row for problem in broken}), pa.int64())
+    rows = unreadable.column("row").unique()
     readable = pc.invert(pc.is_in(checked.problems.column("row"), value_set=rows))
-    kept = checked.problems.filter(readable)
-    told = pa.Table.from_pylist([problem._asdict() for problem in broken], schema=PROBLEMS)
-    numbers = pa.array(range(len(batch.lines)), pa.int64())
+    numbers = pa.array(range(cells.num_rows), pa.int64())
     return Checked(
         checked.customers,
         pc.and_not(checked.accepted, pc.is_in(numbers, value_set=rows)),
-        pa.concat_tables([kept, told]).sort_by("row"),
+        by_row([checked.problems.filter(readable), unreadable]),
     )
 
 
-def _source_keys(checked: Checked, namespace: str) -> Iterator[str]:
-    customers = checked.customers
-    keys = [
-        customers.column(name).to_pylist()
-        for name in ("reference_id", "email_address", "phone_number")
-    ]
-    for row, (reference, email, phone) in enumerate(zip(*keys, strict=True)):
-        values: dict[str, Any] = {
-            "reference_id": reference,
-            "email_address": email,
-            "phone_number": phone,
-        }
-        if not (reference or email or phone):
-            values = customers.slice(row, 1).to_pylist()[0]
-        yield payload.source_key(values, namespace)
-
-
-def _decisions(cells: list[str | None], keys: list[str]) -> tuple[dict[str, str], list[Problem]]:
+def _decisions(
+    cells: pa.RecordBatch, customers: pa.RecordBatch, namespace: str
+) -> tuple[dict[str, str], list[Problem]]:
+    """Return what a review file decides, by review key, and the cells that decide nothing."""
+    keys = payload.source_keys(customers, namespace).to_pylist()
+    under = map(payload.review_key, keys, customers.to_pylist())
     known = codes.BY_NAME["NO_DECISION"]
     decided: dict[str, str] = {}
     wrong: list[Problem] = []
-    for row, (cell, key) in enumerate(zip(cells, keys, strict=True)):
+    for row, (cell, key) in enumerate(zip(cells.column(_DECISION).to_pylist(), under, strict=True)):
         decision = (cell or "").strip()
         word = decision.lower()
         if not decision:

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 import orjson
+import pyarrow.compute as pc
 
 from etl.config import Config, Limits, beyond
 from etl.customers import codes, fields, payload
@@ -74,18 +75,15 @@ class RowValues:
 
     def _load(self, number: int) -> tuple[dict[str, list[str | None]], dict[int, list[str]]]:
         batch = self._journal.batch(number)
-        assert batch.customers is not None
-        columns = {
-            name: batch.customers.column(name).to_pylist() for name in self._mapped[batch.source]
-        }
+        customers = self._journal.customers(batch)
+        columns = {name: customers.column(name).to_pylist() for name in self._mapped[batch.source]}
+        found = self._journal.found(batch)
+        left_out = found.filter(pc.equal(found.column("effect"), "drop"))
         dropped: dict[int, list[str]] = {}
-        last = batch.first_row + len(batch.lines) - 1
-        for row, name in self._journal.query(
-            "SELECT row, field FROM problems WHERE row BETWEEN ? AND ? AND effect = 'drop'",
-            batch.first_row,
-            last,
+        for at, name in zip(
+            left_out.column("row").to_pylist(), left_out.column("field").to_pylist(), strict=True
         ):
-            dropped.setdefault(row, []).append(name)
+            dropped.setdefault(batch.first_row + at, []).append(name)
         return columns, dropped
 
 

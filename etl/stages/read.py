@@ -13,7 +13,7 @@ from typing import Any
 
 from etl.config import Config
 from etl.customers.dates import DateEvidence, date_evidence
-from etl.customers.problems import Problem
+from etl.engines.threads import ahead
 from etl.files.sources import Source
 from etl.journal.journal import Journal
 from etl.stages.extract import extract
@@ -37,15 +37,11 @@ def read(
     first_row = 0
     for number, (source, mapping) in enumerate(zip(sources, mappings, strict=True)):
         begin, evidence = first_row, DateEvidence()
-        for records in extract(source, config.source):
+        for records in ahead(extract(source, config.source)):
             birthdays = map_columns(records.cells, mapping).column("birthday")
             evidence = evidence.combine(date_evidence(birthdays, records.lines, number))
             with journal.transaction():
-                journal.add_batch(number, first_row, records.lines, records.cells)
-                journal.add_problems(
-                    Problem(**problem)._replace(row=first_row + problem["row"])
-                    for problem in records.problems.to_pylist()
-                )
+                journal.add_batch(number, first_row, records.lines, records.cells, records.problems)
             first_row += len(records.lines)
             between(first_row)
         journal.finish_source(number, first_row - begin, asdict(evidence))
