@@ -46,6 +46,7 @@ ARROWS = {
         "errors",
         "config",
         "customers",
+        "files",
         "journal",
         "pipeline",
         "reports",

@@ -244,6 +244,12 @@ CODES: tuple[Code, ...] = (
     Code("POSTAL_CODE_PADDED", "square-etl", "leading zeros were put back", ""),
     Code("VAT_FORMATTED", "square-etl", "blanks and punctuation were removed from the tax id", ""),
     Code(
+        "MOJIBAKE_SUSPECTED",
+        "square-etl",
+        "the text looks like UTF-8 that was read as cp1252 (JosÃ© for José)",
+        "export it again as UTF-8, or set [source] encoding, where it is wrong",
+    ),
+    Code(
         "NO_IDENTITY",
         "square-etl",
         "no name, company, email or phone: the row can only update a profile with this reference",

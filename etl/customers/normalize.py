@@ -18,7 +18,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.customers import numbering, octets
+from etl.customers import mojibake, numbering, octets
 from etl.customers.cells import Cell, Finding, all_at_once, any_of, repeated, shown, then
 from etl.customers.octets import Octets
 
@@ -71,7 +71,7 @@ _LONGEST_MARKER = max(map(len, MARKERS))
 
 
 def may_change_text(column: pa.Array) -> pa.Array:
-    """Return which rows ``tidy`` could change or object to, in any style without ``key``."""
+    """Return which rows ``text`` could change or object to."""
     return _may_change_text(column, Octets(column))
 
 
@@ -93,6 +93,7 @@ def _tidying(column: pa.Array) -> pa.Array:
         pc.not_equal(pc.utf8_trim_whitespace(column), column),
         pc.not_equal(pc.utf8_normalize(column, "NFC"), column),
         pc.match_substring_regex(column, _MAY_CHANGE),
+        mojibake.may_be_mojibake(column),
     )
 
 
@@ -153,6 +154,11 @@ def empty_marker(text: str) -> Finding:
 def repaired(before: str, after: str) -> Finding:
     """Return the finding for a spreadsheet's trace that was removed without loss."""
     return Finding("repair", "SPREADSHEET_REPAIRED", f"{shown(before)} was read as {shown(after)}")
+
+
+def text(written: str, style: Style) -> Cell:
+    """Return the canonical form of a text for people: tidied, with a note where it looks wrong."""
+    return then(tidy(written, style), mojibake.suspicion)
 
 
 # --- keys ---------------------------------------------------------------------------------------

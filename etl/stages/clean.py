@@ -102,7 +102,7 @@ def _form(field: Field, column: pa.Array) -> tuple[Form, pa.Array]:
         return normalize.key, normalize.may_change_key(column)
     if field.kind == "vat":
         return normalize.vat, normalize.may_change_vat(column)
-    form = partial(normalize.tidy, style=_style(field.name))
+    form = partial(normalize.text, style=_style(field.name))
     return form, normalize.may_change_text(column)
 
 

@@ -214,6 +214,25 @@ def normalise_header(header: str) -> str:
     return " ".join(re.findall(r"[^\W_]+", folded))
 
 
+def synonyms(headers: Sequence[str]) -> dict[str, str]:
+    """Return which field each normalised header names, in a file with these headers."""
+    # An export of ours spells its columns as Square does, and its "id" is the customer's id there,
+    # while any other system's "id" is a reference. What Square assigns tells them apart.
+    ours = "id" in headers and any(
+        field.name in headers
+        for field in fields.FIELDS
+        if not field.writable and field.name != "id"
+    )
+    meaning: dict[str, str] = {}
+    for known in fields.IMPORTABLE:
+        for synonym in filter(None, known.synonyms.split(", ")):
+            meaning.setdefault(synonym, known.name)
+        meaning[normalise_header(known.name)] = known.name
+    if not ours:
+        meaning["id"] = "reference_id"
+    return meaning
+
+
 def _or_null(column: pa.Array) -> pa.Array:
     blank = pc.equal(pc.utf8_trim_whitespace(column), "")
     return pc.if_else(blank, pa.scalar(None, pa.string()), column)
@@ -307,20 +326,7 @@ def _consent(config: Config, preset: Config, headers: Sequence[str]) -> ConsentC
 
 
 def _recognised(headers: Sequence[str], name: str) -> dict[str, tuple[str, ...]]:
-    # An export of ours spells its columns as Square does, and its "id" is the customer's id there,
-    # while any other system's "id" is a reference. What Square assigns tells them apart.
-    ours = "id" in headers and any(
-        field.name in headers
-        for field in fields.FIELDS
-        if not field.writable and field.name != "id"
-    )
-    meaning: dict[str, str] = {}
-    for known in fields.IMPORTABLE:
-        for synonym in filter(None, known.synonyms.split(", ")):
-            meaning.setdefault(synonym, known.name)
-        meaning[normalise_header(known.name)] = known.name
-    if not ours:
-        meaning["id"] = "reference_id"
+    meaning = synonyms(headers)
     chosen: dict[str, tuple[str, ...]] = {}
     for header in headers:
         found = meaning.get(normalise_header(header))

@@ -17,9 +17,9 @@ from etl.customers.codes import BY_NAME
 from tests.customers import messy
 
 FORMS: dict[str, tuple[Form, Callable[[pa.Array], pa.Array]]] = {
-    "text": (partial(normalize.tidy, style=normalize.TEXT), normalize.may_change_text),
-    "name": (partial(normalize.tidy, style=normalize.NAME), normalize.may_change_text),
-    "lines": (partial(normalize.tidy, style=normalize.LINES), normalize.may_change_text),
+    "text": (partial(normalize.text, style=normalize.TEXT), normalize.may_change_text),
+    "name": (partial(normalize.text, style=normalize.NAME), normalize.may_change_text),
+    "lines": (partial(normalize.text, style=normalize.LINES), normalize.may_change_text),
     "key": (normalize.key, normalize.may_change_key),
     "reference": (normalize.reference, normalize.may_change_reference),
     "vat": (normalize.vat, normalize.may_change_vat),
