@@ -34,6 +34,7 @@ from etl.sandbox.messages import Request, Response
 from etl.sandbox.routes import Route
 from etl.sandbox.settings import Settings
 from etl.sandbox.store import Store
+from etl.sandbox.store.database import unusable
 from etl.sandbox.store.tokens import TokenRow
 from etl.sandbox.times import timestamp
 from etl.sandbox.traffic import Traffic
@@ -90,12 +91,16 @@ class Sandbox:
         self._script = faults.Script(routes.ENDPOINTS)
         self._lock = threading.Lock()
         self._store = Store(path)
-        with self._store.transaction(write=True):
-            self._merchant = self._open_merchant(country)
-            self._secret = bytes.fromhex(self._store.setting("secret"))
-            settings.remember(self._store, lag, self._now())
-            self.token = tokens.owners_token(self._secret) if token is None else token
-            self._store.tokens.put(tokens.digest(self.token), _OWNER)
+        try:
+            with self._store.transaction(write=True):
+                self._merchant = self._open_merchant(country)
+                self._secret = bytes.fromhex(self._store.setting("secret"))
+                settings.remember(self._store, lag, self._now())
+                self.token = tokens.owners_token(self._secret) if token is None else token
+                self._store.tokens.put(tokens.digest(self.token), _OWNER)
+        except sqlite3.DatabaseError as error:
+            self._store.close()
+            raise unusable(path, error) from error
 
     @property
     def merchant_id(self) -> str:

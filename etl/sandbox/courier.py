@@ -209,6 +209,8 @@ async def _exchange(parcel: Parcel, told: Callable[[int], None]) -> None:
             head = await reader.readuntil(b"\r\n\r\n")
             status = _status(head)
         told(status)
+        if status in (204, 304):  # which have no body, whatever the connection does
+            return
         length = _LENGTH.search(head)
         with contextlib.suppress(OSError, EOFError):
             await reader.readexactly(min(int(length[1]) if length else _READ, _READ))

@@ -131,12 +131,15 @@ class _Door:
         self.stopping = threading.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body = await _body(receive)
+        if body is None:
+            return
         request = Request(
             scope["method"],
             scope["raw_path"].decode("latin-1"),
             scope["query_string"].decode("latin-1"),
             {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
-            await _body(receive),
+            body,
         )
         answer = await run_in_threadpool(self._respond, request, self.stopping.wait)
         connection = scope["state"]["connection"]
@@ -148,12 +151,16 @@ class _Door:
         await _deliver(answer, connection, receive, send)
 
 
-async def _body(receive: Receive) -> bytes:
+async def _body(receive: Receive) -> bytes | None:
+    """Return the body of a request, None if the client went away in the middle of it."""
     # What is over the limit is read to its end and forgotten: closing early would show the
     # client a broken pipe instead of the 413.
     body, more = bytearray(), True
     while more:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            # What came so far may be JSON by itself: half a request is none.
+            return None
         if len(body) <= BULK_BODY_LIMIT:
             body += message.get("body", b"")
         more = message.get("more_body", False)

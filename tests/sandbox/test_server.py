@@ -200,6 +200,24 @@ def test_large_bodies_of_strangers_are_not_kept(served: Served) -> None:
         assert client.get("/v2/merchants/me").status_code == 200
 
 
+def test_half_a_request_is_none() -> None:
+    """A request whose body breaks off changes nothing, though what came of it is JSON."""
+    box = Sandbox()
+    with serving(box.respond) as address:
+        url = httpx.URL(address)
+        with socket.create_connection((url.host, url.port)) as line:
+            line.sendall(
+                b"POST /v2/customers HTTP/1.1\r\nHost: localhost\r\n"
+                b"Authorization: Bearer " + box.token.encode() + b"\r\nContent-Length: 500\r\n\r\n"
+                b'{"given_name": "Ines"}'
+            )
+            line.shutdown(socket.SHUT_WR)
+            line.settimeout(10)
+            answer = line.recv(1000)
+
+    assert (answer, box.log()) == (b"", [])
+
+
 def test_what_the_file_says_wins_and_is_told(tmp_path: Path) -> None:
     """Settings kept in the file hold over options; serve says so, beside its one line."""
     path = tmp_path / "sandbox.sqlite"

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from etl.sandbox import Sandbox, SandboxFileError
 from etl.sandbox.store import Store
+from etl.sandbox.store.tokens import Tokens
 from tests.sandbox.conftest import START, Clock
 
 LAG = 30
@@ -195,3 +196,32 @@ def test_a_full_disk_is_503(tmp_path: Path) -> None:
     sandbox = Sandbox(path)
     assert len(sandbox.log()) == int(made)
     sandbox.close()
+
+
+def test_opening_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Opening writes: with no room left for that, the remedy is told, whoever opens."""
+    path = tmp_path / "x.sqlite"
+    Sandbox(path).close()
+
+    def full(*_: object) -> None:
+        error = sqlite3.OperationalError("database or disk is full")
+        error.sqlite_errorcode = sqlite3.SQLITE_FULL
+        raise error
+
+    monkeypatch.setattr(Tokens, "put", full)
+    with pytest.raises(SandboxFileError, match="make room on its disk"):
+        Sandbox(path)
+
+
+def test_a_file_of_something_else_stays_as_it_is(tmp_path: Path) -> None:
+    """Not even its mode is changed before it is refused."""
+    path = tmp_path / "x.sqlite"
+    with sqlite3.connect(path) as other:
+        other.execute("CREATE TABLE things (name TEXT)")
+    other.close()
+    before = path.read_bytes()
+
+    with pytest.raises(SandboxFileError, match="something else"):
+        Sandbox(path)
+
+    assert path.read_bytes() == before

@@ -88,12 +88,14 @@ class Store:
             self._prepare()
         except sqlite3.DatabaseError as error:
             self._db.close()
-            raise _unusable(path, error) from error
+            raise unusable(path, error) from error
         except SandboxFileError as error:
             self._db.close()
             raise SandboxFileError(f"{path} {error}") from error
 
     def _prepare(self) -> None:
+        # Before anything is written, such as the file's mode: it may be somebody else's.
+        self._check_mark()
         self._wal()
         # A killed process loses nothing in WAL mode with NORMAL: what was committed is in the
         # file system's hands. Only a power cut may undo the last commits, which a rehearsal
@@ -105,7 +107,7 @@ class Store:
         self._db.execute("PRAGMA wal_autocheckpoint = 16000")
         self._db.execute("PRAGMA foreign_keys = ON")
         with self.transaction(write=True):
-            (marked,) = self._db.execute("PRAGMA application_id").fetchone()
+            self._check_mark()
             (layout,) = self._db.execute("PRAGMA user_version").fetchone()
             (tables,) = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
             if tables == 0:
@@ -113,12 +115,16 @@ class Store:
                     self._db.execute(statement)
                 self._db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
                 self._db.execute(f"PRAGMA user_version = {_LAYOUT}")
-            elif marked != _APPLICATION_ID:
-                raise SandboxFileError("is a database of something else: name another file")
             elif layout != _LAYOUT:
                 raise SandboxFileError(
                     f"has layout {layout}, this version reads {_LAYOUT}: name another file"
                 )
+
+    def _check_mark(self) -> None:
+        (marked,) = self._db.execute("PRAGMA application_id").fetchone()
+        (tables,) = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if tables and marked != _APPLICATION_ID:
+            raise SandboxFileError("is a database of something else: name another file")
 
     def _wal(self) -> None:
         # SQLite does not wait when two processes switch a new file to WAL at the same moment.
@@ -198,10 +204,11 @@ def _opened(path: Path | None) -> sqlite3.Connection:
             f"cannot make the sandbox's file {path}: {error.strerror}"
         ) from error
     except sqlite3.DatabaseError as error:
-        raise _unusable(path, error) from error
+        raise unusable(path, error) from error
 
 
-def _unusable(path: Path | None, error: sqlite3.DatabaseError) -> SandboxFileError:
+def unusable(path: Path | None, error: sqlite3.DatabaseError) -> SandboxFileError:
+    """Return what to tell about a file that cannot be used."""
     remedy = _REMEDIES.get(error.sqlite_errorcode & 0xFF, "name another file")
     return SandboxFileError(f"cannot use {path} as the sandbox's file: {error}; {remedy}")
 
