@@ -12,12 +12,12 @@ Square leaves open and the sandbox had to decide is listed in ``etl.sandbox.assu
 
 A duty per room: ``routes`` which path, ``apis`` what each endpoint does, ``rules`` what a thing
 must be, ``search`` which profiles are asked for, ``store`` state, ``reading`` how a JSON body is
-taken apart, ``keys`` idempotency, ``errors`` Square's words, ``faults`` what goes wrong on purpose
-(``spoiling`` to an answer, ``others`` to the profiles meanwhile), ``edge``, ``tokens`` and
+taken apart, ``keys`` idempotency, ``errors`` Square's words, ``events`` what happened and how
+subscribers hear of it, ``faults`` what goes wrong on purpose, ``edge``, ``tokens`` and
 ``versions`` what is checked first, ``settings`` what can be switched, ``control`` what Square has
-no call for, ``events`` what happened and ``deliveries`` how subscribers hear of it, ``traffic``
-what was answered lately, ``pages`` what a person sees of it in a browser, ``server`` and
-``transport`` the two ways in.
+no call for, ``seed`` a plausible directory, ``openapi`` the description of all there is,
+``traffic`` what was answered lately, ``pages`` what a person sees of it in a browser, ``server``
+and ``transport`` the two ways in.
 """
 
 from etl.sandbox.application import Sandbox

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from etl.sandbox import edge, faults, ids, others, routes, settings, spoiling, tokens, versions
+from etl.sandbox import edge, ids, routes, settings, tokens, versions
 from etl.sandbox.assumptions import BULK_BODY_LIMIT
 from etl.sandbox.calls import Call, Merchant
 from etl.sandbox.errors import (
@@ -30,6 +30,7 @@ from etl.sandbox.errors import (
     rate_limited,
     unavailable,
 )
+from etl.sandbox.faults import others, plan, spoiling
 from etl.sandbox.messages import Request, Response
 from etl.sandbox.routes import Route
 from etl.sandbox.settings import Settings
@@ -42,7 +43,7 @@ from etl.sandbox.traffic import Traffic
 if TYPE_CHECKING:
     import httpx
 
-    from etl.sandbox.courier import Courier
+    from etl.sandbox.events.courier import Courier
 
 _CONTROL = "/_sandbox/"
 # What can stand behind ``Bearer``.
@@ -88,7 +89,7 @@ class Sandbox:
             raise ValueError("token must be visible ASCII characters without a blank.")
         self._pace = edge.Pace()
         self.traffic = Traffic()
-        self._script = faults.Script(routes.ENDPOINTS)
+        self._script = plan.Script(routes.ENDPOINTS)
         self._lock = threading.Lock()
         self._store = Store(path)
         try:
@@ -134,7 +135,7 @@ class Sandbox:
         began = time.perf_counter()
         request_id = ids.request_id(self._chance)
         named = {"content-type": "application/json", "x-request-id": request_id}
-        endpoint, met = "", faults.NOTHING
+        endpoint, met = "", plan.NOTHING
         try:
             route, path_ids = routes.find(request.method, request.path)
         except Refusal as refusal:
@@ -155,7 +156,7 @@ class Sandbox:
         path_ids: list[str],
         request: Request,
         named: dict[str, str],
-        met: faults.Met,
+        met: plan.Met,
         sleep: Callable[[float], object] | None,
     ) -> Response:
         if route.public:
@@ -168,7 +169,7 @@ class Sandbox:
         if chosen and sleep and (chosen.fault.do, chosen.fault.when) == ("delay", "before"):
             sleep(chosen.fault.seconds)
             chosen = None
-        extent: faults.Extent = chosen.fault.extent if chosen else "whole"
+        extent: plan.Extent = chosen.fault.extent if chosen else "whole"
         if extent == "nothing":
             answer = Response(200, b"{}", named)
         else:
@@ -180,7 +181,7 @@ class Sandbox:
 
     def _let_act(
         self,
-        act: faults.Chosen,
+        act: plan.Chosen,
         request: Request,
         request_id: str,
         path_ids: list[str],
@@ -198,7 +199,7 @@ class Sandbox:
         request: Request,
         request_id: str,
         headers: dict[str, str],
-        extent: faults.Extent = "whole",
+        extent: plan.Extent = "whole",
     ) -> Response:
         try:
             with self._alone(write=route.writes):
@@ -246,7 +247,7 @@ class Sandbox:
         return call
 
     def _check_pace(self, call: Call, digest: bytes) -> None:
-        left = self._store.setting("paused_until", 0) - call.now
+        left = self._script.paused_until - call.now
         told = call.settings.retry_after
         if left > 0:
             raise paused(-(-left // 1000) if told else None)
@@ -329,7 +330,7 @@ class Sandbox:
         return self._courier().delivering()
 
     def _courier(self) -> Courier:
-        from etl.sandbox.courier import Courier
+        from etl.sandbox.events.courier import Courier
 
         return Courier(self._reach, self._merchant, self._secret)
 

@@ -153,7 +153,10 @@ ASSUMPTIONS = (
         "token that expired or was revoked",
         "the sandbox's own still opens its control calls, and anew when the file is opened",
     ),
-    Assumption("pause of a whole application", "scripted only; Retry-After tells what is left"),
+    Assumption(
+        "pause of a whole application",
+        "scripted, until its end or another plan; Retry-After tells what is left",
+    ),
     Assumption(
         "custom attributes, applications",
         "one, whatever the token; what other applications and the seller made comes with a seed",

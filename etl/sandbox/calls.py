@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
-from etl.sandbox import edge, events, ids
+from etl.sandbox import edge, ids
 from etl.sandbox.assumptions import SINGLE_BODY_LIMIT
-from etl.sandbox.events import Audience, News
-from etl.sandbox.faults import Script
+from etl.sandbox.events import news
+from etl.sandbox.events.news import Audience, News
+from etl.sandbox.faults.plan import Script
 from etl.sandbox.messages import Request
 from etl.sandbox.search import paging
 from etl.sandbox.search.selection import Place
@@ -125,7 +126,7 @@ class Call:
                 changes,
             )
         )
-        self._publish(events.of_profile(action, customer, merged))
+        self._publish(news.of_profile(action, customer, merged))
 
     def log_other(
         self,
@@ -152,15 +153,15 @@ class Call:
                 changes,
             )
         )
-        self._publish(events.of_other(self.store, action, changes, customer_id))
+        self._publish(news.of_other(self.store, action, changes, customer_id))
 
     def _publish(self, happened: Iterable[News]) -> None:
         if self._audience is None:
-            self._audience = events.audience(self.store, self.now)
+            self._audience = news.audience(self.store, self.now)
         # With nobody to hear of it no news is written: it takes a fifth of a bulk call's time.
         if not self._audience.is_empty:
-            for news in happened:
-                events.publish(self.store, self._audience, news, self.now)
+            for one in happened:
+                news.publish(self.store, self._audience, one, self.now)
 
     def new_id(self) -> str:
         """Draw an id that nothing has."""

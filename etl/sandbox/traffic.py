@@ -10,7 +10,7 @@ import threading
 from collections import deque
 from typing import NamedTuple
 
-from etl.sandbox.faults import Met
+from etl.sandbox.faults.plan import Met
 from etl.sandbox.messages import Request, Response
 
 KEPT = 500

@@ -58,6 +58,15 @@ class Square:
         errors = answer.json()["errors"]
         return answer.status_code, [(error["code"], error.get("field", "")) for error in errors]
 
+    def needs_scope(self, scope: str, method: str, path: str, *others: str) -> bool:
+        """Tell whether a call is refused with other scopes and let through with this one."""
+        statuses = []
+        for scopes in (list(others), [scope]):
+            token = self.sandbox.control("tokens", {"scopes": scopes})["token"]
+            headers = {"Authorization": f"Bearer {token}"}
+            statuses.append(self.send(method, path, headers=headers).status_code)
+        return statuses[0] == 403 and statuses[1] != 403
+
     def create(self, **data: Any) -> Any:
         """Create a customer and return it."""
         return self.ok("POST", "/v2/customers", data)["customer"]

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl.sandbox import Sandbox, faults, routes
+from etl.sandbox import Sandbox, routes
+from etl.sandbox.faults.plan import ACTS, KINDS, PAGES
 from tests.sandbox.attributes import define, shown, upsert
 from tests.sandbox.conftest import Opened, Square
 
@@ -288,7 +289,7 @@ _JUNK = st.recursive(
 )
 _LIKELY: dict[str, st.SearchStrategy[Any]] = {
     "endpoint": st.sampled_from(["*", "list", "create", "update", "bulk-update"]),
-    "do": st.sampled_from(faults.KINDS),
+    "do": st.sampled_from(KINDS),
     "when": st.sampled_from(["before", "mid", "after", "body"]),
     "nth": st.integers(1, 3) | st.lists(st.integers(1, 4), max_size=3),
     "rate": st.sampled_from([0, 0.5, 1]),
@@ -299,7 +300,7 @@ _LIKELY: dict[str, st.SearchStrategy[Any]] = {
     "count": st.integers(0, 9),
     "bytes": st.integers(0, 1 << 21),
     "compressed": st.booleans(),
-    "page": st.sampled_from(list(faults.PAGES)),
+    "page": st.sampled_from(list(PAGES)),
     "profiles": st.sampled_from(["first", "every", ["A", "B"]]),
     "changes": st.sampled_from([{"nickname": "N"}, {"given_name": None}, {"address": {}}]),
 }
@@ -314,7 +315,7 @@ def likely_entry(draw: st.DrawFn) -> dict[str, Any]:
         "compressed": do == "bomb",
         "profiles": do in ("edit", "merge", "delete"),
         "changes": do == "edit",
-        "when": do not in faults.ACTS,
+        "when": do not in ACTS,
     }
     names = [name for name in _LIKELY if name != "do" and owned.get(name, True)]
     chosen = set(draw(st.lists(st.sampled_from(names), max_size=5))) | {"nth"}
@@ -399,8 +400,8 @@ _BREAKS: dict[str, type[httpx.HTTPError]] = {
 }
 _CASES = [
     (do, when)
-    for do in faults.KINDS
-    if do not in faults.ACTS
+    for do in KINDS
+    if do not in ACTS
     for when in ("before", "mid", "after", "body")
     if when != "body" or do in ("drop", "reset", "delay", "truncate", "drip")
 ]
@@ -624,7 +625,7 @@ def test_every_page_is_tried_here() -> None:
     """A page that is added needs a test."""
     tried = test_what_comes_instead_of_an_answer.pytestmark[0].args[1]  # type: ignore[attr-defined]
 
-    assert [case[0] for case in tried] == list(faults.PAGES)
+    assert [case[0] for case in tried] == list(PAGES)
 
 
 def test_oversized_answers_need_not_be_compressed(square: Square) -> None:
@@ -717,4 +718,13 @@ def test_a_pause_after_a_call_meets_the_next(square: Square) -> None:
     square.ok("POST", "/_sandbox/clock", {"advance": 179})
     assert square.send("GET", "/v2/customers").status_code == 429
     square.ok("POST", "/_sandbox/clock", {"advance": 1})
+    assert square.send("GET", "/v2/customers").status_code == 200
+
+
+def test_another_plan_ends_a_pause(square: Square) -> None:
+    """An empty plan ends all faults, the pause too."""
+    play(square, {"endpoint": "list", "nth": 1, "do": "pause"})
+    assert square.send("GET", "/v2/customers").status_code == 429
+
+    play(square)
     assert square.send("GET", "/v2/customers").status_code == 200

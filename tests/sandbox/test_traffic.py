@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from etl.sandbox.faults import NOTHING
+from etl.sandbox.faults.plan import NOTHING
 from etl.sandbox.messages import Request, Response
 from etl.sandbox.traffic import KEPT, Traffic
 from tests.sandbox.conftest import Square

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from square.utils.webhooks_helper import verify_signature
 
-from etl.sandbox.deliveries import signature
+from etl.sandbox.events.deliveries import signature
 from tests.sandbox.conftest import Opened, Square
 from tests.sandbox.receivers import Notification, Receiver, receiving
 

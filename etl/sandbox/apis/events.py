@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import orjson
 
-from etl.sandbox import events, versions
+from etl.sandbox import versions
 from etl.sandbox.apis import lists
 from etl.sandbox.assumptions import EVENT_LIFETIME
 from etl.sandbox.calls import EMPTY, Call
+from etl.sandbox.events import news
+from etl.sandbox.events.envelope import envelope, event_id
+from etl.sandbox.events.types import of_version
 from etl.sandbox.search import events as search
 
 
@@ -22,9 +25,9 @@ def search_events(call: Call) -> bytes:
     if not page:
         return EMPTY
     version = call.settings.default_version
-    ids = [events.event_id(call.secret, event) for event in page]
+    ids = [event_id(call.secret, event) for event in page]
     texts = [
-        events.envelope(event, named, call.merchant.id, call.merchant.country, version)
+        envelope(event, named, call.merchant.id, call.merchant.country, version)
         for event, named in zip(page, ids, strict=True)
     ]
     metadata = [{"event_id": named, "api_version": version} for named in ids]
@@ -44,8 +47,8 @@ def disable_events(call: Call) -> bytes:
 
 
 def _switch(call: Call, *, on: bool) -> bytes:
-    if events.is_searchable(call.store) != on:
-        call.store.set(events.ENABLED, on)
+    if news.is_searchable(call.store) != on:
+        call.store.set(news.ENABLED, on)
         call.log_other("enable-events" if on else "disable-events", {})
     return EMPTY
 
@@ -53,7 +56,7 @@ def _switch(call: Call, *, on: bool) -> bytes:
 def list_event_types(call: Call) -> bytes:
     """ListEventTypes: those of a Square-Version, by default the call's."""
     version = versions.served(call.parameters.get("api_version"), call.version)
-    types = events.of_version(version)
+    types = of_version(version)
     metadata = [
         {"event_type": type.name, "api_version_introduced": type.since, "release_status": "PUBLIC"}
         for type in types

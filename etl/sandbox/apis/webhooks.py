@@ -1,7 +1,7 @@
 """What does each endpoint of the Webhook Subscriptions API do?
 
 Subscriptions belong to the application, not to a seller. How events reach them is told by
-``deliveries``.
+``etl.sandbox.events``.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ from typing import Any
 
 import orjson
 
-from etl.sandbox import deliveries, errors, events, ids, keys
+from etl.sandbox import errors, ids, keys
 from etl.sandbox.apis import events as events_api
 from etl.sandbox.apis import lists
 from etl.sandbox.calls import EMPTY, Call
 from etl.sandbox.errors import Problem, Refusal
+from etl.sandbox.events import deliveries, samples
+from etl.sandbox.events.envelope import envelope
 from etl.sandbox.reading import check_members, choice_in, flag_in, text_in
-from etl.sandbox.rules import samples
 from etl.sandbox.rules import subscriptions as rules
 from etl.sandbox.search import paging
 from etl.sandbox.store.subscriptions import Subscription
@@ -118,7 +119,7 @@ def test_subscription(call: Call, subscription_id: str) -> bytes:
     if chosen not in subscription.event_types:
         detail = f"The subscription is not notified of {chosen}."
         raise Refusal(Problem("INVALID_VALUE", detail, "event_type"))
-    payload = events.envelope(
+    payload = envelope(
         samples.event(chosen, call.now),
         ids.uuid(call.chance),
         call.merchant.id,
@@ -134,7 +135,7 @@ def test_subscription(call: Call, subscription_id: str) -> bytes:
 
 def _sent(call: Call, parcel: deliveries.Parcel, result_id: str) -> bytes:
     """Send the event of a test and tell how it was taken."""
-    from etl.sandbox import courier
+    from etl.sandbox.events import courier
 
     status = courier.post(parcel).status
     flat = TESTS_ANSWER_FLAT.holds(call.version)

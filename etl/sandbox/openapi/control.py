@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import get_args
 
-from etl.sandbox import control, faults
+from etl.sandbox import control
+from etl.sandbox.faults import plan
 from etl.sandbox.openapi.shapes import (
     FLAG,
     MOMENT,
@@ -51,8 +52,8 @@ _SETTINGS: dict[str, Schema] = {
 }
 _FAULT: dict[str, Schema] = {
     "endpoint": TEXT,
-    "do": choice(faults.KINDS),
-    "when": choice(faults.WHENS),
+    "do": choice(plan.KINDS),
+    "when": choice(plan.WHENS),
     "nth": either(_NTH, array(_NTH)),
     "rate": {"type": "number", "minimum": 0, "maximum": 1},
     "seconds": _SECONDS,
@@ -60,9 +61,9 @@ _FAULT: dict[str, Schema] = {
     "status": _count(200, 599),
     "body": {},
     "count": _count(0, 1000),
-    "bytes": _count(0, faults.LARGEST_BOMB),
+    "bytes": _count(0, plan.LARGEST_BOMB),
     "compressed": FLAG,
-    "page": choice(faults.PAGES),
+    "page": choice(plan.PAGES),
     "profiles": either(choice(["first", "every"]), texts(1)),
     "changes": {**mapping({}, least=1), "description": "As in a bulk update, without version."},
 }

@@ -71,7 +71,6 @@ _VALUE: Schema = {
 }
 _ATTRIBUTE = record({"key": nullable(ref("Key")), "value": _VALUE, "version": VERSION}, ["value"])
 _GIVEN = answer({"custom_attribute": ref("CustomAttribute")})
-_UPSERTED = answer({"customer_id": TEXT, "custom_attribute": ref("CustomAttribute")})
 _DEFINED = answer({"custom_attribute_definition": ref("CustomAttributeDefinition")})
 
 API = Api(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from etl.sandbox import events
 from etl.sandbox.apis import events as events_api
 from etl.sandbox.apis import webhooks
 from etl.sandbox.assumptions import MAX_URL_LENGTH
+from etl.sandbox.events.types import BY_NAME, of_version
 from etl.sandbox.openapi.customers import KEY
 from etl.sandbox.openapi.search import RANGE
 from etl.sandbox.openapi.shapes import (
@@ -55,7 +55,7 @@ _TYPES = Operation(
     ),
     parameters=(Parameter("api_version", VERSION_DATE, "Those of this Square-Version."),),
 )
-_EVENT_TYPES = array(choice(events.BY_NAME), 1)
+_EVENT_TYPES = array(choice(BY_NAME), 1)
 _WRITABLE: dict[str, Schema] = {
     "name": nullable({**SOME_TEXT, "maxLength": MAX_NAME_LENGTH}),
     "enabled": nullable(FLAG),
@@ -65,7 +65,7 @@ _WRITABLE: dict[str, Schema] = {
 }
 _NEEDED = ("event_types", "notification_url")
 _SEARCHED: dict[str, Schema] = {
-    "event_types": nullable(array(choice(type.name for type in events.of_version(NEWEST)), 1)),
+    "event_types": nullable(array(choice(type.name for type in of_version(NEWEST)), 1)),
     "merchant_ids": nullable(array(ref("MerchantId"), 1)),
     "location_ids": nullable(array(ref("LocationId"), 1)),
     "created_at": RANGE,
@@ -178,7 +178,7 @@ API = Api(
         "Event": answer(
             {
                 "merchant_id": TEXT,
-                "type": choice(events.BY_NAME),
+                "type": choice(BY_NAME),
                 "event_id": TEXT,
                 "created_at": MOMENT,
                 "data": answer(

@@ -12,7 +12,7 @@ import orjson
 
 from etl.sandbox import edge
 from etl.sandbox.errors import Problem, Refusal
-from etl.sandbox.faults import KINDS, MEMBERS, Fault
+from etl.sandbox.faults.plan import KINDS, MEMBERS, Fault
 from etl.sandbox.pages.visits import Moved, Page, Visit, link
 from etl.sandbox.routes import ENDPOINTS
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from etl.sandbox import events
 from etl.sandbox.assumptions import MAX_URL_LENGTH
 from etl.sandbox.errors import Problem, Refusal, empty, missing, too_long
+from etl.sandbox.events.types import check_types
 from etl.sandbox.reading import (
     check_members,
     needed_object_in,
@@ -75,7 +75,7 @@ def _types(values: object) -> tuple[str, ...]:
 
 
 def _check_types(names: tuple[str, ...], version: str) -> None:
-    events.check_types(names, version, f"{_INSIDE}event_types")
+    check_types(names, version, f"{_INSIDE}event_types")
 
 
 def _url(url: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from etl.sandbox import events
+from etl.sandbox.events.types import check_types
 from etl.sandbox.reading import (
     Shape,
     check_members,
@@ -60,7 +60,7 @@ def _wanted(
         for name in _LISTS
     )
     if types is not None:
-        events.check_types(types, NEWEST, f"{inside}event_types")
+        check_types(types, NEWEST, f"{inside}event_types")
     created = range_in(filters, "created_at", inside)
     # No event of those there are is tied to a location.
     if locations is not None or (merchants is not None and merchant_id not in merchants):

@@ -121,6 +121,7 @@ class Script:
     asked: Sequence[Mapping[str, Any]] = ()
     seed: int = 0
     calls: Counter[str] = field(default_factory=Counter)
+    paused_until: int = 0
 
     def play(self, body: Mapping[str, Any], country: str) -> None:
         """Begin another plan, of a merchant in ``country``.
@@ -139,7 +140,7 @@ class Script:
             _read(entry, f"plan[{number}]", self.endpoints, country)
             for number, entry in enumerate(plan)
         ]
-        self.asked, self.seed, self.calls = plan, seed, Counter()
+        self.asked, self.seed, self.calls, self.paused_until = plan, seed, Counter(), 0
 
     def next(self, endpoint: str) -> Met:
         """Count a call; return what others do at it, and the first other fault that meets it."""

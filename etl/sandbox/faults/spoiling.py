@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from etl.sandbox.errors import API, INVALID_REQUEST, RATE_LIMIT, Problem, as_errors
-from etl.sandbox.faults import PAGES, Chosen, Fault
+from etl.sandbox.faults.plan import PAGES, Chosen, Fault
 from etl.sandbox.ids import customer_id
 from etl.sandbox.messages import Delivery, Response
 

@@ -21,9 +21,9 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
-from etl.sandbox import events
 from etl.sandbox.calls import Merchant
-from etl.sandbox.deliveries import Outcome, Parcel, next_retry, pack
+from etl.sandbox.events.deliveries import Outcome, Parcel, next_retry, pack
+from etl.sandbox.events.envelope import envelope, event_id
 from etl.sandbox.rules.subscriptions import is_loopback
 from etl.sandbox.store import Store
 from etl.sandbox.store.deliveries import Waiting
@@ -131,9 +131,9 @@ class Courier:
         return outcome.reason is None
 
     def _parcel(self, waiting: Waiting, subscription: Subscription, now: int) -> Parcel:
-        body = events.envelope(
+        body = envelope(
             waiting.event,
-            events.event_id(self._secret, waiting.event),
+            event_id(self._secret, waiting.event),
             self._merchant.id,
             self._merchant.country,
             subscription.api_version,

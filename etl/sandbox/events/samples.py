@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from etl.sandbox import events
+from etl.sandbox.events.types import BY_NAME
 from etl.sandbox.ids import APPLICATION
 from etl.sandbox.rules.attribute_definitions import COMMON
 from etl.sandbox.rules.customers import new_customer, whole_second
@@ -32,7 +32,7 @@ def event(name: str, now: int) -> Event:
             {"custom_attribute": {**_attribute(now), "value": "Espresso"}},
         ),
         "gift_card": (_GIFT_CARD, _linking(name, now)),
-    }[events.BY_NAME[name].about]
+    }[BY_NAME[name].about]
     return Event(0, now, name, object_id, orjson.dumps(told))
 
 

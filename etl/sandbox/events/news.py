@@ -1,4 +1,4 @@
-"""Which events are there, whom do they concern, and what does each tell?
+"""What has happened, and who listens?
 
 An event is made with the write that causes it, in the same transaction, if a search or a
 subscription may ever ask for it. Its JSON text is made when it is read or sent.
@@ -6,81 +6,21 @@ subscription may ever ask for it. Its JSON text is made when it is read or sent.
 
 from __future__ import annotations
 
-import hashlib
-import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
 
 from etl.sandbox.assumptions import EVENT_LIFETIME
-from etl.sandbox.errors import Problem, Refusal
+from etl.sandbox.events.types import BY_NAME
 from etl.sandbox.ids import APPLICATION
-from etl.sandbox.rules.phones import e164
 from etl.sandbox.store import Store
 from etl.sandbox.store.attributes import HIDDEN
-from etl.sandbox.store.events import Event
 from etl.sandbox.store.log import OtherAction, ProfileAction
-from etl.sandbox.times import timestamp
-from etl.sandbox.versions import CUSTOM_ATTRIBUTES, NEWEST, worded
+from etl.sandbox.versions import NEWEST
 
 # The setting that tells whether the Events API is to find what happens.
 ENABLED = "events_enabled"
-
-
-class EventType(NamedTuple):
-    """A type of event, what it is about, and the Square-Versions that have it."""
-
-    name: str
-    about: str
-    since: str
-    before: str = "9"
-
-    def in_version(self, version: str) -> bool:
-        """Tell whether a Square-Version has this type."""
-        return self.since <= version < self.before
-
-
-def _of_attributes(owners: Sequence[str], *versions: str) -> Iterator[EventType]:
-    for owner in owners:
-        for about, verbs in (
-            ("custom_attribute_definition", ("created", "updated", "deleted")),
-            ("custom_attribute", ("updated", "deleted")),
-        ):
-            for verb in verbs:
-                yield EventType(f"customer.{about}.{owner}{verb}", about, *versions)
-
-
-# The API reference names the events, the release notes their first versions. Those of custom
-# attributes had other names at first.
-_RENAMED = "2022-08-17"
-EVENT_TYPES = (
-    EventType("customer.created", "customer", "2021-02-26"),
-    EventType("customer.updated", "customer", "2021-02-26"),
-    EventType("customer.deleted", "customer", "2021-02-26"),
-    *_of_attributes(("owned.", "visible."), _RENAMED),
-    *_of_attributes(("", "public."), CUSTOM_ATTRIBUTES.since, _RENAMED),
-    EventType("gift_card.customer_linked", "gift_card", "2021-06-16"),
-    EventType("gift_card.customer_unlinked", "gift_card", "2021-06-16"),
-)
-BY_NAME = {type.name: type for type in EVENT_TYPES}
-
-
-def of_version(version: str) -> list[EventType]:
-    """Return the types of events a Square-Version has."""
-    return [type for type in EVENT_TYPES if type.in_version(version)]
-
-
-def check_types(names: Iterable[str], version: str, path: str) -> None:
-    """Raise Refusal for a type of event that would never come."""
-    for name in names:
-        if name not in BY_NAME:
-            detail = f"This sandbox has no events of the type {name}."
-        elif not BY_NAME[name].in_version(version):
-            detail = f"Square-Version {version} has no events of the type {name}."
-        else:
-            continue
-        raise Refusal(Problem("INVALID_VALUE", detail, path))
 
 
 class News(NamedTuple):
@@ -192,44 +132,3 @@ def _owners(key: str, visibility: str) -> Iterator[str]:
         yield "visible."
     if public:
         yield "public."
-
-
-def event_id(secret: bytes, event: Event) -> str:
-    """Return the id of an event, the same whenever it is read or sent."""
-    digest = hashlib.blake2b(b"event %d" % event.seq, key=secret, digest_size=16).digest()
-    return str(uuid.UUID(bytes=digest, version=4))
-
-
-def envelope(event: Event, named: str, merchant_id: str, country: str, version: str) -> bytes:
-    """Return the JSON text of an event called ``named``, as a Square-Version words it."""
-    type = BY_NAME[event.type]
-    deleted = event.type.endswith(".deleted")
-    told = orjson.loads(event.told)
-    if type.about == "customer":
-        told["customer"] = _customer(told["customer"], country, deleted=deleted)
-    text = {
-        "merchant_id": merchant_id,
-        "type": event.type,
-        "event_id": named,
-        "created_at": timestamp(event.created),
-        "data": {
-            "type": type.about,
-            "id": event.object_id,
-            **({"deleted": True} if deleted else {}),
-            "object": told,
-        },
-    }
-    return worded(orjson.dumps(text), version)
-
-
-# The API reference says what the profile in an event lacks; its example of a deletion lacks the
-# times as well.
-_GONE = frozenset({"group_ids", "created_at", "updated_at"})
-
-
-def _customer(stored: Mapping[str, Any], country: str, *, deleted: bool) -> dict[str, Any]:
-    customer = {name: value for name, value in stored.items() if not deleted or name not in _GONE}
-    if phone := customer.get("phone_number"):
-        # An older version may have let in what is no number.
-        customer["phone_number"] = e164(phone, country) or phone
-    return customer

@@ -18,7 +18,7 @@ from etl.sandbox import control, tokens
 from etl.sandbox.apis import customers
 from etl.sandbox.calls import Call
 from etl.sandbox.errors import Refusal
-from etl.sandbox.faults import Chosen, Fault
+from etl.sandbox.faults.plan import Chosen, Fault
 from etl.sandbox.messages import Request
 from etl.sandbox.settings import milliseconds
 from etl.sandbox.versions import NEWEST
@@ -31,7 +31,7 @@ def act(chosen: Chosen, call: Call, path_ids: Sequence[str], answer: bytes) -> N
     fault = chosen.fault
     match fault.do:
         case "pause":
-            call.store.set("paused_until", call.now + milliseconds(fault.seconds))
+            call.script.paused_until = call.now + milliseconds(fault.seconds)
         case "expire" | "revoke":
             _end_token(call, fault)
         case _:

@@ -1,0 +1,5 @@
+"""What goes wrong on purpose?
+
+``plan`` what and when, ``spoiling`` what arrives of an answer, ``others`` what somebody else does
+meanwhile.
+"""
