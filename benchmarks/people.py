@@ -581,7 +581,7 @@ DIRT: tuple[Dirt, ...] = (
     Dirt("nul_character", "reject", "NUL_CHARACTER", _choose("note", "cut\x00off")),
     Dirt("no_identity", "reject", "BAD_REQUEST", _no_identity),
     Dirt("surname_null", "none", "", _choose("family", "Null")),
-    Dirt("mojibake", "none", "", _mojibake),
+    Dirt("mojibake", "note", "MOJIBAKE_SUSPECTED", _mojibake),
     Dirt("shouting", "none", "", _shouting),
     Dirt(
         "quoted_newline",

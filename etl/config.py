@@ -25,10 +25,13 @@ from pydantic import (
 )
 
 from etl.customers import fields
+from etl.customers.full_names import FULL_NAME
 from etl.errors import ConfigError
 
 Environment = Literal["local", "sandbox", "production"]
 OnInvalid = Literal["reject", "drop", "truncate"]
+# Fields of which a row may have several, while Square keeps one.
+Contact = Literal["phone_number", "email_address"]
 UpdatePolicy = Literal["overwrite", "fill", "mirror", "skip"]
 
 # The newest Square-Version whose customer schemas were compared with this code.
@@ -41,6 +44,17 @@ def _importable(name: str) -> str:
     raise ValueError(
         f"{name!r} is not a customer field{_did_you_mean(name, fields.CUSTOMERS.names)}"
     )
+
+
+def _mappable(name: str) -> str:
+    return name if name == FULL_NAME else _importable(name)
+
+
+def _constant(name: str) -> str:
+    field = fields.BY_NAME[_importable(name)]
+    if field.match_key or not field.writable:
+        raise ValueError(f"{name} cannot be a constant: all rows would be one customer")
+    return name
 
 
 def _share_or_count(value: str) -> str:
@@ -63,6 +77,8 @@ def _region(value: str) -> str:
 
 
 FieldName = Annotated[str, AfterValidator(_importable)]
+MappedName = Annotated[str, AfterValidator(_mappable)]
+ConstantName = Annotated[str, AfterValidator(_constant)]
 ShareOrCount = Annotated[
     str,
     BeforeValidator(lambda value: str(value) if type(value) is int else value),
@@ -173,6 +189,16 @@ class Update(_Section):
         return self.fields.get(field, self.policy)
 
 
+class Consent(_Section):
+    """Who agreed to be written to. Square's API cannot set it: it goes to consent.csv."""
+
+    column: str | None = Field(None, description="the header of the consent column")
+    yes: tuple[str, ...] = Field(
+        ("yes", "true", "subscribed"), description="what its cells say where somebody agreed"
+    )
+    require: StrictBool = Field(False, description="rows of people who did not agree are skipped")
+
+
 class Limits(_Section):
     """When a run stops, and how fast it goes."""
 
@@ -200,13 +226,30 @@ class Config(_Section):
     """All settings of one run."""
 
     source: Source = Source()
-    columns: dict[str, FieldName] = Field(
-        default_factory=dict, description='"source header" = "field"'
+    columns: dict[str, MappedName] = Field(
+        default_factory=dict, description='"source header" = "field", or "full_name" to split it'
     )
-    fallbacks: dict[FieldName, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(
+    fallbacks: dict[MappedName, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(
         default_factory=dict,
-        description="field = [headers]: the first that is not empty in a row wins",
+        description="field = [headers]: the first that is not empty in a row wins, of phones and "
+        "emails the first valid one",
     )
+    joined: dict[FieldName, Annotated[tuple[str, ...], Field(min_length=2)]] = Field(
+        default_factory=dict,
+        description="field = [headers]: joined by a blank, in a note by a line break, in a "
+        "birthday by a slash",
+    )
+    constants: dict[ConstantName, Annotated[str, Field(min_length=1)]] = Field(
+        default_factory=dict, description='field = "text" for rows that have none'
+    )
+    values: dict[FieldName, dict[str, str]] = Field(
+        default_factory=dict, description='per field, "written" = "meant"; "" means nothing'
+    )
+    others: dict[Contact, Literal["note"]] = Field(
+        default_factory=dict,
+        description='phone_number = "note": where the phones go that are not the profile\'s',
+    )
+    consent: Consent = Consent()
     clean: Clean = Clean()
     on_invalid: OnInvalidSection = OnInvalidSection()
     dedupe: Dedupe = Dedupe()

@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import orjson
 
@@ -31,17 +31,17 @@ from etl.journal.journal import Journal, Run
 from etl.journal.ledger import Ledger
 from etl.journal.lock import locked
 from etl.journal.state import JOURNAL, State
-from etl.square.client import SquareClient
 from etl.square.wire import Call, Merchant
-from etl.stages.check import check
-from etl.stages.load import Loader
+from etl.stages.check import canonical_constants, check
 from etl.stages.mapping import resolve
-from etl.stages.match import match
-from etl.stages.plan import brake
 from etl.stages.read import mapping_of, read, source_of
 from etl.stages.reconcile import reconcile
-from etl.stages.remember import remember
-from etl.stages.verify import verify
+
+# The stages that speak to Square load httpx and DuckDB, which a validation has no use for: each
+# is imported when a run comes to it.
+if TYPE_CHECKING:
+    from etl.square.client import SquareClient
+    from etl.stages.load import Loader
 
 Command = Literal["import", "plan", "validate"]
 Report = dict[str, Any]
@@ -224,6 +224,8 @@ def _plan_anew(job: _Job) -> None:
 
 def _settle(job: _Job) -> None:
     """Settle the calls of a run that are in flight, and remember what they made."""
+    from etl.stages.remember import remember
+
     assert job.ledger is not None
     _loader(job).load(lambda settled: _tell(job, "load", settled), sent_only=True)
     remember(job.journal, job.ledger, final=False)
@@ -243,6 +245,8 @@ def _check(job: _Job) -> None:
 
 
 def _plan(job: _Job) -> None:
+    from etl.stages.match import match
+
     assert job.square is not None
     assert job.ledger is not None
     match(
@@ -258,6 +262,8 @@ def _plan(job: _Job) -> None:
 
 
 def _load(job: _Job) -> None:
+    from etl.stages.plan import brake
+
     brake(job.journal, job.config.limits)
     answered = _count(job.journal, "SELECT count(*) FROM requests WHERE state = 'answered'")
 
@@ -272,6 +278,9 @@ def _load(job: _Job) -> None:
 
 
 def _verify(job: _Job) -> None:
+    from etl.stages.remember import remember
+    from etl.stages.verify import verify
+
     assert job.square is not None
     assert job.ledger is not None
     remember(job.journal, job.ledger, final=True)
@@ -315,6 +324,7 @@ def _begin(
     spool = state.folder / f"stdin-{run_id}"
     try:
         sources = open_sources(arguments, config.source, spool)
+        canonical_constants(config, merchant.country)
         mappings = [resolve(s.name, s.columns, s.not_text, config) for s in sources]
         fingerprint = _fingerprint(config, [source.sha256 for source in sources], merchant, square)
         unfinished = next(state.unfinished(fingerprint=fingerprint), None)
@@ -336,7 +346,7 @@ def _begin(
         if spool.exists():
             spool.rename(folder / "stdin")
         kept = [
-            (_kept(source, folder), _json({"fields": m.fields, "unused": m.unused}))
+            (_kept(source, folder), _json(asdict(m)))
             for source, m in zip(sources, mappings, strict=True)
         ]
         Journal.create(folder / JOURNAL, run, kept).close()
@@ -362,6 +372,8 @@ def _kept(source: Source, folder: Path) -> str:
 
 
 def _loader(job: _Job) -> Loader:
+    from etl.stages.load import Loader
+
     assert job.square is not None
     now = job.world.now
     return Loader(job.journal, job.square, job.run, job.config, lambda: now().timestamp())

@@ -12,15 +12,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from etl.config import Config
 from etl.errors import ConfigError
 from etl.journal.journal import Run
 from etl.journal.state import State
 from etl.pipeline import Progress, Square, World
-from etl.square.client import SquareClient
 from etl.square.wire import Call
-from etl.target import Target, open_target
+
+# These load httpx, which a journey without a Square has no use for.
+if TYPE_CHECKING:
+    from etl.square.client import SquareClient
+    from etl.target import Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,8 @@ def connected(
 
     Raises ConfigError when its token or address cannot be used.
     """
+    from etl.target import open_target
+
     state.prepare()
     environment = config.target.environment
     if environment == "local" and base_url:
@@ -71,6 +77,8 @@ def connected(
 def _connector(
     target: Target, config: Config, audience: Audience
 ) -> Callable[[Callable[[Call], None]], SquareClient]:
+    from etl.square.client import SquareClient
+
     def connect(observe: Callable[[Call], None]) -> SquareClient:
         return SquareClient(
             target.transport,

@@ -22,7 +22,10 @@ ARROWS = {
     "square": {"errors"},
     "journal": {"errors", "customers"},
     "directory": {"customers", "journal", "square"},
+    # Where batches run, whatever is done to them.
+    "engines": set(),
     "stages": {
+        "engines",
         "errors",
         "config",
         "customers",
@@ -43,6 +46,7 @@ ARROWS = {
         "errors",
         "config",
         "customers",
+        "files",
         "journal",
         "pipeline",
         "reports",

@@ -70,9 +70,15 @@ def _lines(report: dict[str, Any], folder: Path, state_dir: Path) -> Iterator[st
             if verified["checked"]
             else "nothing was written, so nothing had to be read back"
         )
+    if any((report["consent"] or {}).values()):
+        said = ", ".join(f"{count:,} {status}" for status, count in report["consent"].items())
+        yield f"consent: {said}; the API cannot set it"
     if report["lookup"]:
         yield f"directory read {report['lookup']}"
-    yield f"artifacts: {folder}/ (report.json rows.csv rejects.csv review.csv crosswalk.csv)"
+    also = " consent.csv" if report["consent"] else ""
+    yield (
+        f"artifacts: {folder}/ (report.json rows.csv rejects.csv review.csv crosswalk.csv{also})"
+    )
     yield from _next(report, folder, state_dir)
 
 
@@ -109,6 +115,12 @@ def _next(report: dict[str, Any], folder: Path, state_dir: Path) -> Iterator[str
         yield (
             f"next: fill the decision column of {folder}/review.csv (a customer id, create or "
             "skip) and import it with the same config"
+        )
+    if any((report["consent"] or {}).values()):
+        yield (
+            f"next: import {folder}/consent.csv in the Square Dashboard (Customers, Import): only "
+            "there can a subscription be set. That import adds rows and updates nobody, so try a "
+            "few first and merge what is there twice"
         )
     if report["verified"]["mismatched"]:
         yield f"next: look for VERIFY_MISMATCH in {folder}/rows.csv"

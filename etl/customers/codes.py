@@ -184,6 +184,33 @@ CODES: tuple[Code, ...] = (
         "an earlier import asked for a decision on this row",
         "decide in review.csv",
     ),
+    # Left alone because a rule says so.
+    Code(
+        "NO_CONSENT",
+        "square-etl",
+        "nobody said yes in the consent column, and [consent] requires it",
+        "ask the person, or set [consent] require = false",
+    ),
+    # Mapping: what the settings made of the columns.
+    Code("VALUE_MAPPED", "square-etl", "[values] says what the written value means", ""),
+    Code("VALUES_JOINED", "square-etl", "several columns became one value", ""),
+    Code("CONSTANT_TAKEN", "square-etl", "the row has none, so the constant was taken", ""),
+    Code("NAME_SPLIT", "square-etl", "the whole name became given and family name", ""),
+    Code("NAME_IS_COMPANY", "square-etl", "the whole name is a firm's: it became the company", ""),
+    Code(
+        "NAME_NOT_SPLIT",
+        "square-etl",
+        "the whole name cannot be split safely: it is the given name",
+        "give both names in columns of their own",
+    ),
+    Code("NAME_TITLE_CUT", "square-etl", "the form of address (Mr., Dr.) was left out", ""),
+    Code(
+        "OTHER_LEFT_OUT",
+        "square-etl",
+        "another column has another value; Square keeps one",
+        'phones and emails: set [others] FIELD = "note"',
+    ),
+    Code("OTHER_IN_NOTE", "square-etl", "another phone or email went to the note", ""),
     # Cleaning: what was changed without loss.
     Code("TRIMMED", "square-etl", "blanks around the value were removed", ""),
     Code("UNICODE_COMPOSED", "square-etl", "the value was brought to Unicode form NFC", ""),
@@ -216,6 +243,12 @@ CODES: tuple[Code, ...] = (
     ),
     Code("POSTAL_CODE_PADDED", "square-etl", "leading zeros were put back", ""),
     Code("VAT_FORMATTED", "square-etl", "blanks and punctuation were removed from the tax id", ""),
+    Code(
+        "MOJIBAKE_SUSPECTED",
+        "square-etl",
+        "the text looks like UTF-8 that was read as cp1252 (JosÃ© for José)",
+        "export it again as UTF-8, or set [source] encoding, where it is wrong",
+    ),
     Code(
         "NO_IDENTITY",
         "square-etl",

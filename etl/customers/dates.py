@@ -14,13 +14,14 @@ from __future__ import annotations
 import datetime
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.customers.cells import Cell, Finding, then
+from etl.customers.cells import Cell, Finding, each, repeated, then
 from etl.customers.normalize import IDENTIFIER, empty_marker, tidy
 
 Order = Literal["MDY", "DMY", "YMD"]
@@ -218,6 +219,65 @@ _CANONICAL = (
 def may_change_birthday(column: pa.Array) -> pa.Array:
     """Return which rows ``birthday`` could change or object to."""
     return pc.invert(pc.match_substring_regex(column, _CANONICAL))
+
+
+# A numeric date with its year at the end, in full.
+_WRITTEN = (
+    r"^(?P<first>[0-9]{1,2})(?P<by>[./-])(?P<second>[0-9]{1,2})(?P<again>[./-])(?P<year>[0-9]{4})$"
+)
+_FORMATTED = Finding("repair", "DATE_FORMATTED", "the birthday was written as Square stores it")
+
+
+def birthdays(
+    column: pa.Array, field: str, order: Order | None, evidence: DateEvidence
+) -> tuple[pa.Array, list[pa.Table]]:
+    """Apply ``birthday`` to a column, plainly written dates at column speed.
+
+    Returns the new column and the problems of ``field``.
+    """
+    where = pc.fill_null(may_change_birthday(column), False)
+    plain = pc.and_(where, pc.fill_null(pc.match_substring_regex(column, _WRITTEN), False))
+    written = _days(column.filter(plain), order, evidence)
+    settled = pc.replace_with_mask(pa.nulls(len(column), pa.string()), plain, written)
+    changed = pc.is_valid(settled)
+    texts = pc.binary_join_element_wise(column, settled, " became ").filter(changed)
+    problems = repeated(changed, field, _FORMATTED, texts)
+    column = pc.if_else(changed, settled, column)
+    form = partial(birthday, order=order, evidence=evidence)
+    column, others = each(column, field, form, pc.and_not(where, changed))
+    return column, [problems, others]
+
+
+def _days(texts: pa.Array, order: Order | None, evidence: DateEvidence) -> pa.Array:
+    """Return plainly written dates as Square stores them, null where ``birthday`` has to decide."""
+    parts = pc.extract_regex(texts, _WRITTEN)
+    first, second, year = (
+        pc.cast(parts.field(name), pa.int64()).to_numpy(zero_copy_only=False)
+        for name in ("first", "second", "year")
+    )
+    same = pc.equal(parts.field("by"), parts.field("again")).to_numpy(zero_copy_only=False)
+    day_first, month_first = _exist(year, second, first), _exist(year, first, second)
+    # A year of zeros is no year, and then an order of YMD says which part is the month.
+    known = _known_order(order, evidence, year=1)
+    by_month = month_first & (~day_first | (first == second) | (known == "month"))
+    by_day = day_first & (~month_first | (known == "day")) & ~by_month
+    decided = same & (by_month | by_day) & ~np.isin(year, tuple(_NO_YEAR))
+    month, day = np.where(by_month, first, second), np.where(by_month, second, first)
+    written = pc.binary_join_element_wise(
+        parts.field("year"), _TWO_DIGITS.take(month % 100), _TWO_DIGITS.take(day % 100), "-"
+    )
+    return pc.if_else(pa.array(decided), written, None)
+
+
+_TWO_DIGITS = pa.array([f"{number:02}" for number in range(100)])
+
+
+def _exist(year: np.ndarray, month: np.ndarray, day: np.ndarray) -> np.ndarray:
+    """Return which dates the calendar has."""
+    longest = np.array((0, *_DAYS)).take(np.where(month <= 12, month, 0))
+    leap = (year % 4 == 0) & ((year % 100 != 0) | (year % 400 == 0))
+    exist: np.ndarray = (day >= 1) & (day <= longest) & ((month != 2) | (day != 29) | leap)
+    return exist
 
 
 def birthday(text: str, order: Order | None, evidence: DateEvidence) -> Cell:

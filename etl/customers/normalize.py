@@ -18,8 +18,9 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.customers import numbering
-from etl.customers.cells import Cell, Finding, any_of, each, repeated, shown, then
+from etl.customers import mojibake, numbering, octets
+from etl.customers.cells import Cell, Finding, all_at_once, any_of, repeated, shown, then
+from etl.customers.octets import Octets
 
 # --- every text ---------------------------------------------------------------------------------
 
@@ -64,21 +65,42 @@ _CONTROL_IN_LINES = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 # For RE2: every text `tidy` would change for another reason than blanks or Unicode form, and more.
 _MAY_CHANGE = r"""^'|^="|[\x00-\x1f\x7f]|(?i:^(?:#?n/a|null|none|-)$)"""
+_WRAPPING = octets.kind(b" '=")
+_MARKERS_BEGIN = octets.kind(b"#nN-")
+_LONGEST_MARKER = max(map(len, MARKERS))
 
 
 def may_change_text(column: pa.Array) -> pa.Array:
-    """Return which rows ``tidy`` could change or object to, in any style without ``key``."""
+    """Return which rows ``text`` could change or object to."""
+    return _may_change_text(column, Octets(column))
+
+
+def _may_change_text(column: pa.Array, held: Octets) -> pa.Array:
+    short = held.filled & (held.lengths <= _LONGEST_MARKER)
+    doubtful = (
+        ~held.filled
+        | ~held.plain()
+        | held.beginning(_WRAPPING)
+        | held.ending(_WRAPPING)
+        | (short & held.beginning(_MARKERS_BEGIN))
+    )
+    return octets.refined(column, doubtful, _tidying)
+
+
+def _tidying(column: pa.Array) -> pa.Array:
     return any_of(
         pc.equal(column, ""),
         pc.not_equal(pc.utf8_trim_whitespace(column), column),
         pc.not_equal(pc.utf8_normalize(column, "NFC"), column),
         pc.match_substring_regex(column, _MAY_CHANGE),
+        mojibake.may_be_mojibake(column),
     )
 
 
 def may_change_key(column: pa.Array) -> pa.Array:
     """Return which rows ``tidy`` could change or object to, in any style."""
-    return pc.or_(may_change_text(column), pc.invert(pc.string_is_ascii(column)))
+    held = Octets(column)
+    return pc.or_(_may_change_text(column, held), pa.array(~held.plain()))
 
 
 def tidy(text: str, style: Style) -> Cell:
@@ -132,6 +154,11 @@ def empty_marker(text: str) -> Finding:
 def repaired(before: str, after: str) -> Finding:
     """Return the finding for a spreadsheet's trace that was removed without loss."""
     return Finding("repair", "SPREADSHEET_REPAIRED", f"{shown(before)} was read as {shown(after)}")
+
+
+def text(written: str, style: Style) -> Cell:
+    """Return the canonical form of a text for people: tidied, with a note where it looks wrong."""
+    return then(tidy(written, style), mojibake.suspicion)
 
 
 # --- keys ---------------------------------------------------------------------------------------
@@ -206,7 +233,18 @@ _MAY_BE_NUMBER = rf"[.,]0+$|[eE]\+\d|^[1-9]\d{{15,}}$|^#|^(?:{_MONTHS})-|-(?:{_M
 
 def may_change_reference(column: pa.Array) -> pa.Array:
     """Return which rows ``reference`` could change or object to."""
-    return pc.or_(may_change_key(column), pc.match_substring_regex(column, _MAY_BE_NUMBER))
+    return pc.or_(may_change_key(column), _may_be_number(column, Octets(column)))
+
+
+# What every text of _MAY_BE_NUMBER holds, if it is not as long as a number that was rounded.
+_NUMBER_SIGNS = octets.kind(b".,+#-")
+
+
+def _may_be_number(column: pa.Array, held: Octets) -> pa.Array:
+    doubtful = held.holding(_NUMBER_SIGNS) | (held.lengths > _KEPT_DIGITS)
+    return octets.refined(
+        column, doubtful, lambda some: pc.match_substring_regex(some, _MAY_BE_NUMBER)
+    )
 
 
 def reference(text: str) -> Cell:
@@ -260,16 +298,21 @@ def _not_a_date(text: str) -> Cell:
 
 _SHORT_US_CODE = re.compile(r"\d{3,4}(?:-\d{4})?")
 _MAY_BE_SHORT = r"^\d{3,4}(?:-\d{4})?$|^\d{4}-\d{2}-\d{2}$|/"
+# What every text of _MAY_BE_SHORT holds, if it is not as short as that.
+_SHORT_SIGNS = octets.kind(b"-/")
+_SHORT_CODE = 4
 _ALPHANUMERIC = re.compile(r"[0-9A-Za-z]+")
 _VAT_PUNCTUATION = re.compile(r"[\s.\-\u2010-\u2015\u2212]+")
 
 
 def may_change_postal_code(column: pa.Array) -> pa.Array:
     """Return which rows ``postal_code`` could change or object to."""
+    held = Octets(column)
+    short = held.holding(_SHORT_SIGNS) | (held.lengths <= _SHORT_CODE)
     return any_of(
-        may_change_text(column),
-        pc.match_substring_regex(column, _MAY_BE_NUMBER),
-        pc.match_substring_regex(column, _MAY_BE_SHORT),
+        _may_change_text(column, held),
+        _may_be_number(column, held),
+        octets.refined(column, short, lambda some: pc.match_substring_regex(some, _MAY_BE_SHORT)),
     )
 
 
@@ -356,16 +399,26 @@ def phone(text: str, region: str) -> Cell:
 
     What is no valid number is left as it is: ``etl.customers.rules`` judges it.
     """
+    return then(_bare_phone(text), lambda bare: _phone(bare, region))
+
+
+def _bare_phone(text: str) -> Cell:
     cell = then(tidy(text, KEY), lambda bare: Cell(bare, _invisible(bare, blanks=True)))
-    return then(then(cell, _number), lambda bare: _phone(bare, region))
+    return then(cell, _number)
 
 
-def phones(
-    column: pa.Array, field: str, region: str, where: pa.Array
-) -> tuple[pa.Array, list[pa.Table]]:
+class Phones(NamedTuple):
+    """A column of phones in canonical form, what was found, and which certainly are valid."""
+
+    column: pa.Array
+    problems: list[pa.Table]
+    valid: pa.Array
+
+
+def phones(column: pa.Array, field: str, region: str, where: pa.Array) -> Phones:
     """Apply ``phone`` to a column where the mask is true, plainly written numbers at column speed.
 
-    Returns the new column and the problems of ``field``.
+    ``field`` is named in the problems.
     """
     written = pc.if_else(where, numbering.international(column, region), None)
     plain = pc.is_valid(written)
@@ -373,19 +426,30 @@ def phones(
     texts = pc.binary_join_element_wise(column, written, " became ").filter(changed)
     problems = repeated(changed, field, _FORMATTED, texts)
     column = pc.if_else(plain, written, column)
-    form = partial(phone, region=region)
-    column, others = each(column, field, form, pc.and_(where, pc.invert(plain)))
-    return column, [problems, others]
+    form = partial(_decorated, region=region)
+    column, others = all_at_once(column, field, form, pc.and_(where, pc.invert(plain)))
+    return Phones(column, [problems, others], plain)
 
 
-def _phone(text: str, region: str) -> Cell:
+def _decorated(texts: list[str], region: str) -> list[Cell]:
+    """Apply ``phone`` to texts that may be plainly written once they are tidied."""
+    cells = [_bare_phone(text) for text in texts]
+    written = numbering.international(pa.array([cell.text for cell in cells], pa.string()), region)
+    return [
+        then(cell, partial(_phone, region=region, known=number))
+        for cell, number in zip(cells, written.to_pylist(), strict=True)
+    ]
+
+
+def _phone(text: str, region: str, known: str | None = None) -> Cell:
+    """Write a tidied phone in E.164; ``known`` is that form where it was read already."""
     if len(text) > _LONGEST:
         return Cell(text)
     several = _numbers(text, region)
     if len(several) > 1:
         message = f"the cell holds {len(several)} phone numbers"
         return Cell(text, (Finding("reject", "MULTIPLE_VALUES", message, several[0]),))
-    read = _read(text, region)
+    read = _Phone(known, "") if known else _read(text, region)
     if read is None or read.number == text:
         return Cell(text)
     findings = [_FORMATTED._replace(message=f"{shown(text)} became {read.number}")]

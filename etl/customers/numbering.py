@@ -7,19 +7,22 @@ is left to the library. So a yes here is always the library's yes; the rest is n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from etl.customers import octets
+from etl.customers.octets import Octets
 
 if TYPE_CHECKING:
     from phonenumbers.phonemetadata import PhoneMetadata, PhoneNumberDesc
 
 # Digits with the punctuation people put between them; a .0 at the end is a spreadsheet's.
 _PLAIN = r"^[+(]?[0-9(][0-9 ().-]*[0-9]$"
-_PUNCTUATION = "[ ().-]"
+_PUNCTUATION = octets.kind(b" ().-")
 _DECIMAL = r"\.0+$"
 # Calling codes have one to three digits, and none begins another.
 _CODE_DIGITS = 3
@@ -57,13 +60,35 @@ class _Plan(NamedTuple):
 def certain(column: pa.Array) -> pa.Array:
     """Return which rows are certainly valid phone numbers, written in E.164."""
     plain = pc.fill_null(pc.match_substring_regex(column, r"^\+[1-9][0-9]{6,14}$"), False)
-    starts = pc.utf8_slice_codeunits(column, 1, 1 + _CODE_DIGITS)
-    yes = pc.and_(plain, False)
-    for code in _codes(pc.unique(starts.filter(plain)).to_pylist()):
-        of_code = pc.and_(plain, pc.starts_with(column, f"+{code}"))
-        national = pc.utf8_slice_codeunits(column.filter(of_code), 1 + len(code))
-        yes = pc.replace_with_mask(yes, of_code, _valid(national, int(code)))
-    return yes
+    rows = np.flatnonzero(plain.to_numpy(zero_copy_only=False))
+    codes = _code_of_start()[_starts(Octets(column), rows)]
+    yes = np.zeros(len(column), dtype=bool)
+    for code in np.unique(codes[codes > 0]).tolist():
+        of_code = rows[codes == code]
+        national = pc.utf8_slice_codeunits(column.take(pa.array(of_code)), 1 + len(str(code)))
+        yes[of_code] = _valid(national, code).to_numpy(zero_copy_only=False)
+    return pa.array(yes)
+
+
+def _starts(numbers: Octets, rows: np.ndarray) -> np.ndarray:
+    """Return the first digits of numbers in E.164 as one number."""
+    first, second, third = (
+        numbers.nth(place, rows).astype("<i4") - ord("0") for place in range(1, 1 + _CODE_DIGITS)
+    )
+    starts: np.ndarray = (first * 10 + second) * 10 + third
+    return starts
+
+
+@cache
+def _code_of_start() -> np.ndarray:
+    """Return the calling code that begins each three digits, 0 for none."""
+    from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
+
+    codes = np.zeros(10**_CODE_DIGITS, "<i4")
+    for code in COUNTRY_CODE_TO_REGION_CODE:
+        more = _CODE_DIGITS - len(str(code))
+        codes[code * 10**more : (code + 1) * 10**more] = code
+    return codes
 
 
 def international(column: pa.Array, region: str) -> pa.Array:
@@ -75,7 +100,7 @@ def international(column: pa.Array, region: str) -> pa.Array:
         pc.match_substring_regex(column, _PLAIN),
         pc.invert(pc.match_substring_regex(column, _DECIMAL)),
     )
-    digits = pc.replace_substring_regex(pc.if_else(plain, column, None), _PUNCTUATION, "")
+    digits = Octets(pc.if_else(plain, column, None)).without(_PUNCTUATION)
     written = pc.if_else(pc.starts_with(digits, "+"), digits, _from_national(digits, region))
     return pc.if_else(certain(written), written, None)
 
@@ -92,14 +117,6 @@ def _from_national(digits: pa.Array, region: str) -> pa.Array:
     unchanged = pc.invert(pc.match_substring_regex(digits, f"^(?:{starts})"))
     full = pc.binary_join_element_wise(f"+{code}", digits, "")
     return pc.if_else(unchanged, full, None)
-
-
-def _codes(starts: Sequence[str]) -> list[str]:
-    """Return the calling codes that begin at least one of the texts."""
-    from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
-
-    possible = {start[:size] for start in starts for size in range(1, _CODE_DIGITS + 1)}
-    return sorted(code for code in possible if int(code) in COUNTRY_CODE_TO_REGION_CODE)
 
 
 def _valid(national: pa.Array, code: int) -> pa.Array:

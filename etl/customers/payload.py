@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from etl.customers import fields
 from etl.customers.normalize import email_key, phone_key
@@ -112,20 +114,30 @@ def merged(rows: Iterable[Mapping[str, str | None]]) -> Values:
     return values
 
 
-def source_key(values: Mapping[str, str | None], namespace: str) -> str:
-    """Return who the source system says this row is: the identity that outlives files and runs.
+def source_keys(customers: pa.RecordBatch, namespace: str) -> pa.Array:
+    """Return who the source system says each row is: what outlives files and runs.
 
-    Namespace and reference, else email, else phone, else a digest of the cleaned row. Keys must
-    be in canonical form.
+    Namespace and reference, else email, else phone, else a digest of the cleaned row. ``customers``
+    (``CUSTOMERS``) must be in canonical form.
     """
-    for field in ("reference_id", "email_address", "phone_number"):
-        value = values.get(field)
-        if value:
-            key = email_key(value) if field == "email_address" else value
-            return f"{namespace}|{field}|{key}"
-    filled = {name: value for name, value in values.items() if value is not None}
-    digest = hashlib.sha256(orjson.dumps(filled, option=orjson.OPT_SORT_KEYS)).hexdigest()
-    return f"{namespace}|digest|{digest}"
+    named = []
+    for field, column in (
+        ("reference_id", customers.column("reference_id")),
+        # As normalize.email_key has it: other letters than ASCII's keep their case.
+        ("email_address", pc.ascii_lower(customers.column("email_address"))),
+        ("phone_number", customers.column("phone_number")),
+    ):
+        named.append(pc.binary_join_element_wise(f"{namespace}|{field}|", column, ""))
+    keys = pc.coalesce(*named)
+    nameless = pc.is_null(keys)
+    rows = customers.filter(nameless).to_pylist()
+    digests = pa.array([f"{namespace}|digest|{_digest(row)}" for row in rows], pa.string())
+    return pc.replace_with_mask(keys, nameless, digests)
+
+
+def _digest(row: Mapping[str, str | None]) -> str:
+    filled = {name: value for name, value in row.items() if value is not None}
+    return hashlib.sha256(orjson.dumps(filled, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def review_key(source_key: str, values: Mapping[str, str | None]) -> str:

@@ -11,12 +11,13 @@ from typing import Literal, NamedTuple
 import pyarrow as pa
 
 # reject    the row cannot be imported as it stands
+# skip      a rule of the settings leaves the row alone
 # review    a person has to decide who the row is
 # drop      the field was left out, as [on_invalid] says; the rest of the row goes on
 # truncate  the field was shortened to its limit, as [on_invalid] says
 # repair    cleaning changed the value without losing anything
 # note      worth knowing, nothing was changed
-Effect = Literal["reject", "review", "drop", "truncate", "repair", "note"]
+Effect = Literal["reject", "skip", "review", "drop", "truncate", "repair", "note"]
 
 PROBLEMS = pa.schema(
     [

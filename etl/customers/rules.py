@@ -13,7 +13,7 @@ from functools import cache
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.customers import countries, dates, numbering
+from etl.customers import countries, dates
 from etl.customers.cells import Cell, Finding, shown
 from etl.customers.fields import PHONE_DIGITS, TAX_ID_COUNTRIES, Field
 from etl.customers.normalize import NO_REGION, phone_key
@@ -110,13 +110,16 @@ def email(text: str) -> Cell:
 # --- phones -------------------------------------------------------------------------------------
 
 
-def doubtful_phones(column: pa.Array) -> pa.Array:
-    """Return which rows ``phone`` has to look at; the others are valid."""
+def doubtful_phones(column: pa.Array, valid: pa.Array) -> pa.Array:
+    """Return which rows ``phone`` has to look at; the others are valid.
+
+    ``valid`` tells of some rows that they are valid numbers in E.164.
+    """
     digits = pc.subtract(pc.utf8_length(column), 1)
     fits = pc.and_(
         pc.greater_equal(digits, PHONE_DIGITS[0]), pc.less_equal(digits, PHONE_DIGITS[-1])
     )
-    return pc.invert(pc.and_(numbering.certain(column), fits))
+    return pc.invert(pc.and_(valid, fits))
 
 
 def phone(text: str) -> Cell:

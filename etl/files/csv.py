@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from typing import BinaryIO, NamedTuple
 
 from etl.errors import SourceError
+from etl.files.text import Text
 
 DELIMITERS = (",", ";", "\t", "|")
 
@@ -51,7 +52,7 @@ class Lines:
     """
 
     def __init__(self, unpacked: BinaryIO, encoding: str, name: str) -> None:
-        self._text = io.TextIOWrapper(unpacked, encoding=encoding, errors="strict", newline="")
+        self.text = Text(unpacked, encoding)
         self.name = name
         self.count = 0
         self.first = 1
@@ -63,7 +64,7 @@ class Lines:
 
     def __next__(self) -> str:
         try:
-            line = self._text.readline(RECORD_LIMIT)
+            line = self.text.readline(RECORD_LIMIT)
         except UnicodeError as error:
             raise SourceError(
                 f"{self.name}: line {self.count + 1} or one soon after it cannot be decoded "
@@ -93,9 +94,15 @@ class Lines:
         for _ in itertools.islice(self, lines):
             self.begin()
 
+    def pass_over(self, size: int, lines: int) -> None:
+        """Move on over whole lines that were read by other means; ``size`` is their bytes."""
+        self.text.advance(size)
+        self.count += lines
+        self.begin()
+
     def close(self) -> None:
         """Close the file."""
-        self._text.close()
+        self.text.close()
 
 
 def choose_delimiter(lines: Lines, wanted: str | None) -> str:
@@ -180,6 +187,11 @@ def records(lines: Lines, delimiter: str) -> Iterator[Record]:
             misquoted = "".join(lines.held)
         if cells:
             yield Record(lines.first, cells, lines.size, misquoted)
+
+
+def cells_of(record: str, delimiter: str) -> list[str]:
+    """Return the cells of one well-formed record."""
+    return next(csv.reader(io.StringIO(record, newline=""), delimiter=delimiter, strict=True))
 
 
 def line_breaks(text: str) -> int:

@@ -31,3 +31,14 @@ def unescape(text: str) -> str:
 def unescape_column(column: pa.Array) -> pa.Array:
     """Return a column of text with ``unescape`` done on every cell."""
     return pc.replace_substring_regex(column, r"\A'", "", max_replacements=1)
+
+
+def escape_column(column: pa.Array) -> pa.Array:
+    """Return a column of text with ``escape`` done on every cell."""
+    runs = pc.and_not(
+        pc.match_substring_regex(column, r"\A[=+\-@\t\r\n']"),
+        pc.match_substring_regex(column, r"\A\+[0-9]+\z"),
+    )
+    if not pc.any(runs).as_py():
+        return column
+    return pc.if_else(runs, pc.binary_join_element_wise("'", column, ""), column)

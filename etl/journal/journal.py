@@ -17,12 +17,13 @@ from typing import Any, Literal, NamedTuple, Self
 import numpy as np
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from etl.customers.problems import Problem
 from etl.errors import StateError
 from etl.journal.database import connect, transaction
 
-FORMAT = "1"
+FORMAT = "2"
 
 Stage = Literal["read", "check", "plan", "load", "verify", "done"]
 Endpoint = Literal["bulk-create", "bulk-update"]
@@ -47,7 +48,9 @@ CREATE TABLE sources (
     mapping TEXT NOT NULL, evidence TEXT NOT NULL DEFAULT 'null');
 CREATE TABLE batches (
     batch INTEGER PRIMARY KEY, source INTEGER NOT NULL, first_row INTEGER NOT NULL,
-    rows INTEGER NOT NULL, lines BLOB NOT NULL, cells BLOB NOT NULL, customers BLOB);
+    rows INTEGER NOT NULL, lines BLOB NOT NULL, cells BLOB NOT NULL, customers BLOB,
+    found BLOB NOT NULL, rejected INTEGER NOT NULL, skipped INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX batches_by_row ON batches (first_row);
 CREATE TABLE rows (
     row INTEGER PRIMARY KEY, batch INTEGER NOT NULL, line INTEGER NOT NULL,
     source_key TEXT NOT NULL, outcome TEXT NOT NULL, customer_id TEXT NOT NULL DEFAULT '',
@@ -104,14 +107,15 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A stretch of source rows: ``first_row`` is the number of its first row in the whole run."""
+    """A stretch of source rows, each with the physical line it starts on.
+
+    ``first_row`` is the number of its first row in the whole run.
+    """
 
     batch: int
     source: int
     first_row: int
     lines: pa.Array
-    cells: pa.RecordBatch
-    customers: pa.RecordBatch | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,21 +302,28 @@ class Journal:
 
     def forget_rows(self) -> None:
         """Drop what an interrupted reading left, so that it can begin anew."""
-        for table in ("batches", "rows", "problems"):
-            self._db.execute(f"DELETE FROM {table}")
+        self._db.execute("DELETE FROM batches")
 
     def add_batch(
-        self, source: int, first_row: int, lines: pa.Array, cells: pa.RecordBatch
+        self,
+        source: int,
+        first_row: int,
+        lines: pa.Array,
+        cells: pa.RecordBatch,
+        found: pa.Table,
     ) -> None:
-        """Keep one batch as it was read."""
+        """Keep one batch as it was read, with the problems (``PROBLEMS``) of rows unreadable."""
         self._db.execute(
-            "INSERT INTO batches (source, first_row, rows, lines, cells) VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO batches (source, first_row, rows, lines, cells, found, rejected) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
             (
                 source,
                 first_row,
                 len(lines),
                 lines.to_numpy(zero_copy_only=False).astype("<i8").tobytes(),
                 _to_ipc(cells),
+                _to_ipc(found),
+                len(rejected(found)),
             ),
         )
 
@@ -338,54 +349,80 @@ class Journal:
 
     def batch(self, number: int) -> Batch:
         """Return one batch."""
-        source, first_row, lines, cells, customers = self._db.execute(
-            "SELECT source, first_row, lines, cells, customers FROM batches WHERE batch = ?",
-            (number,),
+        source, first_row, lines = self._db.execute(
+            "SELECT source, first_row, lines FROM batches WHERE batch = ?", (number,)
         ).fetchone()
-        return Batch(
-            number,
-            source,
-            first_row,
-            pa.array(np.frombuffer(lines, dtype="<i8")),
-            _from_ipc(cells),
-            None if customers is None else _from_ipc(customers),
-        )
+        return Batch(number, source, first_row, pa.array(np.frombuffer(lines, dtype="<i8")))
+
+    def cells(self, batch: Batch) -> pa.RecordBatch:
+        """Return the rows of a batch as they were read, in their original columns."""
+        return self._kept(batch, "cells").to_batches()[0]
+
+    def customers(self, batch: Batch) -> pa.RecordBatch:
+        """Return the rows of a checked batch as customers (``CUSTOMERS``)."""
+        return self._kept(batch, "customers").to_batches()[0]
+
+    def found(self, batch: Batch) -> pa.Table:
+        """Return the problems (``PROBLEMS``) that reading and checking found in a batch."""
+        return self._kept(batch, "found")
+
+    def _kept(self, batch: Batch, column: str) -> pa.Table:
+        (data,) = self._db.execute(
+            f"SELECT {column} FROM batches WHERE batch = ?", (batch.batch,)
+        ).fetchone()
+        with pa.ipc.open_stream(data) as reader:
+            return reader.read_all()
 
     # -- checking ----------------------------------------------------------------------------
 
-    def check_batch(
-        self,
-        batch: Batch,
-        customers: pa.RecordBatch,
-        rows: Iterable[tuple[str, Outcome]],
-        problems: Iterable[Problem],
-    ) -> None:
-        """Keep the cleaned batch, each row's source key and outcome, and all that was found."""
-        first, last = batch.first_row, batch.first_row + len(batch.lines) - 1
+    def check_batch(self, batch: Batch, customers: pa.RecordBatch, found: pa.Table) -> None:
+        """Keep the cleaned batch, and all the problems (``PROBLEMS``) that were found in it."""
         self._db.execute(
-            "UPDATE batches SET customers = ? WHERE batch = ?", (_to_ipc(customers), batch.batch)
-        )
-        self._db.executemany(
-            "INSERT INTO rows (row, batch, line, source_key, outcome) VALUES (?, ?, ?, ?, ?)",
+            "UPDATE batches SET customers = ?, found = ?, rejected = ?, skipped = ? "
+            "WHERE batch = ?",
             (
-                (first + offset, batch.batch, line, key, outcome)
-                for offset, (line, (key, outcome)) in enumerate(
-                    zip(batch.lines.to_pylist(), rows, strict=True)
+                _to_ipc(customers),
+                _to_ipc(found),
+                len(rejected(found)),
+                len(skipped(found)),
+                batch.batch,
+            ),
+        )
+
+    def has_rows(self) -> bool:
+        """Tell whether the rows were entered, so that each has an outcome of its own."""
+        return self._db.execute("SELECT 1 FROM rows LIMIT 1").fetchone() is not None
+
+    def enter_rows(self, batch: Batch, source_keys: Iterable[str]) -> None:
+        """Enter the rows of a checked batch: those that may go on are ``pending``."""
+        found = self.found(batch)
+        refused, left = rejected(found), skipped(found)
+
+        def entered(at: int) -> tuple[str, str]:
+            if at in left:
+                return "skipped", left[at]
+            return ("rejected" if at in refused else "pending"), ""
+
+        self._db.executemany(
+            "INSERT INTO rows (row, batch, line, source_key, outcome, detail) "
+            "VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                (batch.first_row + at, batch.batch, line, key, *entered(at))
+                for at, (line, key) in enumerate(
+                    zip(batch.lines.to_pylist(), source_keys, strict=True)
                 )
             ),
         )
-        self._db.execute("DELETE FROM problems WHERE row BETWEEN ? AND ?", (first, last))
-        self.add_problems(problem._replace(row=first + problem.row) for problem in problems)
 
     def add_problems(self, problems: Iterable[Problem], *, planned: bool = False) -> None:
-        """Note problems; here ``row`` is the number in the whole run."""
+        """Note problems found after the check; ``row`` is the number in the whole run."""
         self._db.executemany(
             "INSERT INTO problems VALUES (?, ?, ?, ?, ?, ?, ?)",
             ((*problem, planned) for problem in problems),
         )
 
     def problems(self, first: int, last: int) -> list[Problem]:
-        """Return the problems of rows ``first`` to ``last``, in the order they were found."""
+        """Return what was found after the check in rows ``first`` to ``last``, in order."""
         found = self._db.execute(
             "SELECT row, effect, code, field, message, suggestion FROM problems "
             "WHERE row BETWEEN ? AND ? ORDER BY row, rowid",
@@ -623,14 +660,22 @@ def _json(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
-def _to_ipc(batch: pa.RecordBatch) -> bytes:
+def rejected(found: pa.Table) -> frozenset[int]:
+    """Return the rows of a batch that have a problem (``PROBLEMS``) for which they cannot go on."""
+    refusing = found.filter(pc.equal(found.column("effect"), "reject"))
+    return frozenset(refusing.column("row").to_pylist())
+
+
+def skipped(found: pa.Table) -> dict[int, str]:
+    """Return the rows of a batch that a rule of the settings leaves alone, and why."""
+    leaving = found.filter(pc.equal(found.column("effect"), "skip"))
+    rows, why = leaving.column("row").to_pylist(), leaving.column("message").to_pylist()
+    return dict(zip(rows, why, strict=True))
+
+
+def _to_ipc(data: pa.RecordBatch | pa.Table) -> bytes:
     sink = pa.BufferOutputStream()
     options = pa.ipc.IpcWriteOptions(compression="zstd")
-    with pa.ipc.new_stream(sink, batch.schema, options=options) as writer:
-        writer.write_batch(batch)
+    with pa.ipc.new_stream(sink, data.schema, options=options) as writer:
+        writer.write(data)
     return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
-
-
-def _from_ipc(data: bytes) -> pa.RecordBatch:
-    with pa.ipc.open_stream(data) as reader:
-        return reader.read_next_batch()

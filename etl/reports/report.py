@@ -5,12 +5,16 @@ A pure function of the journal: the same journal always gives the same bytes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from etl.config import Config, beyond
 from etl.journal.journal import OUTCOMES, Journal
+from etl.reports import consent
 
 # Outcomes that need somebody's attention, unless [limits] tolerate allows for them.
 _ATTENTION = ("rejected", "failed", "review")
@@ -19,6 +23,7 @@ _ATTENTION = ("rejected", "failed", "review")
 def build(journal: Journal) -> dict[str, Any]:
     """Return the report; its keys and their meaning are listed in the README."""
     facts, run, rows = journal.facts(), journal.run(), _rows(journal)
+    problems = _problems(journal)
     verified = _counts(
         journal, "SELECT verified, count(*) FROM writes WHERE verified <> '' GROUP BY verified"
     )
@@ -44,8 +49,9 @@ def build(journal: Journal) -> dict[str, Any]:
         "rows": rows,
         "balanced": rows["read"] == sum(rows[outcome] for outcome in OUTCOMES),
         "planned": journal.planned(),
-        "reasons": _by_code(journal, "'reject', 'review'"),
-        "repairs": _by_code(journal, "'repair', 'drop', 'truncate', 'note'"),
+        "reasons": _by_code(problems, ("reject", "review", "skip")),
+        "repairs": _by_code(problems, ("repair", "drop", "truncate", "note")),
+        "consent": consent.counts(journal),
         "lookup": facts.get("lookup"),
         "verified": {
             "checked": sum(verified.values()),
@@ -89,11 +95,16 @@ def as_json(report: dict[str, Any]) -> bytes:
 
 
 def _rows(journal: Journal) -> dict[str, int]:
-    found = _counts(journal, "SELECT outcome, count(*) FROM rows GROUP BY outcome")
     read = sum(source["rows"] for source in journal.sources())
-    if journal.stage in ("read", "check"):
-        # Rows enter the ledger when they are checked; until then nothing was attempted.
-        found["pending"] = found.get("pending", 0) + read - sum(found.values())
+    found = _counts(journal, "SELECT outcome, count(*) FROM rows GROUP BY outcome")
+    if not found:
+        # Rows have outcomes of their own from the plan on; until then nothing was attempted.
+        checked = (
+            "SELECT coalesce(sum(rejected), 0), coalesce(sum(skipped), 0) FROM batches "
+            "WHERE customers IS NOT NULL"
+        )
+        refused, left = next(journal.query(checked))
+        found = {"rejected": refused, "skipped": left, "pending": read - refused - left}
     return {"read": read, **{outcome: found.get(outcome, 0) for outcome in OUTCOMES}}
 
 
@@ -114,14 +125,34 @@ def _exit_code(report: dict[str, Any], config: Config) -> int:
     return 3 if untrusted or beyond(attention, config.limits.tolerate, rows["read"]) else 0
 
 
-def _by_code(journal: Journal, effects: str) -> dict[str, dict[str, int]]:
+def _by_code(problems: pa.Table, effects: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Return how many rows have a problem of these effects, by code and field."""
+    wanted = problems.filter(pc.is_in(problems.column("effect"), pa.array(effects)))
+    summed = wanted.group_by(["code", "field"]).aggregate([("rows", "sum")])
     counts: dict[str, dict[str, int]] = {}
-    for code, field, count in journal.query(
-        "SELECT code, field, count(DISTINCT row) FROM problems "
-        f"WHERE effect IN ({effects}) GROUP BY code, field ORDER BY code, field"
-    ):
-        counts.setdefault(code, {})[field] = count
+    for entry in summed.sort_by([("code", "ascending"), ("field", "ascending")]).to_pylist():
+        counts.setdefault(entry["code"], {})[entry["field"]] = entry["rows_sum"]
     return counts
+
+
+_COUNTED = pa.schema(
+    [(name, pa.string()) for name in ("effect", "code", "field")] + [("rows", pa.int64())]
+)
+
+
+def _problems(journal: Journal) -> pa.Table:
+    """Return how many rows have a problem, by effect, code and field; found early and late."""
+    late = journal.query(
+        "SELECT effect, code, field, count(DISTINCT row) FROM problems GROUP BY effect, code, field"
+    )
+    rows = [dict(zip(_COUNTED.names, values, strict=True)) for values in late]
+    counted = [pa.Table.from_pylist(rows, schema=_COUNTED)]
+    told = ["effect", "code", "field"]
+    for batch in journal.batches():
+        once = journal.found(batch).group_by(["row", *told]).aggregate([])
+        counts = once.group_by(told).aggregate([("row", "count")])
+        counted.append(counts.rename_columns(_COUNTED.names).cast(_COUNTED))
+    return pa.concat_tables(counted)
 
 
 def _counts(journal: Journal, sql: str) -> dict[str, int]:

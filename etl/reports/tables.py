@@ -1,8 +1,8 @@
 """What happened to row 4,711? The files beside the report, one line per row or customer.
 
 ``rows.csv`` (the ledger), ``rejects.csv`` and ``review.csv`` (original rows that import again as
-they stand), ``crosswalk.csv``. All are UTF-8 with commas; cells that a spreadsheet would run as
-formulas carry the reversible escape of ``etl.files.escape``.
+they stand), ``crosswalk.csv``, ``consent.csv``. All are UTF-8 with commas; cells that a spreadsheet
+would run as formulas carry the reversible escape of ``etl.files.escape``.
 """
 
 from __future__ import annotations
@@ -12,12 +12,17 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, BinaryIO
 
+import numpy as np
 import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from etl.customers import codes
-from etl.customers.problems import Problem
-from etl.files.escape import escape
-from etl.journal.journal import Batch, Journal
+from etl.customers.octets import Octets
+from etl.customers.problems import Problem, problem_table
+from etl.files.escape import escape, escape_column
+from etl.journal.journal import Batch, Journal, rejected, skipped
+from etl.reports import consent
 
 _ROWS_AT_ONCE = 2000
 
@@ -39,25 +44,81 @@ CROSSWALK = ("source_key", "customer_id", "outcome", "source", "line")
 def write_ledger(journal: Journal, file: BinaryIO) -> None:
     """Write ``rows.csv``: every source row, in order, with what became of it."""
     names = _names(journal)
-    lines: list[Sequence[Any]] = []
     writer = _Writer(file, LEDGER)
-    for first, page in _pages(journal):
-        found = _codes(journal.problems(first, page[-1][0]))
-        for row, source, line, outcome, customer_id, matched_by, detail, other in page:
-            lines.append(
-                (
-                    names[source],
-                    line,
-                    outcome,
-                    customer_id,
-                    matched_by,
-                    ";".join(found.get(row, ())),
-                    detail,
-                    "" if other is None else _place(journal, other, names),
-                )
-            )
-        writer.write(lines)
-        lines.clear()
+    for batch in journal.batches():
+        size = len(batch.lines)
+        first, last = batch.first_row, batch.first_row + size - 1
+        source = pa.repeat(pa.scalar(names[batch.source]), size)
+        found = pa.concat_tables([journal.found(batch), _later(journal, first, last)])
+        told = _outcomes(journal, found, first, last, names)
+        outcome, customer_id, matched_by, detail, duplicate_of = told
+        writer.write_columns(
+            [
+                source,
+                batch.lines.cast(pa.string()),
+                outcome,
+                customer_id,
+                matched_by,
+                _codes(found, size),
+                detail,
+                duplicate_of,
+            ]
+        )
+
+
+def _outcomes(
+    journal: Journal, found: pa.Table, first: int, last: int, names: Sequence[str]
+) -> list[pa.Array]:
+    """Return outcome, customer, evidence, detail and carrier of the rows of a batch."""
+    size = last - first + 1
+    entered = list(
+        journal.query(
+            "SELECT outcome, customer_id, matched_by, detail, duplicate_of FROM rows "
+            "WHERE row BETWEEN ? AND ? ORDER BY row",
+            first,
+            last,
+        )
+    )
+    if entered:
+        *columns, carriers = zip(*entered, strict=True)
+        places = ["" if row is None else _place(journal, row, names) for row in carriers]
+        return [pa.array(column, pa.string()) for column in (*columns, places)]
+    outcome = np.full(size, "pending", dtype=object)
+    outcome[list(rejected(found))] = "rejected"
+    detail = np.full(size, "", dtype=object)
+    for row, why in skipped(found).items():
+        outcome[row], detail[row] = "skipped", why
+    nothing = pa.repeat(pa.scalar(""), size)
+    return [
+        pa.array(outcome, pa.string()),
+        nothing,
+        nothing,
+        pa.array(detail, pa.string()),
+        nothing,
+    ]
+
+
+def _later(journal: Journal, first: int, last: int) -> pa.Table:
+    """Return what was found after the check, by place in the batch that begins at ``first``."""
+    later = journal.problems(first, last)
+    return problem_table(problem._replace(row=problem.row - first) for problem in later)
+
+
+def _codes(found: pa.Table, size: int) -> pa.Array:
+    """Return the codes of each row of a batch, each once, in the order they were found."""
+    rows = found.column("row").to_numpy()
+    known = found.column("code").combine_chunks().dictionary_encode()
+    if not len(rows):
+        return pa.repeat(pa.scalar(""), size)
+    order = np.argsort(rows, kind="stable")
+    code = known.indices.to_numpy()[order]
+    _, once = np.unique(rows[order] * len(known.dictionary) + code, return_index=True)
+    once.sort()
+    ends = np.searchsorted(rows[order][once], np.arange(size + 1))
+    lists = pa.ListArray.from_arrays(
+        pa.array(ends, pa.int32()), known.dictionary.take(pa.array(code[once]))
+    )
+    return pc.binary_join(lists, ";")
 
 
 def write_rejects(journal: Journal, file: BinaryIO) -> None:
@@ -84,6 +145,11 @@ def write_crosswalk(journal: Journal, file: BinaryIO) -> None:
     )
 
 
+def write_consent(journal: Journal, file: BinaryIO) -> None:
+    """Write ``consent.csv``: who is subscribed, for the import page of the Dashboard."""
+    _Writer(file, consent.HEADER).write(consent.lines(journal))
+
+
 def _write_originals(
     journal: Journal, file: BinaryIO, outcomes: tuple[str, ...], extra: Sequence[str]
 ) -> None:
@@ -98,21 +164,26 @@ def _write_originals(
         )
     )
     writer = _Writer(file, (*columns, *extra))
-    marks = ",".join("?" * len(outcomes))
     for batch in journal.batches():
-        wanted = [
-            row
-            for (row,) in journal.query(
-                "SELECT row FROM rows WHERE row BETWEEN ? AND ? "
-                f"AND outcome IN ({marks}) ORDER BY row",
-                batch.first_row,
-                batch.first_row + len(batch.lines) - 1,
-                *outcomes,
-            )
-        ]
+        wanted = _rows_with(journal, batch, outcomes)
         if wanted:
             prefix = f"{names[batch.source]}:" if len(sources) > 1 else ""
             writer.write(_originals(journal, batch, wanted, columns, extra, prefix))
+
+
+def _rows_with(journal: Journal, batch: Batch, outcomes: Sequence[str]) -> list[int]:
+    """Return the rows of a batch that have one of the outcomes."""
+    if not journal.has_rows():
+        refused = rejected(journal.found(batch)) if "rejected" in outcomes else frozenset[int]()
+        return sorted(batch.first_row + at for at in refused)
+    marks = ",".join("?" * len(outcomes))
+    found = journal.query(
+        f"SELECT row FROM rows WHERE row BETWEEN ? AND ? AND outcome IN ({marks}) ORDER BY row",
+        batch.first_row,
+        batch.first_row + len(batch.lines) - 1,
+        *outcomes,
+    )
+    return [row for (row,) in found]
 
 
 def _originals(
@@ -124,25 +195,36 @@ def _originals(
     prefix: str,
 ) -> Iterator[list[Any]]:
     problems: dict[int, list[Problem]] = {}
-    for problem in journal.problems(rows[0], rows[-1]):
-        if problem.effect in ("reject", "review"):
-            problems.setdefault(problem.row, []).append(problem)
-    for row in rows:
-        offset = row - batch.first_row
+    first, last = batch.first_row, batch.first_row + len(batch.lines) - 1
+    told = pa.concat_tables([journal.found(batch), _later(journal, first, last)])
+    for problem in told.filter(_explains(told, rows, first)).to_pylist():
+        problems.setdefault(first + problem["row"], []).append(Problem(**problem))
+    cells = journal.cells(batch).take(pa.array([row - first for row in rows]))
+    nothing = [""] * len(rows)
+    by_column = [
+        cells.column(column).to_pylist() if column in cells.schema.names else nothing
+        for column in columns
+    ]
+    for row, original in zip(rows, zip(*by_column, strict=True), strict=True):
         found = problems.get(row, [])
-        cells = [
-            batch.cells.column(column)[offset].as_py() if column in batch.cells.schema.names else ""
-            for column in columns
-        ]
         told = {
-            "_line": f"{prefix}{batch.lines[offset]}",
+            "_line": f"{prefix}{batch.lines[row - first]}",
             "_codes": ";".join(dict.fromkeys(problem.code for problem in found)),
             "_fields": ";".join(dict.fromkeys(p.field for p in found if p.field)),
             "_messages": "; ".join(dict.fromkeys(problem.message for problem in found)),
             "_suggestion": "; ".join(dict.fromkeys(filter(None, map(_helps, found)))),
             **(_evidence(journal, row) if "decision" in extra else {}),
         }
-        yield [*cells, *(told[name] for name in extra)]
+        yield [*original, *(told[name] for name in extra)]
+
+
+def _explains(problems: pa.Table, rows: Sequence[int], first: int) -> pa.Array:
+    """Tell which problems say why one of the rows was rejected or has to be reviewed."""
+    wanted = pa.array([row - first for row in rows], pa.int64())
+    return pc.and_(
+        pc.is_in(problems.column("row"), wanted),
+        pc.is_in(problems.column("effect"), pa.array(["reject", "review"])),
+    )
 
 
 def _helps(problem: Problem) -> str:
@@ -179,33 +261,18 @@ def _place(journal: Journal, row: int, names: Sequence[str]) -> str:
     return f"{names[source]}:{line}"
 
 
-def _pages(journal: Journal) -> Iterator[tuple[int, list[tuple[Any, ...]]]]:
-    last = -1
-    while page := list(
-        journal.query(
-            "SELECT row, source, line, outcome, customer_id, matched_by, detail, duplicate_of "
-            "FROM rows JOIN batches USING (batch) WHERE row > ? ORDER BY row LIMIT ?",
-            last,
-            _ROWS_AT_ONCE,
-        )
-    ):
-        last = page[-1][0]
-        yield page[0][0], page
-
-
-def _codes(problems: Iterable[Problem]) -> dict[int, dict[str, None]]:
-    found: dict[int, dict[str, None]] = {}
-    for problem in problems:
-        found.setdefault(problem.row, {})[problem.code] = None
-    return found
-
-
 class _Writer:
     """Writes escaped CSV lines, the header first."""
 
     def __init__(self, file: BinaryIO, header: Sequence[str]) -> None:
         self._file = file
         self.write([header])
+
+    def write_columns(self, columns: Sequence[pa.Array]) -> None:
+        """Write many lines, given by column."""
+        lines = pc.binary_join_element_wise(*map(_cells, columns), ",")
+        ended = pc.binary_join_element_wise(lines, "\n", "")
+        self._file.write(Octets(ended).joined())
 
     def write(self, lines: Iterable[Sequence[Any]]) -> None:
         text = io.StringIO(newline="")
@@ -220,3 +287,17 @@ class _Writer:
         self._file.write(text.getvalue().encode("utf-8"))
         text.seek(0)
         text.truncate()
+
+
+# What makes a cell of CSV need quotes.
+_QUOTED = '[",\r\n]'
+
+
+def _cells(column: pa.Array) -> pa.Array:
+    """Return a column as cells of CSV, escaped and, where that is necessary, quoted."""
+    column = escape_column(column)
+    quoted = pc.match_substring_regex(column, _QUOTED)
+    if not pc.any(quoted).as_py():
+        return column
+    inside = pc.replace_substring(column, '"', '""')
+    return pc.if_else(quoted, pc.binary_join_element_wise('"', inside, '"', ""), column)

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.config import Config
+from etl.config import Config, OnInvalidSection
 from etl.customers import codes, payload
+from etl.customers.cells import NO_PROBLEMS, Finding, by_row, joined, repeated
+from etl.customers.consent import SUBSCRIBED, subscription
 from etl.customers.dates import DateEvidence
-from etl.customers.problems import PROBLEMS, Problem
-from etl.journal.journal import Batch, Journal, Outcome
+from etl.customers.fields import CUSTOMERS
+from etl.customers.problems import Problem, problem_table
+from etl.engines.threads import in_order
+from etl.errors import ConfigError
+from etl.journal.journal import Batch, Journal
+from etl.stages.choose import choose
 from etl.stages.clean import clean
-from etl.stages.mapping import ColumnMapping, map_columns
+from etl.stages.mapping import ColumnMapping, ConsentColumn, map_columns
 from etl.stages.read import evidence_of, mapping_of
 from etl.stages.validate import Checked, validate
 
 # The column of review.csv in which a person decides.
 _DECISION = "decision"
+# Longer cells are shown in details by their beginning.
+_SHOWN = 80
+# More threads would wait for the interpreter.
+_WORKERS = 2
 
 
 def check(
@@ -32,88 +44,125 @@ def check(
 
     ``country`` is the merchant's.
     """
+    constants = canonical_constants(config, country)
     sources = journal.sources()
-    for batch in journal.batches(unchecked=True):
-        source = sources[batch.source]
-        first, last = batch.first_row, batch.first_row + len(batch.lines) - 1
-        unreadable = [p._replace(row=p.row - first) for p in journal.problems(first, last)]
+    mappings = [mapping_of(source) for source in sources]
+    evidence = [evidence_of(source) for source in sources]
+
+    def check_one(read: _Read) -> tuple[_Read, Checked]:
+        number = read.batch.source
         checked = check_batch(
-            batch, unreadable, mapping_of(source), evidence_of(source), config, country
+            read.cells, read.found, mappings[number], evidence[number], config, country, constants
         )
-        problems = [Problem(**problem) for problem in checked.problems.to_pylist()]
-        decided: dict[str, str] = {}
-        keys = list(_source_keys(checked, config.source.namespace))
-        if source["facts"]["ours"] and _DECISION in batch.cells.schema.names:
-            rows = checked.customers.to_pylist()
-            under = [payload.review_key(key, row) for key, row in zip(keys, rows, strict=True)]
-            decided, wrong = _decisions(batch.cells.column(_DECISION).to_pylist(), under)
-            problems += wrong
-        refused = {problem.row for problem in problems if problem.effect == "reject"}
-        outcomes: list[Outcome] = [
-            "rejected" if row in refused else "pending" for row in range(len(keys))
-        ]
+        return read, checked
+
+    waiting = (
+        _Read(batch, journal.cells(batch), journal.found(batch))
+        for batch in journal.batches(unchecked=True)
+    )
+    for read, checked in in_order(check_one, waiting, _WORKERS):
+        found, decided = checked.problems, dict[str, str]()
+        ours = sources[read.batch.source]["facts"]["ours"]
+        if ours and _DECISION in read.cells.schema.names:
+            decided, wrong = _decisions(read.cells, checked.customers, config.source.namespace)
+            found = by_row([found, problem_table(wrong)])
         with journal.transaction():
-            journal.check_batch(
-                batch, checked.customers, zip(keys, outcomes, strict=True), problems
-            )
+            journal.check_batch(read.batch, checked.customers, found)
             journal.add_decisions(decided)
-        between(last + 1)
+        between(read.batch.first_row + len(read.batch.lines))
+
+
+class _Read(NamedTuple):
+    batch: Batch
+    cells: pa.RecordBatch
+    found: pa.Table
 
 
 def check_batch(
-    batch: Batch,
-    unreadable: Iterable[Problem],
+    cells: pa.RecordBatch,
+    unreadable: pa.Table,
     mapping: ColumnMapping,
     evidence: DateEvidence,
     config: Config,
     country: str,
+    constants: Mapping[str, str] = MappingProxyType({}),
 ) -> Checked:
-    """Map, clean and validate one batch.
+    """Map, clean and validate one batch; ``constants`` are canonical.
 
-    Rows that extract could not read are left alone: their cells cannot be trusted, so nothing more
-    is said about them.
+    Rows that extract could not read, whose problems are given, are left alone: their cells cannot
+    be trusted, so nothing more is said about them. Nor is anything about rows without consent.
     """
-    customers = map_columns(batch.cells, mapping)
+    mapped = map_columns(cells, mapping)
+    chosen = choose(mapped.customers, cells, mapping, config, country, constants)
     region = config.clean.default_region or country
-    cleaned = clean(customers, config.clean, region, evidence)
+    cleaned = clean(chosen.customers, config.clean, region, evidence, constants)
+    cleaned = replace(cleaned, customers=_with_note(cleaned.customers, chosen.to_note))
     checked = validate(cleaned, config.on_invalid, country)
-    broken = list(unreadable)
-    if not broken:
+    checked = replace(
+        checked, problems=by_row([mapped.problems, chosen.problems, checked.problems])
+    )
+    return _instead(_instead(checked, _without_consent(cells, mapping.consent)), unreadable)
+
+
+def canonical_constants(config: Config, country: str) -> dict[str, str]:
+    """Return ``[constants]`` as cleaning would write them.
+
+    Raises ConfigError for one that Square would refuse.
+    """
+    given = pa.RecordBatch.from_pylist([dict(config.constants)], schema=CUSTOMERS)
+    region = config.clean.default_region or country
+    cleaned = clean(given, config.clean, region, DateEvidence())
+    checked = validate(cleaned, OnInvalidSection(), country)
+    for problem in checked.problems.to_pylist():
+        if problem["effect"] == "reject" and problem["field"] in config.constants:
+            raise ConfigError(f"[constants] {problem['field']}: {problem['message']}")
+    (row,) = checked.customers.to_pylist()
+    return {name: row[name] for name in config.constants if row[name] is not None}
+
+
+def _with_note(customers: pa.RecordBatch, lines: pa.Array) -> pa.RecordBatch:
+    at = CUSTOMERS.get_field_index("note")
+    note = joined([customers.column(at), lines], "\n")
+    return customers.set_column(at, CUSTOMERS.field(at), note)
+
+
+def _without_consent(cells: pa.RecordBatch, consent: ConsentColumn | None) -> pa.Table:
+    """Find the rows that are left alone because nobody said yes."""
+    if consent is None or not consent.require:
+        return NO_PROBLEMS
+    cell = pc.fill_null(cells.column(consent.column), "")
+    unwilling = pc.not_equal(subscription(cell, consent.yes), SUBSCRIBED)
+    known = codes.BY_NAME["NO_CONSENT"]
+    finding = Finding("skip", known.name, known.meaning, known.remedy)
+    said = pc.utf8_slice_codeunits(cell.filter(unwilling), 0, _SHOWN)
+    messages = pc.binary_join_element_wise(f"{consent.column}: ", said, "")
+    return repeated(unwilling, "", finding, messages)
+
+
+def _instead(checked: Checked, said: pa.Table) -> Checked:
+    """Keep rows that something is ``said`` of out, and let only that be said of them."""
+    if not said.num_rows:
         return checked
-    rows = pa.array(sorted({problem.row for problem in broken}), pa.int64())
-    readable = pc.invert(pc.is_in(checked.problems.column("row"), value_set=rows))
-    kept = checked.problems.filter(readable)
-    told = pa.Table.from_pylist([problem._asdict() for problem in broken], schema=PROBLEMS)
-    numbers = pa.array(range(len(batch.lines)), pa.int64())
+    rows = said.column("row").unique()
+    others = pc.invert(pc.is_in(checked.problems.column("row"), value_set=rows))
+    numbers = pa.array(range(len(checked.accepted)), pa.int64())
     return Checked(
         checked.customers,
         pc.and_not(checked.accepted, pc.is_in(numbers, value_set=rows)),
-        pa.concat_tables([kept, told]).sort_by("row"),
+        by_row([checked.problems.filter(others), said]),
     )
 
 
-def _source_keys(checked: Checked, namespace: str) -> Iterator[str]:
-    customers = checked.customers
-    keys = [
-        customers.column(name).to_pylist()
-        for name in ("reference_id", "email_address", "phone_number")
-    ]
-    for row, (reference, email, phone) in enumerate(zip(*keys, strict=True)):
-        values: dict[str, Any] = {
-            "reference_id": reference,
-            "email_address": email,
-            "phone_number": phone,
-        }
-        if not (reference or email or phone):
-            values = customers.slice(row, 1).to_pylist()[0]
-        yield payload.source_key(values, namespace)
-
-
-def _decisions(cells: list[str | None], keys: list[str]) -> tuple[dict[str, str], list[Problem]]:
+def _decisions(
+    cells: pa.RecordBatch, customers: pa.RecordBatch, namespace: str
+) -> tuple[dict[str, str], list[Problem]]:
+    """Return what a review file decides, by review key, and the cells that decide nothing."""
+    keys = payload.source_keys(customers, namespace).to_pylist()
+    under = map(payload.review_key, keys, customers.to_pylist())
     known = codes.BY_NAME["NO_DECISION"]
     decided: dict[str, str] = {}
     wrong: list[Problem] = []
-    for row, (cell, key) in enumerate(zip(cells, keys, strict=True)):
+    for row, (cell, key) in enumerate(zip(cells.column(_DECISION).to_pylist(), under, strict=True)):
         decision = (cell or "").strip()
         word = decision.lower()
         if not decision:

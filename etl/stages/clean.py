@@ -6,15 +6,17 @@ without guessing is one with effect ``reject``. Cleaning what is clean changes n
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl import config
 from etl.customers import countries, dates, normalize
-from etl.customers.cells import Form, by_row, each
+from etl.customers.cells import NO_PROBLEMS, Finding, Form, each, repeated, shown
 from etl.customers.dates import DateEvidence
 from etl.customers.fields import CUSTOMERS, IMPORTABLE, Field
 from etl.customers.normalize import Style
@@ -28,56 +30,79 @@ class Cleaned:
     """A batch in canonical form, and what was found and changed in it."""
 
     customers: pa.RecordBatch
-    problems: pa.Table
+    problems: pa.Table  # PROBLEMS, in the order of the fields
+    valid_phones: pa.Array  # rows whose phone is certainly a valid number, in E.164
 
 
 def clean(
-    customers: pa.RecordBatch, settings: config.Clean, region: str, evidence: DateEvidence
+    customers: pa.RecordBatch,
+    settings: config.Clean,
+    region: str,
+    evidence: DateEvidence,
+    constants: Mapping[str, str] = MappingProxyType({}),
 ) -> Cleaned:
     """Bring mapped customers to canonical form.
 
     ``region`` is the country of national phone numbers; ``evidence`` is what the whole birthday
-    column proves about the order of day and month.
+    column proves about the order of day and month. ``constants`` are canonical values for rows
+    that turn out to have none.
     """
     given = customers.column(_COUNTRY)
     country, of_country = each(
         given, _COUNTRY, countries.country, countries.may_change_country(given)
     )
+    country, supplied = _supplied(country, _COUNTRY, constants)
     columns: list[pa.Array] = []
     problems: list[pa.Table] = []
+    valid_phones = pa.repeat(pa.scalar(False), len(given))
     for field in IMPORTABLE:
         column = customers.column(field.name)
         if field.name == _COUNTRY:
-            column, found = country, [of_country]
+            column, found = country, [of_country, *supplied]
         elif column.null_count == len(column):
             found = []
         elif field.kind == "phone":
-            column, found = _phones(column, country, settings, region)
+            column, found, valid_phones = _phones(column, country, settings, region)
+        elif field.kind == "birthday":
+            column, found = dates.birthdays(column, field.name, settings.date_order, evidence)
         elif field.name == "address.postal_code":
             column, found = _postal_codes(column, country, settings, region)
         else:
-            form, where = _form(field, column, settings, evidence)
+            form, where = _form(field, column)
             column, problem = each(column, field.name, form, where)
             found = [problem]
+        if field.name != _COUNTRY:
+            column, supplied = _supplied(column, field.name, constants)
+            found = [*found, *supplied]
         columns.append(column)
         problems += found
-    return Cleaned(pa.RecordBatch.from_arrays(columns, schema=CUSTOMERS), by_row(problems))
+    return Cleaned(
+        pa.RecordBatch.from_arrays(columns, schema=CUSTOMERS),
+        pa.concat_tables([NO_PROBLEMS, *problems]),
+        valid_phones,
+    )
 
 
-def _form(
-    field: Field, column: pa.Array, settings: config.Clean, evidence: DateEvidence
-) -> tuple[Form, pa.Array]:
+def _supplied(
+    column: pa.Array, name: str, constants: Mapping[str, str]
+) -> tuple[pa.Array, list[pa.Table]]:
+    """Give rows that have no value the constant of the settings."""
+    if name not in constants:
+        return column, []
+    missing = pc.is_null(column)
+    finding = Finding("repair", "CONSTANT_TAKEN", f"the row has none: {shown(constants[name])}")
+    return pc.fill_null(column, constants[name]), [repeated(missing, name, finding)]
+
+
+def _form(field: Field, column: pa.Array) -> tuple[Form, pa.Array]:
     """Return how a field is cleaned, and the rows where that may matter."""
     if field.name == "reference_id":
         return normalize.reference, normalize.may_change_reference(column)
     if field.kind in ("id", "email"):
         return normalize.key, normalize.may_change_key(column)
-    if field.kind == "birthday":
-        form = partial(dates.birthday, order=settings.date_order, evidence=evidence)
-        return form, dates.may_change_birthday(column)
     if field.kind == "vat":
         return normalize.vat, normalize.may_change_vat(column)
-    form = partial(normalize.tidy, style=_style(field.name))
+    form = partial(normalize.text, style=_style(field.name))
     return form, normalize.may_change_text(column)
 
 
@@ -91,16 +116,17 @@ def _style(name: str) -> Style:
 
 def _phones(
     column: pa.Array, country: pa.Array, settings: config.Clean, region: str
-) -> tuple[pa.Array, list[pa.Table]]:
+) -> tuple[pa.Array, list[pa.Table], pa.Array]:
     regions = pa.repeat(pa.scalar(region), len(column))
     if settings.region_from == "country":
         known = pc.is_in(country, pa.array(sorted(countries.codes() - {countries.UNKNOWN})))
         regions = pc.if_else(pc.fill_null(known, False), country, region)
-    problems = []
+    problems, valid = [], pa.repeat(pa.scalar(False), len(column))
     for one in pc.unique(regions).to_pylist():
-        column, found = normalize.phones(column, "phone_number", one, pc.equal(regions, one))
-        problems += found
-    return column, problems
+        written = normalize.phones(column, "phone_number", one, pc.equal(regions, one))
+        column, valid = written.column, pc.or_(valid, written.valid)
+        problems += written.problems
+    return column, problems, valid
 
 
 def _postal_codes(

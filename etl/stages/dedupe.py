@@ -25,7 +25,7 @@ from etl.directory.index import ROWS, VERDICTS, Component, Index
 from etl.journal.journal import Journal
 from etl.journal.ledger import Known, Ledger
 
-# Rows without any key are known by a digest of their values (``payload.source_key``).
+# Rows without any key are known by a digest of their values (``payload.source_keys``).
 _DIGEST = "|digest|"
 # Several people may have one phone, and it alone does not tell which of them was imported before:
 # the directory, with their names, does (rule 4).
@@ -43,11 +43,12 @@ _TELLING = (
 )
 
 
-def gather(journal: Journal, ledger: Ledger, index: Index) -> None:
+def gather(journal: Journal, ledger: Ledger, index: Index, namespace: str) -> None:
     """Put every row that is to be matched into the index, with what is known of it.
 
     Rows a person decided to leave out get their verdict here.
     """
+    _enter(journal, namespace)
     decided = journal.decisions()
     for batch in journal.batches():
         pending = list(
@@ -58,9 +59,9 @@ def gather(journal: Journal, ledger: Ledger, index: Index) -> None:
                 batch.first_row + len(batch.lines) - 1,
             )
         )
-        assert batch.customers is not None
+        customers = journal.customers(batch)
         wanted = pa.array([row - batch.first_row for row, _ in pending], pa.int64())
-        columns = [batch.customers.column(name).take(wanted).to_pylist() for name in _TELLING]
+        columns = [customers.column(name).take(wanted).to_pylist() for name in _TELLING]
         values = [dict(zip(_TELLING, cells, strict=True)) for cells in zip(*columns, strict=True)]
         under = [
             payload.review_key(key, told) for (_, key), told in zip(pending, values, strict=True)
@@ -75,6 +76,16 @@ def gather(journal: Journal, ledger: Ledger, index: Index) -> None:
                 rows.append(_row(row, key, told, known.get(key), reviews.get(review_key)))
         index.add_rows(pa.Table.from_pylist(rows, schema=ROWS))
         index.add_verdicts(pa.Table.from_pylist(skipped, schema=VERDICTS))
+
+
+def _enter(journal: Journal, namespace: str) -> None:
+    """Give every row an outcome of its own, unless an earlier plan of this run has."""
+    if journal.has_rows():
+        return
+    with journal.transaction():
+        for batch in journal.batches():
+            keys = payload.source_keys(journal.customers(batch), namespace)
+            journal.enter_rows(batch, keys.to_pylist())
 
 
 def decide(index: Index, keys: Sequence[str], settings: Dedupe) -> None:

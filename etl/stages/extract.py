@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import csv as standard_csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl import config
-from etl.customers.problems import Problem, problem_table
+from etl.customers.problems import PROBLEMS, Problem, problem_table
 from etl.files import csv, escape, parquet
+from etl.files.blocks import blocks
 from etl.files.sources import Source, open_lines
 
 CELL_LIMIT = 1 << 20  # bytes of UTF-8
-
-# A batch of ordinary rows is a few MiB; this bounds one of rows that are each as large as allowed.
-_BATCH_SIZE = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,7 @@ class Records:
 
 
 def extract(
-    source: Source, settings: config.Source, rows_per_batch: int = 8192
+    source: Source, settings: config.Source, rows_per_batch: int = 32768
 ) -> Iterator[Records]:
     """Yield the rows of a source in batches; how they are cut changes nothing but memory."""
     if source.kind == "parquet":
@@ -54,43 +52,34 @@ def _from_parquet(source: Source, rows_per_batch: int) -> Iterator[Records]:
 
 
 def _from_csv(source: Source, settings: config.Source, rows_per_batch: int) -> Iterator[Records]:
-    schema = pa.schema([(column, pa.string()) for column in source.columns])
+    width = len(source.columns)
     with open_lines(source, settings) as lines:
-        for group in _grouped(csv.records(lines, source.delimiter), rows_per_batch):
-            rows = (_fitted(record.cells, len(schema)) for record in group)
-            columns = [pa.array(column, pa.string()) for column in zip(*rows, strict=True)]
+        for block in blocks(lines, source.delimiter, width):
+            columns = block.columns
             if source.escaped:
                 columns = [escape.unescape_column(column) for column in columns]
-            cells = pa.RecordBatch.from_arrays(columns, schema=schema)
-            problems = [*_bad_rows(group, source), *_bad_cells(cells)]
-            starts = pa.array([record.line for record in group], pa.int64())
-            yield Records(starts, cells, problem_table(problems))
+            cells = pa.RecordBatch.from_arrays(columns, names=list(source.columns))
+            problems = problem_table([*_bad_rows(block.odd, source), *_bad_cells(cells)])
+            yield from _cut(Records(pa.array(block.lines), cells, problems), rows_per_batch)
 
 
-def _grouped(records: Iterable[csv.Record], rows: int) -> Iterator[list[csv.Record]]:
-    """Cut the records into groups that are bounded in rows and in text."""
-    group: list[csv.Record] = []
-    size = 0
-    for record in records:
-        group.append(record)
-        size += record.size
-        if len(group) >= rows or size >= _BATCH_SIZE:
-            yield group
-            group, size = [], 0
-    if group:
-        yield group
+def _cut(records: Records, rows: int) -> Iterator[Records]:
+    """Cut a batch into smaller ones."""
+    for start in range(0, len(records.lines), rows):
+        problems = records.problems
+        at = problems.column("row")
+        inside = pc.and_(pc.greater_equal(at, start), pc.less(at, start + rows))
+        problems = problems.filter(inside)
+        problems = problems.set_column(
+            0, PROBLEMS.field("row"), pc.subtract(problems.column("row"), start)
+        )
+        yield Records(records.lines.slice(start, rows), records.cells.slice(start, rows), problems)
 
 
-def _fitted(cells: list[str], width: int) -> list[str]:
-    if len(cells) == width:
-        return cells
-    return (cells + [""] * width)[:width]
-
-
-def _bad_rows(group: Sequence[csv.Record], source: Source) -> Iterator[Problem]:
+def _bad_rows(odd: Sequence[tuple[int, csv.Record]], source: Source) -> Iterator[Problem]:
     """Yield the rows whose cells cannot be told apart."""
     width = len(source.columns)
-    for row, record in enumerate(group):
+    for row, record in odd:
         if record.misquoted:
             message = (
                 f"a quote inside a quoted cell is not doubled{_extent(record)}: where the cells of "
@@ -98,7 +87,7 @@ def _bad_rows(group: Sequence[csv.Record], source: Source) -> Iterator[Problem]:
             )
             as_written = f"as written: {record.misquoted}"
             yield Problem(row, "reject", "RAGGED_ROW", "", message, as_written)
-        elif len(record.cells) != width:
+        else:
             message = f"the row has {len(record.cells)} cells, the header has {width}"
             surplus = record.cells[width:]
             if source.escaped:

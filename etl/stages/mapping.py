@@ -1,8 +1,8 @@
 """Which source column is which customer field?
 
-Resolved once per source from the preset, ``[columns]`` and ``[fallbacks]``, or, only when none of
-these is given, from synonyms of the headers; then applied to each batch. Nothing is guessed
-between two columns: that is an error with the lines to paste.
+Resolved once per source from the preset, ``[columns]``, ``[fallbacks]`` and ``[joined]``, or, only
+when none of these is given, from synonyms of the headers; then applied to each batch. Nothing is
+guessed between two columns: that is an error with the lines to paste.
 """
 
 from __future__ import annotations
@@ -11,25 +11,61 @@ import difflib
 import re
 import tomllib
 import unicodedata
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import resources
+from typing import NamedTuple, get_args
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.config import Config, parse
+from etl.config import Config, Contact, parse
 from etl.customers import fields
-from etl.customers.cells import for_screen
+from etl.customers.cells import NO_PROBLEMS, Finding, by_row, for_screen, joined, repeated, shown
+from etl.customers.full_names import FULL_NAME, split_names
 from etl.errors import ConfigError, SourceError
+
+_COMPANY = "company_name"
+# What [joined] puts between the values; elsewhere a blank.
+_SEPARATORS = {"note": "\n", "birthday": "/"}
+# Longer values are shown in messages by their beginning.
+_SHOWN = 80
+_LEFT_OUT = Finding("note", "OTHER_LEFT_OUT", "")
+_JOINED = Finding("repair", "VALUES_JOINED", "several columns were joined")
+_MEANT = Finding("repair", "VALUE_MAPPED", "")
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentColumn:
+    """Where a source says who agreed to be written to."""
+
+    column: str
+    yes: tuple[str, ...]
+    require: bool
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnMapping:
-    """The headers of each mapped field, best first, and the headers nothing was made of."""
+    """What the columns of a source are.
+
+    ``fields`` names the headers of each mapped field (or of ``full_name``), best first; those of
+    ``joined`` are put together. ``unused`` are the headers nothing was made of, ``values`` says
+    per field what a written value means.
+    """
 
     fields: dict[str, tuple[str, ...]]
     unused: tuple[str, ...]
+    joined: tuple[str, ...] = ()
+    values: dict[str, dict[str, str]] = field(default_factory=dict)
+    consent: ConsentColumn | None = None
+
+
+class Mapped(NamedTuple):
+    """A batch as customers (``fields.CUSTOMERS``), and what putting it together changed."""
+
+    customers: pa.RecordBatch
+    problems: pa.Table
 
 
 def presets() -> list[str]:
@@ -51,36 +87,125 @@ def resolve(
     mapped; SourceError when a mapped column cannot be read as text.
     """
     own = [header for header in headers if not header.startswith("_")]
-    explicit = _claims(config.columns, config.fallbacks)
-    for header in (header for group in explicit.values() for header in group):
-        if header not in own:
-            raise ConfigError(f"[columns] names {header!r}, but {name} has {_nearest(header, own)}")
+    for section, named in _named_in(config):
+        if named not in own:
+            raise ConfigError(f"[{section}] names {named!r}, but {name} has {_nearest(named, own)}")
+    explicit = _claims(config)
+    preset = _preset(config.source.preset) if config.source.preset is not None else Config()
     if config.source.preset is not None:
-        chosen = _from_preset(config.source.preset, own, explicit, name)
-    elif explicit:
+        chosen = _from_preset(preset, config.source.preset, own, explicit, name)
+    elif explicit.fields:
         chosen = explicit
     else:
-        chosen = _recognised(own, name)
-    for field, group in chosen.items():
-        for header in group:
-            if header in not_text:
-                raise SourceError(
-                    f"{name}: column {header!r} is {not_text[header]}, so it cannot be the text of "
-                    f"{field}. Write the column as text, or leave it out of [columns]."
-                )
-    used = {header for group in chosen.values() for header in group}
-    return ColumnMapping(chosen, tuple(header for header in own if header not in used))
+        chosen = _Claims(_recognised(own, name), ())
+    consent = _consent(config, preset, own)
+    used = {header: target for target, group in chosen.fields.items() for header in group}
+    if consent:
+        used.setdefault(consent.column, "[consent]")
+    for header, target in used.items():
+        if header in not_text:
+            raise SourceError(
+                f"{name}: column {header!r} is {not_text[header]}, so it cannot be the text of "
+                f"{target}. Write the column as text, or leave it out of [columns]."
+            )
+    return ColumnMapping(
+        chosen.fields,
+        tuple(header for header in own if header not in used),
+        chosen.joined,
+        {
+            target: {**preset.values.get(target, {}), **config.values.get(target, {})}
+            for target in (*preset.values, *config.values)
+        },
+        consent,
+    )
 
 
-def map_columns(cells: pa.RecordBatch, mapping: ColumnMapping) -> pa.RecordBatch:
-    """Return the batch as customers: columns of ``fields.CUSTOMERS``, text as it was written."""
-    columns = []
-    for field in fields.CUSTOMERS.names:
-        column = pa.nulls(cells.num_rows, pa.string())
-        for header in mapping.fields.get(field, ()):
-            column = pc.coalesce(column, _or_null(cells.column(header)))
-        columns.append(column)
-    return pa.RecordBatch.from_arrays(columns, schema=fields.CUSTOMERS)
+def map_columns(cells: pa.RecordBatch, mapping: ColumnMapping) -> Mapped:
+    """Return the batch as customers, text as it was written but for what the settings say."""
+    columns: dict[str, pa.Array] = {}
+    problems: list[pa.Table] = []
+    for name in fields.CUSTOMERS.names:
+        columns[name], found = map_field(cells, mapping, name)
+        problems += found
+    if FULL_NAME in mapping.fields:
+        whole, found = map_field(cells, mapping, FULL_NAME)
+        problems += [*found, *_split(whole, columns)]
+    customers = pa.RecordBatch.from_arrays(list(columns.values()), schema=fields.CUSTOMERS)
+    return Mapped(customers, by_row(problems))
+
+
+def map_field(
+    cells: pa.RecordBatch, mapping: ColumnMapping, name: str
+) -> tuple[pa.Array, list[pa.Table]]:
+    """Return the column of one field, or of ``full_name``, and what was changed in it."""
+    parts, problems = [pa.nulls(cells.num_rows, pa.string())], []
+    for header in mapping.fields.get(name, ()):
+        part, meant = read_column(cells, mapping, name, header)
+        parts.append(part)
+        problems.append(meant)
+    if name not in mapping.joined:
+        column = pc.coalesce(*parts)
+        # Which phone or email it is, and what becomes of the others, is the business of `choose`.
+        if len(parts) > 2 and name not in get_args(Contact):
+            shown_as = "given_name" if name == FULL_NAME else name
+            problems += _left_out(shown_as, column, mapping.fields[name], parts[1:])
+        return column, problems
+    trimmed = [pc.utf8_trim_whitespace(part) for part in parts]
+    separator = _SEPARATORS.get(name, " ")
+    text = joined(trimmed, separator)
+    filled = np.sum([pc.is_valid(part).to_numpy(zero_copy_only=False) for part in parts], axis=0)
+    several = repeated(pa.array(filled > 1), name, _JOINED)
+    return text, [*problems, several]
+
+
+def _left_out(
+    name: str, column: pa.Array, headers: Sequence[str], parts: Sequence[pa.Array]
+) -> Iterator[pa.Table]:
+    """Yield what the columns hold that were not the first with a value."""
+    chosen = pc.utf8_trim_whitespace(column)
+    for header, part in zip(headers, parts, strict=True):
+        other = pc.utf8_trim_whitespace(part)
+        left = pc.fill_null(pc.not_equal(other, chosen), False)
+        if pc.any(left).as_py():
+            held = pc.utf8_slice_codeunits(other.filter(left), 0, _SHOWN)
+            told = pc.binary_join_element_wise(f"{header}: ", held, " was left out", "")
+            yield repeated(left, name, _LEFT_OUT, told)
+
+
+def read_column(
+    cells: pa.RecordBatch, mapping: ColumnMapping, name: str, header: str
+) -> tuple[pa.Array, pa.Table]:
+    """Return what the cells under a header mean for a field, blank ones nothing."""
+    column = _or_null(cells.column(header))
+    known = {
+        written.strip(): meant
+        for written, meant in mapping.values.get(name, {}).items()
+        if written.strip() and written != meant
+    }
+    if not known:
+        return column, NO_PROBLEMS
+    which = pc.index_in(
+        pc.utf8_trim_whitespace(column), value_set=pa.array(list(known), pa.string())
+    )
+    found = pc.is_valid(which)
+    told = [f'"{shown(written)}" was read as "{shown(meant)}"' for written, meant in known.items()]
+    meant = pa.array([meant or None for meant in known.values()], pa.string())
+    said = repeated(found, name, _MEANT, pa.array(told, pa.string()).take(which.drop_null()))
+    return pc.if_else(found, meant.take(which), column), said
+
+
+def _split(whole: pa.Array, columns: dict[str, pa.Array]) -> list[pa.Table]:
+    """Put the parts of whole names into the columns of rows that have no names of their own."""
+    given, family, company = (columns[name] for name in ("given_name", "family_name", _COMPANY))
+    firm = pc.fill_null(pc.equal(whole, company), False)
+    needed = pc.and_not(pc.and_(pc.is_null(given), pc.is_null(family)), firm)
+    split = split_names(pc.if_else(needed, whole, None), company)
+    columns["given_name"] = pc.coalesce(given, split.given)
+    columns["family_name"] = pc.coalesce(family, split.family)
+    columns[_COMPANY] = pc.coalesce(company, split.company)
+    own = joined([given, family], " ")
+    beside = pc.if_else(pc.or_(needed, firm), None, whole)
+    return [*split.problems, *_left_out("given_name", own, [FULL_NAME], [beside])]
 
 
 def normalise_header(header: str) -> str:
@@ -89,64 +214,8 @@ def normalise_header(header: str) -> str:
     return " ".join(re.findall(r"[^\W_]+", folded))
 
 
-def _or_null(column: pa.Array) -> pa.Array:
-    blank = pc.equal(pc.utf8_trim_whitespace(column), "")
-    return pc.if_else(blank, pa.scalar(None, pa.string()), column)
-
-
-def _claims(
-    columns: Mapping[str, str], fallbacks: Mapping[str, Sequence[str]]
-) -> dict[str, tuple[str, ...]]:
-    claims: dict[str, tuple[str, ...]] = {}
-    for header, field in columns.items():
-        if field in claims:
-            raise ConfigError(
-                f"[columns] gives {field} to both {claims[field][0]!r} and {header!r}. Keep one, "
-                f"or say which comes first:\n{_as_fallbacks(field, [claims[field][0], header])}"
-            )
-        claims[field] = (header,)
-    for field, headers in fallbacks.items():
-        if field in claims and claims[field][0] not in headers:
-            raise ConfigError(f"{field} is in [columns] and in [fallbacks]: keep one of them")
-        claims[field] = tuple(headers)
-    return claims
-
-
-def _from_preset(
-    preset: str, headers: Sequence[str], explicit: dict[str, tuple[str, ...]], name: str
-) -> dict[str, tuple[str, ...]]:
-    known = _preset(preset)
-    by_spelling = {normalise_header(header): header for header in headers}
-    taken = {header for group in explicit.values() for header in group}
-    chosen = dict(explicit)
-    for field, group in known.items():
-        present = [
-            by_spelling[normalise_header(header)]
-            for header in group
-            if normalise_header(header) in by_spelling
-        ]
-        free = tuple(dict.fromkeys(header for header in present if header not in taken))
-        if field not in chosen and free:
-            chosen[field] = free
-    if len(chosen) == len(explicit):
-        raise ConfigError(
-            f"{name} has none of the columns of preset {preset!r}: is it such an export? "
-            f"Its columns are {for_screen(headers)}."
-        )
-    return chosen
-
-
-def _preset(name: str) -> dict[str, tuple[str, ...]]:
-    if name not in presets():
-        raise ConfigError(
-            f"[source] preset: there is no preset {name!r}; there are {', '.join(presets())}"
-        )
-    text = resources.files("etl.presets").joinpath(f"{name}.toml").read_text(encoding="utf-8")
-    fragment = parse(tomllib.loads(text), f"preset {name}")
-    return _claims(fragment.columns, fragment.fallbacks)
-
-
-def _recognised(headers: Sequence[str], name: str) -> dict[str, tuple[str, ...]]:
+def synonyms(headers: Sequence[str]) -> dict[str, str]:
+    """Return which field each normalised header names, in a file with these headers."""
     # An export of ours spells its columns as Square does, and its "id" is the customer's id there,
     # while any other system's "id" is a reference. What Square assigns tells them apart.
     ours = "id" in headers and any(
@@ -155,12 +224,109 @@ def _recognised(headers: Sequence[str], name: str) -> dict[str, tuple[str, ...]]
         if not field.writable and field.name != "id"
     )
     meaning: dict[str, str] = {}
-    for field in fields.IMPORTABLE:
-        for synonym in filter(None, field.synonyms.split(", ")):
-            meaning.setdefault(synonym, field.name)
-        meaning[normalise_header(field.name)] = field.name
+    for known in fields.IMPORTABLE:
+        for synonym in filter(None, known.synonyms.split(", ")):
+            meaning.setdefault(synonym, known.name)
+        meaning[normalise_header(known.name)] = known.name
     if not ours:
         meaning["id"] = "reference_id"
+    return meaning
+
+
+def _or_null(column: pa.Array) -> pa.Array:
+    blank = pc.equal(pc.utf8_trim_whitespace(column), "")
+    return pc.if_else(blank, pa.scalar(None, pa.string()), column)
+
+
+class _Claims(NamedTuple):
+    """The headers of each field as some settings have them, and which of them are joined."""
+
+    fields: dict[str, tuple[str, ...]]
+    joined: tuple[str, ...]
+
+
+def _named_in(config: Config) -> Iterator[tuple[str, str]]:
+    """Yield every header the settings name, with its section."""
+    yield from (("columns", header) for header in config.columns)
+    yield from (("fallbacks", header) for group in config.fallbacks.values() for header in group)
+    yield from (("joined", header) for group in config.joined.values() for header in group)
+    if config.consent.column is not None:
+        yield "consent", config.consent.column
+
+
+def _claims(config: Config) -> _Claims:
+    claims: dict[str, tuple[str, ...]] = {}
+    for header, target in config.columns.items():
+        if target in claims:
+            raise ConfigError(
+                f"[columns] gives {target} to both {claims[target][0]!r} and {header!r}. Keep one, "
+                f"or say which comes first:\n{_as_fallbacks(target, [claims[target][0], header])}"
+            )
+        claims[target] = (header,)
+    for target, headers in config.fallbacks.items():
+        if target in claims and claims[target][0] not in headers:
+            raise ConfigError(f"{target} is in [columns] and in [fallbacks]: keep one of them")
+        claims[target] = headers
+    for target, headers in config.joined.items():
+        if target in claims:
+            raise ConfigError(
+                f"{target} is in [joined] and in [columns] or [fallbacks]: keep one of them"
+            )
+        claims[target] = headers
+    return _Claims(claims, tuple(config.joined))
+
+
+def _from_preset(
+    preset: Config, system: str, headers: Sequence[str], explicit: _Claims, name: str
+) -> _Claims:
+    known = _claims(preset)
+    by_spelling = {normalise_header(header): header for header in headers}
+    taken = {header for group in explicit.fields.values() for header in group}
+    chosen, together = dict(explicit.fields), explicit.joined
+    for target, group in known.fields.items():
+        present = [
+            by_spelling[normalise_header(header)]
+            for header in group
+            if normalise_header(header) in by_spelling
+        ]
+        free = tuple(dict.fromkeys(header for header in present if header not in taken))
+        if target not in chosen and free:
+            chosen[target] = free
+            together += (target,) if target in known.joined and len(free) > 1 else ()
+    if len(chosen) == len(explicit.fields):
+        raise ConfigError(
+            f"{name} has none of the columns of preset {system!r}: is it such an export? "
+            f"Its columns are {for_screen(headers)}."
+        )
+    return _Claims(chosen, together)
+
+
+def _preset(name: str) -> Config:
+    if name not in presets():
+        raise ConfigError(
+            f"[source] preset: there is no preset {name!r}; there are {', '.join(presets())}"
+        )
+    text = resources.files("etl.presets").joinpath(f"{name}.toml").read_text(encoding="utf-8")
+    return parse(tomllib.loads(text), f"preset {name}")
+
+
+def _consent(config: Config, preset: Config, headers: Sequence[str]) -> ConsentColumn | None:
+    """Return the consent column of the settings, else the one of the preset that is there."""
+    asked, known = config.consent, preset.consent
+    column = asked.column
+    if column is None and known.column is not None:
+        by_spelling = {normalise_header(header): header for header in headers}
+        column = by_spelling.get(normalise_header(known.column))
+    if column is None:
+        if asked.model_fields_set:
+            raise ConfigError('[consent] needs the column of consent: column = "header"')
+        return None
+    own = "yes" in asked.model_fields_set or asked.column is not None
+    return ConsentColumn(column, asked.yes if own else known.yes, asked.require)
+
+
+def _recognised(headers: Sequence[str], name: str) -> dict[str, tuple[str, ...]]:
+    meaning = synonyms(headers)
     chosen: dict[str, tuple[str, ...]] = {}
     for header in headers:
         found = meaning.get(normalise_header(header))

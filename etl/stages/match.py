@@ -37,7 +37,7 @@ def match(
     """
     index = Index(path, run.country)
     try:
-        gather(journal, ledger, index)
+        gather(journal, ledger, index, config.source.namespace)
         keys = [KEY_COLUMNS[key] for key in config.dedupe.keys]
         searches = index.count_distinct(keys)
         if searches:

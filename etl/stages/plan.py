@@ -7,15 +7,17 @@ to 100 (BulkCreateCustomers and BulkUpdateCustomers reference). Nothing is sent 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal
 
 import orjson
+import pyarrow.compute as pc
 
 from etl.config import Config, Limits, beyond
 from etl.customers import codes, fields, payload
+from etl.customers.full_names import FULL_NAME
 from etl.customers.problems import Problem
 from etl.directory.index import Index
 from etl.errors import BrakeError
@@ -45,14 +47,7 @@ class RowValues:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._mapped = [
-            [
-                name
-                for name in fields.CUSTOMERS.names
-                if name in source["mapping"]["fields"] and fields.BY_NAME[name].writable
-            ]
-            for source in journal.sources()
-        ]
+        self._mapped = [_mapped(source["mapping"]["fields"]) for source in journal.sources()]
         found = list(journal.query("SELECT first_row, batch FROM batches ORDER BY first_row"))
         self._first_rows = [first_row for first_row, _ in found]
         self._numbers = [number for _, number in found]
@@ -62,31 +57,45 @@ class RowValues:
         """Return the mapped writable fields of a row; None is an empty cell.
 
         A field that was left out because it is invalid is not there: it says nothing, not even
-        that it is empty.
+        that it is empty. Nor does an empty one that no column of the source feeds: it comes from a
+        constant, a whole name or another phone, in the rows that have these.
         """
         position = bisect_right(self._first_rows, row) - 1
         offset = row - self._first_rows[position]
-        columns, dropped = self._columns(self._numbers[position])
-        values = {name: column[offset] for name, column in columns.items()}
+        source, columns, dropped = self._columns(self._numbers[position])
+        fed = self._mapped[source]
+        values = {
+            name: column[offset]
+            for name, column in columns.items()
+            if name in fed or column[offset] is not None
+        }
         for name in dropped.get(row, ()):
             values.pop(name, None)
         return values
 
-    def _load(self, number: int) -> tuple[dict[str, list[str | None]], dict[int, list[str]]]:
+    def _load(self, number: int) -> tuple[int, dict[str, list[str | None]], dict[int, list[str]]]:
         batch = self._journal.batch(number)
-        assert batch.customers is not None
+        customers = self._journal.customers(batch)
         columns = {
-            name: batch.customers.column(name).to_pylist() for name in self._mapped[batch.source]
+            field.name: customers.column(field.name).to_pylist()
+            for field in fields.WRITABLE
+            if field.name in self._mapped[batch.source]
+            or customers.column(field.name).null_count < len(customers)
         }
+        found = self._journal.found(batch)
+        left_out = found.filter(pc.equal(found.column("effect"), "drop"))
         dropped: dict[int, list[str]] = {}
-        last = batch.first_row + len(batch.lines) - 1
-        for row, name in self._journal.query(
-            "SELECT row, field FROM problems WHERE row BETWEEN ? AND ? AND effect = 'drop'",
-            batch.first_row,
-            last,
+        for at, name in zip(
+            left_out.column("row").to_pylist(), left_out.column("field").to_pylist(), strict=True
         ):
-            dropped.setdefault(row, []).append(name)
-        return columns, dropped
+            dropped.setdefault(batch.first_row + at, []).append(name)
+        return batch.source, columns, dropped
+
+
+def _mapped(headers: Mapping[str, Sequence[str]]) -> frozenset[str]:
+    """Return the fields that columns of a source feed; a whole name feeds both of its parts."""
+    parts = ("given_name", "family_name") if FULL_NAME in headers else ()
+    return frozenset((*headers, *parts))
 
 
 class Packer:

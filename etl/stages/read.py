@@ -13,11 +13,11 @@ from typing import Any
 
 from etl.config import Config
 from etl.customers.dates import DateEvidence, date_evidence
-from etl.customers.problems import Problem
+from etl.engines.threads import ahead
 from etl.files.sources import Source
 from etl.journal.journal import Journal
 from etl.stages.extract import extract
-from etl.stages.mapping import ColumnMapping, map_columns
+from etl.stages.mapping import ColumnMapping, ConsentColumn, map_field
 
 
 def read(
@@ -37,15 +37,11 @@ def read(
     first_row = 0
     for number, (source, mapping) in enumerate(zip(sources, mappings, strict=True)):
         begin, evidence = first_row, DateEvidence()
-        for records in extract(source, config.source):
-            birthdays = map_columns(records.cells, mapping).column("birthday")
+        for records in ahead(extract(source, config.source)):
+            birthdays, _ = map_field(records.cells, mapping, "birthday")
             evidence = evidence.combine(date_evidence(birthdays, records.lines, number))
             with journal.transaction():
-                journal.add_batch(number, first_row, records.lines, records.cells)
-                journal.add_problems(
-                    Problem(**problem)._replace(row=first_row + problem["row"])
-                    for problem in records.problems.to_pylist()
-                )
+                journal.add_batch(number, first_row, records.lines, records.cells, records.problems)
             first_row += len(records.lines)
             between(first_row)
         journal.finish_source(number, first_row - begin, asdict(evidence))
@@ -60,8 +56,14 @@ def evidence_of(source: dict[str, Any]) -> DateEvidence:
 def mapping_of(source: dict[str, Any]) -> ColumnMapping:
     """Return what the journal keeps of a source's column mapping."""
     kept = source["mapping"]
-    fields = {field: tuple(headers) for field, headers in kept["fields"].items()}
-    return ColumnMapping(fields, tuple(kept["unused"]))
+    consent = kept["consent"]
+    return ColumnMapping(
+        {field: tuple(headers) for field, headers in kept["fields"].items()},
+        tuple(kept["unused"]),
+        tuple(kept["joined"]),
+        kept["values"],
+        consent and ConsentColumn(**{**consent, "yes": tuple(consent["yes"])}),
+    )
 
 
 def source_of(source: dict[str, Any]) -> Source:

@@ -14,6 +14,7 @@ _TABLES = {
     "rejects.csv": tables.write_rejects,
     "review.csv": tables.write_review,
     "crosswalk.csv": tables.write_crosswalk,
+    "consent.csv": tables.write_consent,
 }
 
 
@@ -23,6 +24,8 @@ def reconcile(journal: Journal, folder: Path) -> dict[str, Any]:
         left.unlink()  # of a process that was killed while it wrote
     built = report.build(journal)
     for name, write in _TABLES.items():
+        if name == "consent.csv" and built["consent"] is None:
+            continue
         with replacing(folder / name) as file:
             write(journal, file)
     with replacing(folder / "report.json") as file:

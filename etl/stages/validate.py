@@ -17,7 +17,7 @@ from etl import config
 from etl.customers import rules
 from etl.customers.cells import Cell, Form, any_of, by_row, each, repeated
 from etl.customers.fields import CUSTOMERS, IDENTIFYING, IMPORTABLE, Field
-from etl.customers.problems import Effect
+from etl.customers.problems import PROBLEMS, Effect
 from etl.stages.clean import Cleaned
 
 
@@ -33,11 +33,13 @@ class Checked:
 def validate(cleaned: Cleaned, on_invalid: config.OnInvalidSection, country: str) -> Checked:
     """Find everything Square would refuse in cleaned customers of a seller in ``country``."""
     columns: list[pa.Array] = []
-    problems = [_of_row(cleaned.problems)]
+    problems = [_dropping(cleaned.problems, on_invalid)]
+    refused = cleaned.problems.filter(pc.equal(cleaned.problems.column("effect"), "reject"))
     for field in IMPORTABLE:
-        column, found = _field(field, cleaned, on_invalid, country)
+        of_field = refused.filter(pc.equal(refused.column("field"), field.name))
+        column, found = _field(field, cleaned, of_field, on_invalid.policy(field.name), country)
         columns.append(column)
-        problems += found
+        problems += [_dropping(table, on_invalid) for table in found]
     customers = pa.RecordBatch.from_arrays(columns, schema=CUSTOMERS)
     problems += _without_identity(customers)
     together = by_row(problems)
@@ -45,20 +47,14 @@ def validate(cleaned: Cleaned, on_invalid: config.OnInvalidSection, country: str
     return Checked(customers, pc.invert(rejected), together)
 
 
-def _of_row(problems: pa.Table) -> pa.Table:
-    return problems.filter(pc.equal(problems.column("field"), ""))
-
-
 def _field(
-    field: Field, cleaned: Cleaned, on_invalid: config.OnInvalidSection, country: str
+    field: Field, cleaned: Cleaned, refused: pa.Table, policy: config.OnInvalid, country: str
 ) -> tuple[pa.Array, list[pa.Table]]:
     """Judge one column; what cleaning has rejected already is not judged a second time."""
     column = cleaned.customers.column(field.name)
-    handed = cleaned.problems.filter(pc.equal(cleaned.problems.column("field"), field.name))
-    judged = _rows_with(handed, "reject", len(column))
+    judged = _rows_with(refused, "reject", len(column))
     waiting = pc.and_(pc.is_valid(column), pc.invert(judged))
-    policy = on_invalid.policy(field.name)
-    found = [handed]
+    found = []
     if field.max_length is not None:
         long = pc.and_(waiting, rules.too_long(column, field.max_length))
         measure = _cut if policy == "truncate" else rules.length
@@ -67,22 +63,23 @@ def _field(
         # The library refuses a long address too: one reason is enough.
         if field.kind == "email":
             waiting = pc.and_(waiting, pc.invert(long))
-    for form, where in _judges(field, column, country):
+    for form, where in _judges(field, column, cleaned.valid_phones, country):
         _, problems = each(column, field.name, form, pc.and_(waiting, where))
         found.append(problems)
     if policy != "drop":
         return column, found
-    together = pa.concat_tables(found)
-    bad = _rows_with(together, "reject", len(column))
-    return pc.if_else(bad, None, column), [_dropping(together)]
+    bad = _rows_with(pa.concat_tables([refused, *found]), "reject", len(column))
+    return pc.if_else(bad, None, column), found
 
 
-def _judges(field: Field, column: pa.Array, country: str) -> list[tuple[Form, pa.Array]]:
+def _judges(
+    field: Field, column: pa.Array, valid_phones: pa.Array, country: str
+) -> list[tuple[Form, pa.Array]]:
     """Return the rules of a field besides its length, with the rows they have to look at."""
     if field.kind == "email":
         return [(rules.email, rules.doubtful_emails(column))]
     if field.kind == "phone":
-        return [(rules.phone, rules.doubtful_phones(column))]
+        return [(rules.phone, rules.doubtful_phones(column, valid_phones))]
     if field.kind == "birthday":
         return [(rules.birthday, rules.doubtful_birthdays(column))]
     if field.kind == "country":
@@ -99,11 +96,17 @@ def _cut(text: str, field: Field) -> Cell:
     return Cell(kept, (too_long._replace(effect="truncate"),))
 
 
-def _dropping(problems: pa.Table) -> pa.Table:
+def _dropping(problems: pa.Table, on_invalid: config.OnInvalidSection) -> pa.Table:
+    """Return problems whose fields are left out, where the settings say so, instead of the row."""
+    left_out = [field.name for field in IMPORTABLE if on_invalid.policy(field.name) == "drop"]
+    if not left_out or not problems.num_rows:
+        return problems
     effect = problems.column("effect")
-    effect = pc.if_else(pc.equal(effect, "reject"), "drop", effect)
+    dropped = pc.and_(
+        pc.equal(effect, "reject"), pc.is_in(problems.column("field"), pa.array(left_out))
+    )
     at = problems.schema.get_field_index("effect")
-    return problems.set_column(at, problems.schema.field(at), effect)
+    return problems.set_column(at, PROBLEMS.field("effect"), pc.if_else(dropped, "drop", effect))
 
 
 def _rows_with(problems: pa.Table, effect: Effect, length: int) -> pa.Array:

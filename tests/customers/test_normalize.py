@@ -17,9 +17,9 @@ from etl.customers.codes import BY_NAME
 from tests.customers import messy
 
 FORMS: dict[str, tuple[Form, Callable[[pa.Array], pa.Array]]] = {
-    "text": (partial(normalize.tidy, style=normalize.TEXT), normalize.may_change_text),
-    "name": (partial(normalize.tidy, style=normalize.NAME), normalize.may_change_text),
-    "lines": (partial(normalize.tidy, style=normalize.LINES), normalize.may_change_text),
+    "text": (partial(normalize.text, style=normalize.TEXT), normalize.may_change_text),
+    "name": (partial(normalize.text, style=normalize.NAME), normalize.may_change_text),
+    "lines": (partial(normalize.text, style=normalize.LINES), normalize.may_change_text),
     "key": (normalize.key, normalize.may_change_key),
     "reference": (normalize.reference, normalize.may_change_reference),
     "vat": (normalize.vat, normalize.may_change_vat),
@@ -318,10 +318,14 @@ def test_a_column_of_phones_is_what_its_cells_are(drawn: list[tuple[str, str]]) 
     texts = [text for text, _ in drawn]
     everywhere = pa.array([True] * len(texts))
     for region in ("US", "DE"):
-        column, tables = normalize.phones(pa.array(texts), "phone_number", region, everywhere)
+        column, tables, valid = normalize.phones(
+            pa.array(texts), "phone_number", region, everywhere
+        )
         cells = [normalize.phone(text, region) for text in texts]
         found = {(p["row"], p["code"], p["message"]) for t in tables for p in t.to_pylist()}
         assert column.to_pylist() == [cell.text for cell in cells]
+        for text in column.filter(valid).to_pylist():
+            assert normalize.phone_key(text, normalize.NO_REGION) == text
         assert found == {
             (i, f.code, f.message) for i, cell in enumerate(cells) for f in cell.findings
         }

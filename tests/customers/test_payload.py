@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -193,21 +194,27 @@ def test_the_last_value_wins() -> None:
 
 def test_source_keys() -> None:
     """A row is its reference, else its email, else its phone, else all it says; in a namespace."""
-    row: payload.Values = {
-        "reference_id": "R1",
-        "email_address": "Ada@Example.com",
-        "phone_number": "+14155550100",
-        "note": "n",
-    }
+    phone, email = {"phone_number": "+14155550100"}, {"email_address": "ÄDA@Example.com"}
+    rows = [
+        {"reference_id": "R1", **email, **phone, "note": "n"},
+        {**email, **phone},
+        phone,
+        {"note": "n"},
+        {"note": "n"},
+        {"note": "m"},
+    ]
+    customers = pa.RecordBatch.from_pylist(rows, schema=fields.CUSTOMERS)
 
-    assert payload.source_key(row, "crm") == "crm|reference_id|R1"
-    assert payload.source_key({**row, "reference_id": None}, "") == "|email_address|ada@example.com"
-    del row["reference_id"], row["email_address"]
-    assert payload.source_key(row, "") == "|phone_number|+14155550100"
-    alone = payload.source_key({"note": "n", "given_name": None}, "crm")
-    assert alone.startswith("crm|digest|")
-    assert alone == payload.source_key({"note": "n"}, "crm")
-    assert alone != payload.source_key({"note": "m"}, "crm")
+    *named, one, same, other = payload.source_keys(customers, "crm").to_pylist()
+
+    assert named == [
+        "crm|reference_id|R1",
+        "crm|email_address|Äda@example.com",
+        "crm|phone_number|+14155550100",
+    ]
+    assert one.startswith("crm|digest|")
+    assert one == same != other
+    assert payload.source_keys(customers, "")[0].as_py() == "|reference_id|R1"
 
 
 written = st.tuples(texts, texts, flat, st.integers(0, 3))

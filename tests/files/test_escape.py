@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl.files.escape import escape, unescape, unescape_column
+from etl.files.escape import escape, escape_column, unescape, unescape_column
 
 CELLS = st.one_of(
     st.text(),
@@ -64,6 +64,15 @@ def test_columns_are_unescaped_as_cells_are(cells: list[str]) -> None:
     column = pa.array(cells, pa.string())
 
     assert unescape_column(column).to_pylist() == [unescape(cell) for cell in cells]
+
+
+@given(st.lists(CELLS))
+@settings(derandomize=True, deadline=None)
+def test_columns_are_escaped_as_cells_are(cells: list[str]) -> None:
+    """A column of texts is escaped exactly as one text after the other."""
+    column = pa.array(cells, pa.string())
+
+    assert escape_column(column).to_pylist() == [escape(cell) for cell in cells]
 
 
 def test_null_stays_null() -> None:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from etl.customers.fields import CUSTOMERS
-from etl.customers.problems import Problem
+from etl.customers.problems import Problem, problem_table
 from etl.errors import StateError
 from etl.journal.journal import FORMAT, Journal, RowChange, Run, Write
 from etl.stages.reconcile import reconcile
@@ -46,8 +46,8 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
     """A journal that has read three rows and found something wrong with the second."""
     journal = Journal.create(tmp_path / "journal.sqlite", RUN, [('{"name": "a.csv"}', "{}")])
     with journal.transaction():
-        journal.add_batch(0, 0, pa.array([2, 3, 4], pa.int64()), CELLS)
-        journal.add_problems([Problem(1, "reject", "RAGGED_ROW", "", "too short")])
+        ragged = problem_table([Problem(1, "reject", "RAGGED_ROW", "", "too short")])
+        journal.add_batch(0, 0, pa.array([2, 3, 4], pa.int64()), CELLS, ragged)
         journal.finish_source(0, 3, {"proof": None})
         journal.note(stage="check")
     yield journal
@@ -59,7 +59,8 @@ def checked(journal: Journal) -> None:
     (batch,) = journal.batches(unchecked=True)
     customers = pa.RecordBatch.from_pylist([{}, {}, {}], schema=CUSTOMERS)
     with journal.transaction():
-        journal.check_batch(batch, customers, [(f"|k|{n}", "pending") for n in range(3)], [])
+        journal.check_batch(batch, customers, problem_table([]))
+        journal.enter_rows(batch, [f"|k|{n}" for n in range(3)])
 
 
 def outcomes(journal: Journal) -> list[str]:
@@ -93,7 +94,7 @@ def test_everything_is_there_after_reopening(journal: Journal) -> None:
             {"proof": None},
         )
         (batch,) = again.batches()
-        assert batch.cells.equals(CELLS)
+        assert again.cells(batch).equals(CELLS)
         assert (batch.lines.to_pylist(), batch.first_row) == ([2, 3, 4], 0)
         request = again.next_request()
         assert request is not None
@@ -172,29 +173,46 @@ def test_an_interrupted_reading_begins_anew(journal: Journal) -> None:
     """What an interrupted reading left is dropped, so that no row is there twice."""
     with journal.transaction():
         journal.forget_rows()
-        journal.add_batch(0, 0, pa.array([2, 3, 4], pa.int64()), CELLS)
+        journal.add_batch(0, 0, pa.array([2, 3, 4], pa.int64()), CELLS, problem_table([]))
 
-    assert [batch.first_row for batch in journal.batches()] == [0]
-    assert journal.problems(0, 99) == []
+    (batch,) = journal.batches()
+    assert batch.first_row == 0
+    assert journal.found(batch).num_rows == 0
 
 
 def test_checking_replaces_what_reading_found(journal: Journal) -> None:
     """A checked batch is not checked again, and its problems are those of the check."""
     (batch,) = journal.batches(unchecked=True)
-    problem = Problem(2, "repair", "TRIMMED", "given_name", "blanks")
+    found = problem_table(
+        [
+            Problem(1, "reject", "INVALID_TIME", "birthday", "no day"),
+            Problem(2, "repair", "TRIMMED", "given_name", "blanks"),
+        ]
+    )
     customers = pa.RecordBatch.from_pylist([{"given_name": "Ada"}, {}, {}], schema=CUSTOMERS)
 
     with journal.transaction():
-        rows = [("a", "pending"), ("b", "rejected"), ("c", "pending")]
-        journal.check_batch(batch, customers, rows, [problem])  # type: ignore[arg-type]
+        journal.check_batch(batch, customers, found)
 
     assert list(journal.batches(unchecked=True)) == []
-    assert journal.problems(0, 2) == [problem]
-    kept = journal.batch(batch.batch).customers
-    assert kept is not None
-    assert kept.equals(customers)
+    assert journal.found(batch).equals(found)
+    assert journal.customers(batch).equals(customers)
+
+
+def test_rows_enter_with_what_the_check_said(journal: Journal) -> None:
+    """Every row has its line and its source key, and those not rejected are pending."""
+    (batch,) = journal.batches()
+    assert not journal.has_rows()
+
+    journal.enter_rows(batch, "abc")
+
+    assert journal.has_rows()
     assert outcomes(journal) == ["pending", "rejected", "pending"]
-    assert list(journal.query("SELECT line FROM rows ORDER BY row")) == [(2,), (3,), (4,)]
+    assert list(journal.query("SELECT line, source_key FROM rows ORDER BY row")) == [
+        (2, "a"),
+        (3, "b"),
+        (4, "c"),
+    ]
 
 
 # -- sending -------------------------------------------------------------------------------------
@@ -380,7 +398,7 @@ def test_lines_of_any_size_are_kept(journal: Journal) -> None:
     lines = sorted(chance.randrange(1 << 40) for _ in range(3))
     with journal.transaction():
         journal.forget_rows()
-        journal.add_batch(0, 0, pa.array(lines, pa.int64()), CELLS)
+        journal.add_batch(0, 0, pa.array(lines, pa.int64()), CELLS, problem_table([]))
 
     (batch,) = journal.batches()
     assert batch.lines.to_pylist() == lines

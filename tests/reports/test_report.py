@@ -39,6 +39,7 @@ def test_keys(world: World) -> None:
         "planned",
         "reasons",
         "repairs",
+        "consent",
         "lookup",
         "verified",
         "requests",

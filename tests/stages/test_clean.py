@@ -223,3 +223,21 @@ def test_order_and_batches_do_not_matter(rows: list[Row], data: st.DataObject) -
         alone = cleaned([rows[old]], chosen)
         assert alone.customers.to_pylist() == [whole.customers.to_pylist()[old]]
         assert of_rows(alone.problems).get(0) == problems.get(old) == moved.get(new)
+
+
+def test_text_in_the_wrong_encoding_is_noted() -> None:
+    """Mojibake in texts is told, with what it probably meant; the value stays, keys are silent."""
+    row: Row = {
+        "given_name": "JosÃ©",
+        "reference_id": "JosÃ©-1",
+        "note": "Itâ€™s fine",
+        "address.locality": "SÃO PAULO",
+    }
+    result = cleaned([{}, row])
+
+    assert result.customers.equals(customers([{}, row]))
+    assert found(result.problems) == [
+        (1, "note", "MOJIBAKE_SUSPECTED", "given_name"),
+        (1, "note", "MOJIBAKE_SUSPECTED", "note"),
+    ]
+    assert result.problems.column("suggestion").to_pylist() == ["José", "It’s fine"]

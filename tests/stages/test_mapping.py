@@ -8,7 +8,14 @@ import pytest
 from etl import config
 from etl.customers import fields
 from etl.errors import ConfigError, SourceError
-from etl.stages.mapping import ColumnMapping, map_columns, normalise_header, presets, resolve
+from etl.stages.mapping import (
+    ColumnMapping,
+    ConsentColumn,
+    map_columns,
+    normalise_header,
+    presets,
+    resolve,
+)
 
 
 def resolved(headers: list[str], **settings: object) -> ColumnMapping:
@@ -58,7 +65,8 @@ def test_fallbacks_take_the_first_that_is_filled() -> None:
     cells = pa.RecordBatch.from_pydict(
         {"Mobile": ["1", " ", "", None], "Phone": ["2", "3", "", "4"]}
     )
-    assert map_columns(cells, mapping).column("phone_number").to_pylist() == ["1", "3", None, "4"]
+    phones = map_columns(cells, mapping).customers.column("phone_number")
+    assert phones.to_pylist() == ["1", "3", None, "4"]
 
 
 def test_explicit_columns_only() -> None:
@@ -114,6 +122,97 @@ def test_our_own_columns_are_no_data() -> None:
     """The ``_`` columns of a rejects file are neither mapped nor reported as unused."""
     mapping = resolved(["Email", "_line", "_codes"])
     assert mapping == ColumnMapping({"email_address": ("Email",)}, ())
+
+
+def mapped(cells: dict[str, list[str]], **settings: object) -> tuple[list[dict[str, str]], object]:
+    """Map cells; return the values of each row, and row, code and field of what was changed."""
+    batch = pa.RecordBatch.from_pydict(cells)
+    customers, problems = map_columns(batch, resolved(batch.schema.names, **settings))
+    rows = [{k: v for k, v in row.items() if v is not None} for row in customers.to_pylist()]
+    return rows, [(p["row"], p["code"], p["field"]) for p in problems.to_pylist()]
+
+
+def test_joined_columns() -> None:
+    """Columns are joined by a blank, in a note by a line break; empty ones leave no gap."""
+    rows, changed = mapped(
+        {"First": ["Ana ", "", ""], "Middle": ["Maria", "Lee", " "], "A": ["x", "", ""]},
+        joined={"given_name": ["First", "Middle"], "note": ["A", "First"]},
+    )
+    assert rows == [
+        {"given_name": "Ana Maria", "note": "x\nAna"},
+        {"given_name": "Lee"},
+        {},
+    ]
+    assert changed == [(0, "VALUES_JOINED", "given_name"), (0, "VALUES_JOINED", "note")]
+
+
+def test_values_mean_what_the_settings_say() -> None:
+    """A written value becomes the meant one, blanks around it aside; "" is nothing."""
+    rows, changed = mapped(
+        {"Country": ["Engl.", " Engl. ", "engl.", "-?-"]},
+        columns={"Country": "address.country"},
+        values={"address.country": {"Engl.": "GB", "-?-": ""}},
+    )
+    assert [row.get("address.country") for row in rows] == ["GB", "GB", "engl.", None]
+    assert changed == [(at, "VALUE_MAPPED", "address.country") for at in (0, 1, 3)]
+
+
+def test_full_names_fill_rows_without_names() -> None:
+    """A whole name is split where the row has no names of its own; a firm is the company."""
+    rows, changed = mapped(
+        {
+            "Name": ["Ana Ruiz", "Ana Ruiz", "Fern Ltd", "Bo Ek"],
+            "First": ["", "Ana", "", "Bob"],
+            "Firm": ["", "", "Fern Ltd", ""],
+        },
+        columns={"Name": "full_name", "First": "given_name", "Firm": "company_name"},
+    )
+    assert rows == [
+        {"given_name": "Ana", "family_name": "Ruiz"},
+        {"given_name": "Ana"},
+        {"company_name": "Fern Ltd"},
+        {"given_name": "Bob"},
+    ]
+    assert changed == [
+        (0, "NAME_SPLIT", "given_name"),
+        (1, "OTHER_LEFT_OUT", "given_name"),
+        (3, "OTHER_LEFT_OUT", "given_name"),
+    ]
+
+
+def test_what_a_fallback_passes_over_is_recorded() -> None:
+    """A row whose second column says something else loses that, and its ledger says so."""
+    rows, changed = mapped(
+        {"Home": ["Reno", "Reno ", ""], "Work": ["Elko", "Reno", "Elko"]},
+        fallbacks={"address.locality": ["Home", "Work"]},
+    )
+    assert [row["address.locality"] for row in rows] == ["Reno", "Reno ", "Elko"]
+    assert changed == [(0, "OTHER_LEFT_OUT", "address.locality")]
+
+
+def test_one_way_for_a_field() -> None:
+    """A field is joined or chosen, not both; a misspelt header is named with its section."""
+    with pytest.raises(ConfigError, match=r"in \[joined\] and in \[columns\]"):
+        resolved(["a", "b"], columns={"a": "note"}, joined={"note": ["a", "b"]})
+    with pytest.raises(ConfigError, match=r"\[joined\] names 'c'"):
+        resolved(["a", "b"], joined={"note": ["a", "c"]})
+    with pytest.raises(
+        ConfigError, match=r"\[consent\] names 'Newsleter'.*did you mean 'Newsletter'"
+    ):
+        resolved(["email", "Newsletter"], consent={"column": "Newsleter"})
+    with pytest.raises(ConfigError, match="needs the column of consent"):
+        resolved(["email"], consent={"require": True})
+
+
+def test_consent_of_a_preset() -> None:
+    """A preset knows its consent column; the settings say whether it is required, or another."""
+    headers = ["Email", "Accepts Email Marketing", "May we"]
+    known = resolved(headers, source={"preset": "shopify"}, consent={"require": True})
+    assert known.consent == ConsentColumn("Accepts Email Marketing", ("yes",), True)
+    own = resolved(headers, source={"preset": "shopify"}, consent={"column": "May we"})
+    assert own.consent == ConsentColumn("May we", ("yes", "true", "subscribed"), False)
+    assert own.unused == ("Accepts Email Marketing",)
+    assert resolved(["Email"], source={"preset": "shopify"}).consent is None
 
 
 def test_every_synonym_names_one_field() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import email_validator
 import phonenumbers
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -238,7 +239,9 @@ def test_a_problem_of_the_whole_row_always_rejects() -> None:
     """[on_invalid] is about fields; what is wrong with the row stays."""
     handed = problem_table([Problem(0, "reject", "RAGGED_ROW", "", "3 cells of 4")])
     result = validate(
-        Cleaned(customers([named(), named()]), handed), OnInvalidSection(default="drop"), "US"
+        Cleaned(customers([named(), named()]), handed, pa.array([False, False])),
+        OnInvalidSection(default="drop"),
+        "US",
     )
 
     assert result.accepted.to_pylist() == [False, True]

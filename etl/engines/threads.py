@@ -1,0 +1,45 @@
+"""How do the cores of this machine share the batches of one process?
+
+By threads: Arrow's kernels, compression and parsing let go of the interpreter while they work.
+Results come in the order of the batches, and only a few batches are under way at a time.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+
+
+def ahead(items: Iterable[_T]) -> Iterator[_T]:
+    """Yield the items, each made in another thread while the one before it is used."""
+    source = iter(items)
+    done = object()
+    with ThreadPoolExecutor(1) as pool:
+        coming: Future[_T | object] = pool.submit(next, source, done)
+        while (item := coming.result()) is not done:
+            coming = pool.submit(next, source, done)
+            yield item  # type: ignore[misc]
+
+
+def in_order(task: Callable[[_T], _R], items: Iterable[_T], workers: int) -> Iterator[_R]:
+    """Yield ``task(item)`` of every item, in their order, made by several threads.
+
+    The items themselves are made in the caller's thread.
+    """
+    with ThreadPoolExecutor(workers) as pool:
+        coming = deque[Future[_R]]()
+        try:
+            for item in items:
+                coming.append(pool.submit(task, item))
+                if len(coming) > workers:
+                    yield coming.popleft().result()
+            while coming:
+                yield coming.popleft().result()
+        finally:
+            for future in coming:
+                future.cancel()

@@ -1,0 +1,160 @@
+"""Which config does a newcomer start from? A profile's proposals as a commented TOML file.
+
+``import`` and ``validate`` accept it as it stands: what is less than fairly sure is in comments.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterator
+
+from etl import config
+from etl.errors import ConfigError
+from etl.files.sources import Source
+from etl.stages.mapping import resolve
+from etl.stages.profile import Profile
+from etl.stages.propose import Proposal, Proposals, date_order
+
+# As many national phones have to be valid in a country for it to be the default one.
+_SURE = 0.8
+
+
+def starter(source: Source, found: Profile, proposals: Proposals, settings: config.Source) -> str:
+    """Return the config for a profiled source; ``settings`` are those it was read with.
+
+    Raises ConfigError when not a single column is known well enough.
+    """
+    if not proposals.groups:
+        raise ConfigError(
+            f"{source.name}: no column is known well enough to write a config: say in [columns] "
+            'what they are, as in "E-mail" = "email_address"'
+        )
+    told = [
+        f"# A start, written by square-etl profile from {_text(source.name)}: look it over, then",
+        "# see which rows Square would refuse: square-etl validate FILE --config THIS_FILE",
+        *_source(source, proposals, settings),
+        *_columns(found, proposals),
+        *_clean(found, proposals),
+    ]
+    text = "\n".join(told) + "\n"
+    resolve(source.name, source.columns, source.not_text, config.parse(tomllib.loads(text), "it"))
+    return text
+
+
+def _source(source: Source, proposals: Proposals, settings: config.Source) -> Iterator[str]:
+    given = {} if source.ours else settings.model_dump(exclude_unset=True, exclude_none=True)
+    given.pop("preset", None)
+    if source.kind == "csv" and not source.ours:
+        if source.encoding == "cp1252":
+            given.setdefault("encoding", source.encoding)
+        if source.delimiter != ",":
+            given.setdefault("delimiter", source.delimiter)
+    if proposals.preset:
+        given["preset"] = proposals.preset
+    if not given:
+        return
+    yield ""
+    yield "[source]"
+    if proposals.preset:
+        yield f"# These columns tell it: {', '.join(map(_text, proposals.because))}."
+    for key, value in given.items():
+        yield f"{key} = {_value(value)}"
+
+
+def _columns(found: Profile, proposals: Proposals) -> Iterator[str]:
+    by_header = {
+        column.header: proposal
+        for column, proposal in zip(found.columns, proposals.columns, strict=True)
+    }
+    if not proposals.preset:
+        single = {field: group[0] for field, group in proposals.groups.items() if len(group) == 1}
+        several = {field: group for field, group in proposals.groups.items() if len(group) > 1}
+        yield ""
+        yield "[columns]"
+        for field, header in single.items():
+            yield _comment(by_header[header])
+            yield f"{_text(header)} = {_text(field)}"
+        if several:
+            yield ""
+            yield "# The first that is not empty in a row wins."
+            yield "[fallbacks]"
+        for field, group in several.items():
+            for header in group:
+                yield f"# {_text(header)}: {_comment(by_header[header])[2:]}"
+            yield f"{_text(field)} = [{', '.join(map(_text, group))}]"
+    yield from _left_out(by_header, proposals)
+
+
+def _left_out(by_header: dict[str, Proposal], proposals: Proposals) -> Iterator[str]:
+    used = {header for group in proposals.groups.values() for header in group}
+    unused = {header: one for header, one in by_header.items() if header not in used}
+    unsure = {header: one for header, one in unused.items() if one.field}
+    if unsure:
+        yield ""
+        yield "# Not sure enough; to use one, move it to [columns]:"
+    for header, proposal in unsure.items():
+        yield f"#   {_text(header)} = {_text(proposal.field or '')}  {_comment(proposal)}"
+    if len(unused) > len(unsure):
+        yield ""
+        yield "# Not used:"
+    for header, proposal in unused.items():
+        if not proposal.field:
+            yield f"#   {_text(header)}: {proposal.reason}"
+
+
+def _clean(found: Profile, proposals: Proposals) -> Iterator[str]:
+    lines = [*_region(proposals), *_dates(found, proposals)]
+    if lines:
+        yield ""
+        yield "[clean]"
+        yield from lines
+
+
+def _region(proposals: Proposals) -> Iterator[str]:
+    region = proposals.region
+    if region is None:
+        return
+    yield (
+        f"# Of {region.tried} phones without + that were tried, {region.share:.0%} are valid in "
+        f"{region.code}."
+    )
+    yield f"{'' if region.share >= _SURE else '# '}default_region = {_text(region.code)}"
+    if "address.country" in proposals.groups:
+        yield '# region_from = "country"  # the country of the row, where it has one, decides'
+
+
+def _dates(found: Profile, proposals: Proposals) -> Iterator[str]:
+    birthdays = proposals.groups.get("birthday", ())
+    for column in found.columns:
+        if column.header not in birthdays:
+            continue
+        order, proofs = date_order(column), column.dates
+        name = _text(column.header)
+        if order == "contradictory" and proofs.day_first and proofs.month_first:
+            yield (
+                f"# {name} has both orders: line {proofs.day_first[1]} is day first, line "
+                f"{proofs.month_first[1]} month first."
+            )
+            yield '# date_order = "DMY"  # or "MDY"'
+        elif order == "unproved":
+            yield f"# Nothing in {name} proves which part is the month, so such dates are rejected."
+            yield '# date_order = "DMY"  # or "MDY"'
+        elif proof := (proofs.day_first or proofs.month_first):
+            yield f"# Line {proof[1]} of the profiled file proves it for {name}."
+            yield f"date_order = {_text(order)}"
+
+
+def _comment(proposal: Proposal) -> str:
+    return f"# {proposal.confidence}: {proposal.reason}"
+
+
+def _value(value: object) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_value, value))}]"
+    return _text(value) if isinstance(value, str) else str(value).lower()
+
+
+def _text(text: str) -> str:
+    """Write a TOML string: that of JSON, but for the one control character JSON leaves alone."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

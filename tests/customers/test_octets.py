@@ -1,0 +1,54 @@
+"""Kinds of bytes in a column: the answers are those of looking at every cell."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from etl.customers import octets
+from etl.customers.octets import Octets
+
+MARKS = octets.kind(b" -'")
+cells = st.lists(st.none() | st.text(st.sampled_from("ab -'é\x00\n"), max_size=6), max_size=12)
+
+
+@settings(derandomize=True, deadline=None, max_examples=300)
+@given(texts=cells, start=st.integers(0, 5), nulled=st.booleans())
+def test_every_answer_is_that_of_the_cells(
+    texts: list[str | None], start: int, nulled: bool
+) -> None:
+    """Slices and nulls, with or without bytes beneath them, change nothing."""
+    column = pa.array(texts, pa.string())
+    if nulled:
+        column = pc.if_else(pc.equal(column, "a"), None, column)
+    column = column.slice(min(start, len(column)))
+    held, seen = Octets(column), [cell or "" for cell in column.to_pylist()]
+
+    assert held.lengths.tolist() == [len(cell.encode()) for cell in seen]
+    assert held.filled.tolist() == [bool(cell) for cell in seen]
+    assert held.beginning(MARKS).tolist() == [cell[:1] in set(" -'") for cell in seen]
+    assert held.ending(MARKS).tolist() == [cell[-1:] in set(" -'") for cell in seen]
+    assert held.holding(MARKS).tolist() == [bool(set(cell) & set(" -'")) for cell in seen]
+    assert held.plain().tolist() == [cell.isascii() and cell.isprintable() for cell in seen]
+    assert held.without(MARKS).to_pylist() == [
+        cell if cell is None else cell.replace(" ", "").replace("-", "").replace("'", "")
+        for cell in column.to_pylist()
+    ]
+    if not column.null_count:
+        assert held.joined().decode() == "".join(seen)
+
+
+def test_a_kernel_is_asked_of_the_doubtful_only() -> None:
+    """What is not doubtful is no, whatever the kernel would say; null is no too."""
+    column = pa.array(["a", "b", None, "a"])
+    doubtful = Octets(column).filled
+    doubtful[0] = False
+
+    assert octets.refined(column, doubtful, lambda some: pc.equal(some, "a")).to_pylist() == [
+        False,
+        False,
+        False,
+        True,
+    ]
