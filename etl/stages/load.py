@@ -35,7 +35,7 @@ _GENERATIONS = 20
 _REFUSED = 20
 
 # Seconds for which Square is trusted to know an idempotency key. It publishes no lifetime; a day is
-# the most that is assumed (API dossier, section 5.1).
+# the most that is assumed.
 _KEY_LIFETIME = 20 * 3600.0
 
 # Statuses that the content of one row can cause; others are about the call.

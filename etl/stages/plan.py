@@ -34,8 +34,8 @@ _BRAKES = {
     "max_cleared": "fields would be cleared",
 }
 
-# Literal answer of CreateCustomer to a profile without any of the five (error table of the API
-# dossier: observed in an application's log).
+# Literal answer of CreateCustomer to a profile without any of the five (observed
+# in an application's log).
 _NO_IDENTITY = (
     "At least one of `given_name`, `family_name`, `company_name`, `email_address`, or "
     "`phone_number` is required for a customer."

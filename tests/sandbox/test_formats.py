@@ -17,7 +17,7 @@ from etl.sandbox import ids, times
 @given(seed=st.integers(0, 2**32))
 @settings(derandomize=True, deadline=None)
 def test_customer_ids(seed: int) -> None:
-    """26 characters without I, L, O, U, ending like every genuine one (dossier, platform)."""
+    """26 characters without I, L, O, U, ending like every genuine one (API reference)."""
     customer_id = ids.customer_id(random.Random(seed))
 
     assert len(customer_id) == 26
@@ -26,7 +26,7 @@ def test_customer_ids(seed: int) -> None:
 
 
 def test_merchant_ids() -> None:
-    """13 characters of the same alphabet (dossier, platform)."""
+    """13 characters of the same alphabet (API reference)."""
     assert len(ids.merchant_id(random.Random(1))) == 13
 
 

@@ -44,7 +44,7 @@ def not_found(customer_id: str) -> dict[str, Any]:
 
 
 def test_create_answers_the_whole_profile(square: Square) -> None:
-    """A new profile comes back as sent, with what Square adds (example call of the dossier)."""
+    """A new profile comes back as sent, with what Square adds (the reference’s example call)."""
     customer = square.create(**INES)
 
     assert customer == INES | {

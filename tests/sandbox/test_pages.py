@@ -465,6 +465,7 @@ def test_the_keyboard_is_enough(seen: Seen) -> None:
         pytest.fail(f"Tab never comes to {name}")
 
     page.goto("/")
+    expect(page.get_by_label("Token")).to_be_focused()  # a field focuses itself after the load
     page.keyboard.type(site.sandbox.token)
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Directory")).to_be_visible()

@@ -1,4 +1,4 @@
-"""What older Square-Versions do differently (overview, migration notes; dossier 4.4)."""
+"""What older Square-Versions do differently (overview, migration notes, changelog)."""
 
 from __future__ import annotations
 
