@@ -21,8 +21,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from etl.customers import octets
 from etl.customers.cells import Cell, Finding, each, repeated, then
 from etl.customers.normalize import IDENTIFIER, empty_marker, tidy
+from etl.customers.octets import Octets
 
 Order = Literal["MDY", "DMY", "YMD"]
 
@@ -221,10 +223,6 @@ def may_change_birthday(column: pa.Array) -> pa.Array:
     return pc.invert(pc.match_substring_regex(column, _CANONICAL))
 
 
-# A numeric date with its year at the end, in full.
-_WRITTEN = (
-    r"^(?P<first>[0-9]{1,2})(?P<by>[./-])(?P<second>[0-9]{1,2})(?P<again>[./-])(?P<year>[0-9]{4})$"
-)
 _FORMATTED = Finding("repair", "DATE_FORMATTED", "the birthday was written as Square stores it")
 
 
@@ -235,41 +233,63 @@ def birthdays(
 
     Returns the new column and the problems of ``field``.
     """
-    where = pc.fill_null(may_change_birthday(column), False)
-    plain = pc.and_(where, pc.fill_null(pc.match_substring_regex(column, _WRITTEN), False))
-    written = _days(column.filter(plain), order, evidence)
-    settled = pc.replace_with_mask(pa.nulls(len(column), pa.string()), plain, written)
+    settled = _days(column, order, evidence)
     changed = pc.is_valid(settled)
-    texts = pc.binary_join_element_wise(column, settled, " became ").filter(changed)
-    problems = repeated(changed, field, _FORMATTED, texts)
+    doubtful = ~changed.to_numpy(zero_copy_only=False)
+    where = octets.refined(column, doubtful, may_change_birthday)
+    problems = repeated(changed, field, _FORMATTED)
     column = pc.if_else(changed, settled, column)
     form = partial(birthday, order=order, evidence=evidence)
-    column, others = each(column, field, form, pc.and_not(where, changed))
+    column, others = each(column, field, form, where)
     return column, [problems, others]
 
 
 def _days(texts: pa.Array, order: Order | None, evidence: DateEvidence) -> pa.Array:
-    """Return plainly written dates as Square stores them, null where ``birthday`` has to decide."""
-    parts = pc.extract_regex(texts, _WRITTEN)
-    first, second, year = (
-        pc.cast(parts.field(name), pa.int64()).to_numpy(zero_copy_only=False)
-        for name in ("first", "second", "year")
+    """Return dates that end with their year in full as Square stores them.
+
+    Null where ``birthday`` has to decide: other texts, years that are none, an unknown order.
+    """
+    held = Octets(texts)
+    rows, first, second, year = (
+        np.concatenate(parts)
+        for parts in zip(*(_written(held, *widths) for widths in _WIDTHS), strict=True)
     )
-    same = pc.equal(parts.field("by"), parts.field("again")).to_numpy(zero_copy_only=False)
     day_first, month_first = _exist(year, second, first), _exist(year, first, second)
     # A year of zeros is no year, and then an order of YMD says which part is the month.
     known = _known_order(order, evidence, year=1)
     by_month = month_first & (~day_first | (first == second) | (known == "month"))
     by_day = day_first & (~month_first | (known == "day")) & ~by_month
-    decided = same & (by_month | by_day) & ~np.isin(year, tuple(_NO_YEAR))
+    decided = (by_month | by_day) & ~np.isin(year, tuple(_NO_YEAR))
     month, day = np.where(by_month, first, second), np.where(by_month, second, first)
-    written = pc.binary_join_element_wise(
-        parts.field("year"), _TWO_DIGITS.take(month % 100), _TWO_DIGITS.take(day % 100), "-"
-    )
-    return pc.if_else(pa.array(decided), written, None)
+    digits = np.full((int(decided.sum()), len("YYYY-MM-DD")), ord("-"), "u1")
+    for part, places in ((year, (3, 2, 1, 0)), (month, (6, 5)), (day, (9, 8))):
+        left = part[decided]
+        for place in places:
+            left, digit = np.divmod(left, 10)
+            digits[:, place] = digit + ord("0")
+    return octets.placed(len(texts), rows[decided], digits)
 
 
-_TWO_DIGITS = pa.array([f"{number:02}" for number in range(100)])
+# How many digits the first and the second part have.
+_WIDTHS = ((1, 1), (1, 2), (2, 1), (2, 2))
+_BETWEEN = octets.kind(b"./-")
+
+
+def _written(held: Octets, one: int, other: int) -> tuple[np.ndarray, ...]:
+    """Return the rows with dates of these widths, the two parts of each, and its year."""
+    rows = np.flatnonzero(held.lengths == one + other + 6)
+    sign = held.nth(one, rows)
+    rows = rows[_BETWEEN[sign] & (sign == held.nth(one + 1 + other, rows))]
+    numeric = np.ones(len(rows), dtype=bool)
+    parts = []
+    for start, width in ((0, one), (one + 1, other), (one + other + 2, 4)):
+        part = np.zeros(len(rows), "<i4")
+        for place in range(start, start + width):
+            digit = held.nth(place, rows) - ord("0")
+            numeric &= digit < 10
+            part = part * 10 + digit
+        parts.append(part)
+    return rows[numeric], *(part[numeric] for part in parts)
 
 
 def _exist(year: np.ndarray, month: np.ndarray, day: np.ndarray) -> np.ndarray:
@@ -307,7 +327,7 @@ def _birthday(text: str, order: Order | None, evidence: DateEvidence) -> Cell:
         return Cell(text, (settled,))
     if settled is None or not settled.exists() or str(settled) == text:
         return Cell(text)
-    return Cell(str(settled), (Finding("repair", "DATE_FORMATTED", f"{text} became {settled}"),))
+    return Cell(str(settled), (_FORMATTED,))
 
 
 def _without_time(text: str) -> str:

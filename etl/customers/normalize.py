@@ -79,7 +79,7 @@ def _may_change_text(column: pa.Array, held: Octets) -> pa.Array:
     short = held.filled & (held.lengths <= _LONGEST_MARKER)
     doubtful = (
         ~held.filled
-        | ~held.latin()
+        | ~held.composed()
         | held.beginning(_WRAPPING)
         | held.ending(_WRAPPING)
         | (short & held.beginning(_MARKERS_BEGIN))
@@ -428,8 +428,7 @@ def phones(column: pa.Array, field: str, region: str, where: pa.Array) -> Phones
     written, invalid = pc.if_else(where, read.numbers, None), pc.and_(where, pa.array(read.invalid))
     plain = pc.is_valid(written)
     changed = pc.fill_null(pc.not_equal(written, column), False)
-    texts = pc.binary_join_element_wise(column, written, " became ").filter(changed)
-    problems = repeated(changed, field, _FORMATTED, texts)
+    problems = repeated(changed, field, _FORMATTED)
     column = pc.if_else(plain, written, column)
     others = pc.and_(where, pc.invert(pc.or_(plain, invalid)))
     column, found = all_at_once(column, field, partial(_decorated, region=region), others)
@@ -463,7 +462,7 @@ def _phone(text: str, region: str, known: str | None = None) -> Cell:
     read = _Phone(known, "") if known else _read(text, region)
     if read is None or read.number == text:
         return Cell(text)
-    findings = [_FORMATTED._replace(message=f"{shown(text)} became {read.number}")]
+    findings = [_FORMATTED]
     if read.extension:
         message = f"the extension {read.extension} was left out"
         findings.append(Finding("repair", "EXTENSION_CUT", message))

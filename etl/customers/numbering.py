@@ -50,14 +50,13 @@ class _Region(NamedTuple):
 class _Plan(NamedTuple):
     """The numbers of one calling code, as far as they can be judged here.
 
-    ``claimed`` begins the numbers of regions that are not listed; ``begins`` must begin those of
-    the regions that are; what ``prefix`` begins the parser would change. Empty: no such pattern.
+    ``begins`` must begin the numbers of the regions. What ``unsure`` begins belongs to a region
+    that is not listed, or the parser would change it. Empty: no such pattern.
     """
 
     regions: tuple[_Region, ...]
     begins: str
-    claimed: str
-    prefix: str
+    unsure: str
 
 
 class Verdicts(NamedTuple):
@@ -141,9 +140,8 @@ def _from_national(digits: pa.Array, region: str) -> pa.Array:
 def _judged(national: pa.Array, plan: _Plan) -> Verdicts:
     """Judge the national numbers of one calling code, where the parser leaves them as they are."""
     undecided = np.full(len(national), not plan.regions)
-    for unsure in (plan.claimed, plan.prefix):
-        if unsure:
-            undecided |= _matching(national, f"^(?:{unsure})")
+    if plan.unsure:
+        undecided |= _matching(national, f"^(?:{plan.unsure})")
     if plan.begins:
         undecided |= ~_matching(national, f"^(?:{plan.begins})")
     lengths = Octets(national).lengths
@@ -181,18 +179,14 @@ def _plan(code: int) -> _Plan:
     names = COUNTRY_CODE_TO_REGION_CODE[code]
     found = [data for name in names if (data := _metadata(name)) is not None]
     if not found:
-        return _Plan((), "", "", "")
+        return _Plan((), "", "")
     main = found[0]
     if main.leading_digits and len(found) > 1:
-        return _Plan((_region(main),), main.leading_digits, "", _prefix(main))
+        return _Plan((_region(main),), main.leading_digits, _prefix(main))
     sure = [data for data in found if not data.leading_digits or data is main]
     claimed = [data.leading_digits for data in found if data not in sure]
-    return _Plan(
-        tuple(_region(data) for data in sure),
-        "",
-        "|".join(f"(?:{digits})" for digits in claimed),
-        _prefix(main),
-    )
+    unsure = "|".join(f"(?:{start})" for start in (*claimed, _prefix(main)) if start)
+    return _Plan(tuple(_region(data) for data in sure), "", unsure)
 
 
 def _metadata(region: str) -> PhoneMetadata | None:
@@ -246,7 +240,7 @@ def certainty(number: str) -> bool | None:
     plan = _plan(code)
     if not plan.regions or (plan.begins and not _one(plan.begins).match(national)):
         return None
-    if any(unsure and _one(unsure).match(national) for unsure in (plan.claimed, plan.prefix)):
+    if plan.unsure and _one(plan.unsure).match(national):
         return None
     return any(
         _fits(national, region.general) and any(_fits(national, kind) for kind in region.kinds)

@@ -24,6 +24,16 @@ def kind(octets: Iterable[int]) -> Kind:
     return members
 
 
+# What the bytes of composed text are.
+_ODD, _ASCII, _LETTER, _INSIDE, _KANA, _HAN = range(6)
+_COMPOSED = np.full(256, _ODD, "u1")
+_COMPOSED[0x20:0x7F] = _ASCII
+_COMPOSED[0x80:0xC0] = _INSIDE
+_COMPOSED[0xC3:0xCA] = _LETTER
+_COMPOSED[0xE3] = _KANA
+_COMPOSED[0xE4:0xEA] = _HAN
+
+
 class Octets:
     """The bytes of a text column, UTF-8; a null has none.
 
@@ -50,19 +60,23 @@ class Octets:
         # Unsigned bytes below the blank wrap around to the top.
         return ~self._found(self._all() - 0x20 >= 0x5F)
 
-    def latin(self) -> np.ndarray:
-        """Return which cells hold nothing but printable ASCII and letters of U+00C0 to U+027F.
+    def composed(self) -> np.ndarray:
+        """Return which cells certainly hold printable characters only, in Unicode form NFC.
 
-        No two of these letters follow each other. Such a text is in NFC: what composes begins at
-        U+0300.
+        Of ASCII, of U+00C0 to U+027F (no two of these side by side: such pairs may be mojibake), of
+        U+3040 to U+30FF and U+4000 to U+9FFF. What composes begins at U+0300, and in Japanese
+        are the two marks U+3099 and U+309A.
         """
         data = self._all()
-        ascii_ = data - 0x20 < 0x5F
-        letter = (data >= 0xC3) & (data <= 0xC9)
-        inside = (data & 0xC0) == 0x80
-        bad = ~(ascii_ | letter | inside)
-        bad[1:] |= letter[1:] & inside[:-1]
-        return ~self._found(bad)
+        kinds = _COMPOSED[data]
+        odd = kinds == _ODD
+        odd[1:] |= (kinds[1:] == _LETTER) & (kinds[:-1] == _INSIDE)
+        kana = np.flatnonzero(kinds == _KANA)
+        if len(kana):
+            second, third = data[kana + 1], data[kana + 2]
+            mark = (second == 0x82) & ((third == 0x99) | (third == 0x9A))
+            odd[kana[(second < 0x81) | (second > 0x83) | mark]] = True
+        return ~self._found(odd)
 
     def holding(self, wanted: Kind) -> np.ndarray:
         """Return which cells hold at least one byte of a kind."""
@@ -135,3 +149,16 @@ def refined(
         asked = column.filter(pa.array(doubtful))
         answer[doubtful] = ask(asked).fill_null(False).to_numpy(zero_copy_only=False)
     return pa.array(answer)
+
+
+def placed(size: int, rows: np.ndarray, texts: np.ndarray) -> pa.Array:
+    """Return a column of ``size`` cells, null but for some rows.
+
+    The cells of those rows, in any order, are the lines of ``texts``: ASCII, as long as each other.
+    """
+    lengths, valid = np.zeros(size, "<i4"), np.zeros(size, dtype=bool)
+    lengths[rows], valid[rows] = texts.shape[1], True
+    ends = np.concatenate(([0], np.cumsum(lengths))).astype("<i4")
+    data = texts[np.argsort(rows)].tobytes()
+    bits = np.packbits(valid, bitorder="little")
+    return pa.StringArray.from_buffers(size, *map(pa.py_buffer, (ends, data, bits)))
