@@ -235,6 +235,13 @@ CODES: tuple[Code, ...] = (
     ),
     Code("DATE_FORMATTED", "square-etl", "the birthday was written as Square stores it", ""),
     Code("COUNTRY_CODED", "square-etl", "the country's name became its two-letter code", ""),
+    Code("STATE_CODED", "square-etl", "the name of a US, CA or AU state became its code", ""),
+    Code(
+        "UNKNOWN_STATE",
+        "square-etl",
+        "the country (US, CA, AU) has no such state or province; the text was kept",
+        "correct the state or the country",
+    ),
     Code(
         "SHORT_POSTAL_CODE",
         "square-etl",

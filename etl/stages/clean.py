@@ -15,13 +15,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl import config
-from etl.customers import countries, dates, normalize
+from etl.customers import countries, dates, normalize, states
 from etl.customers.cells import NO_PROBLEMS, Finding, Form, each, repeated, shown
 from etl.customers.dates import DateEvidence
 from etl.customers.fields import CUSTOMERS, IMPORTABLE, Field
 from etl.customers.normalize import Style
 
 _COUNTRY = "address.country"
+_STATE = "address.administrative_district_level_1"
 _NAMES = frozenset({"given_name", "family_name"})
 
 
@@ -67,6 +68,8 @@ def clean(
             column, found = dates.birthdays(column, field.name, settings.date_order, evidence)
         elif field.name == "address.postal_code":
             column, found = _postal_codes(column, country, settings, region)
+        elif field.name == _STATE:
+            column, found = _states(column, country, region)
         else:
             form, where = _form(field, column)
             column, problem = each(column, field.name, form, where)
@@ -147,3 +150,22 @@ def _postal_codes(
         column, found = each(column, "address.postal_code", form, pc.and_(where, rows))
         problems.append(found)
     return column, problems
+
+
+def _states(column: pa.Array, country: pa.Array, region: str) -> tuple[pa.Array, list[pa.Table]]:
+    """Clean states; a row without a country is taken to be of the region."""
+    problems = []
+    foreign = pa.repeat(pa.scalar(True), len(column))
+    for one in states.COUNTRIES:
+        may_change = states.may_change_state(column, one)
+        named = pc.fill_null(pc.equal(country, one), False)
+        supposed = pc.and_(pc.is_null(country), region == one)
+        foreign = pc.and_not(foreign, pc.or_(named, supposed))
+        for rows, certain in ((named, True), (supposed, False)):
+            form = partial(states.state, country=one, certain=certain)
+            column, found = each(column, _STATE, form, pc.and_(may_change, rows))
+            problems.append(found)
+    form = partial(normalize.text, style=_style(_STATE))
+    where = pc.and_(normalize.may_change_text(column), foreign)
+    column, found = each(column, _STATE, form, where)
+    return column, [*problems, found]

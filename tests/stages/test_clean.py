@@ -156,6 +156,31 @@ def test_only_the_rows_country_proves_a_lost_zero(
     assert result.customers.column("address.postal_code").to_pylist() == [kept]
 
 
+@pytest.mark.parametrize(
+    ("state", "country", "region", "kept", "codes"),
+    [
+        ("California", "US", "GB", "CA", ["STATE_CODED"]),
+        (" calif. ", "usa", "GB", "CA", ["TRIMMED", "STATE_CODED"]),
+        ("Ontario", "Canada", "US", "ON", ["STATE_CODED"]),
+        ("New South Wales", None, "AU", "NSW", ["STATE_CODED"]),
+        ("New South Wales", None, "US", "New South Wales", []),
+        ("Ontario", "US", "CA", "Ontario", ["UNKNOWN_STATE"]),
+        ("Bavaria", "DE", "US", "Bavaria", []),
+        ("California", "Atlantis", "US", "California", []),
+        ("n/a", "US", "US", None, ["EMPTY_MARKER"]),
+    ],
+)
+def test_states_are_those_of_the_rows_country(
+    state: str, country: str | None, region: str, kept: str | None, codes: list[str]
+) -> None:
+    """A state of the row's country, else of the region, becomes its code; the rest stays."""
+    field = "address.administrative_district_level_1"
+    result = cleaned([{field: state, "address.country": country}], region=region)
+
+    assert result.customers.column(field).to_pylist() == [kept]
+    assert [c for _, _, c, of in found(result.problems) if of == field] == codes
+
+
 def test_the_evidence_of_the_column_decides_dates() -> None:
     """The proof may be rows away; without it the same cell is ambiguous."""
     rows: list[Row] = [{"birthday": "04/05/1986"}, {"birthday": "17/04/1986"}]
