@@ -172,6 +172,8 @@ _UNSEEN_CATEGORIES = frozenset({"Cc", "Cf", "Zl", "Zp"})
 
 def _invisible(text: str, blanks: bool) -> tuple[Finding, ...]:
     """Find characters one cannot see; ``blanks``: every kind of blank is harmless here."""
+    if text.isprintable() and not _UNSEEN.search(text):
+        return ()
     unseen = [character for character in text if _is_invisible(character, blanks)]
     if not unseen:
         return ()
@@ -305,10 +307,11 @@ _ALPHANUMERIC = re.compile(r"[0-9A-Za-z]+")
 _VAT_PUNCTUATION = re.compile(r"[\s.\-\u2010-\u2015\u2212]+")
 
 
-def may_change_postal_code(column: pa.Array) -> pa.Array:
+def may_change_postal_code(column: pa.Array, american: pa.Array) -> pa.Array:
     """Return which rows ``postal_code`` could change or object to."""
     held = Octets(column)
-    short = held.holding(_SHORT_SIGNS) | (held.lengths <= _SHORT_CODE)
+    brief = (held.lengths <= _SHORT_CODE) & american.to_numpy(zero_copy_only=False)
+    short = held.holding(_SHORT_SIGNS) | brief
     return any_of(
         _may_change_text(column, held),
         _may_be_number(column, held),
@@ -408,11 +411,12 @@ def _bare_phone(text: str) -> Cell:
 
 
 class Phones(NamedTuple):
-    """A column of phones in canonical form, what was found, and which certainly are valid."""
+    """A column of phones in canonical form, what was found, and what is certain of each row."""
 
     column: pa.Array
     problems: list[pa.Table]
     valid: pa.Array
+    invalid: pa.Array
 
 
 def phones(column: pa.Array, field: str, region: str, where: pa.Array) -> Phones:
@@ -420,21 +424,28 @@ def phones(column: pa.Array, field: str, region: str, where: pa.Array) -> Phones
 
     ``field`` is named in the problems.
     """
-    written = pc.if_else(where, numbering.international(column, region), None)
+    read = numbering.international(column, region)
+    written, invalid = pc.if_else(where, read.numbers, None), pc.and_(where, pa.array(read.invalid))
     plain = pc.is_valid(written)
     changed = pc.fill_null(pc.not_equal(written, column), False)
     texts = pc.binary_join_element_wise(column, written, " became ").filter(changed)
     problems = repeated(changed, field, _FORMATTED, texts)
     column = pc.if_else(plain, written, column)
-    form = partial(_decorated, region=region)
-    column, others = all_at_once(column, field, form, pc.and_(where, pc.invert(plain)))
-    return Phones(column, [problems, others], plain)
+    others = pc.and_(where, pc.invert(pc.or_(plain, invalid)))
+    column, found = all_at_once(column, field, partial(_decorated, region=region), others)
+    read_now = octets.refined(column, others.to_numpy(zero_copy_only=False), _certainly)
+    return Phones(column, [problems, found], pc.or_(plain, read_now), invalid)
+
+
+def _certainly(column: pa.Array) -> pa.Array:
+    return pa.array(numbering.certain(column).yes)
 
 
 def _decorated(texts: list[str], region: str) -> list[Cell]:
     """Apply ``phone`` to texts that may be plainly written once they are tidied."""
     cells = [_bare_phone(text) for text in texts]
-    written = numbering.international(pa.array([cell.text for cell in cells], pa.string()), region)
+    bare = pa.array([cell.text for cell in cells], pa.string())
+    written = numbering.international(bare, region).numbers
     return [
         then(cell, partial(_phone, region=region, known=number))
         for cell, number in zip(cells, written.to_pylist(), strict=True)
@@ -486,9 +497,13 @@ def _read(text: str, region: str) -> _Phone | None:
     for spelling in spellings:
         read = _parse(spelling, region)
         # What is sent is read again, by Square and by the next import: it has to mean the same.
-        if read and (read.number == text or _parse(read.number, NO_REGION) == (read.number, "")):
+        if read and (read.number == text or _means_itself(read.number)):
             return read
     return None
+
+
+def _means_itself(number: str) -> bool:
+    return bool(numbering.certainty(number)) or _parse(number, NO_REGION) == (number, "")
 
 
 def _parse(text: str, region: str) -> _Phone | None:
@@ -498,7 +513,8 @@ def _parse(text: str, region: str) -> _Phone | None:
         number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:
         return None
-    if not phonenumbers.is_valid_number(number):
-        return None
     written = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    sure = numbering.certainty(written)
+    if not (phonenumbers.is_valid_number(number) if sure is None else sure):
+        return None
     return _Phone(written, number.extension or "")

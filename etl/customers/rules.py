@@ -122,16 +122,17 @@ def doubtful_phones(column: pa.Array, valid: pa.Array) -> pa.Array:
     return pc.invert(pc.and_(valid, fits))
 
 
+def no_phone(text: str) -> Cell:
+    """Object to what is known to be no valid phone number."""
+    more = "" if text.startswith("+") else "; one of another country needs + and its code"
+    message = f"{shown(text)} is no valid phone number{more}"
+    return Cell(text, (_refusal("INVALID_PHONE_NUMBER", message),))
+
+
 def phone(text: str) -> Cell:
     """Object to a phone that is no valid number in E.164, or has too few or too many digits."""
-    if not text.startswith("+"):
-        message = (
-            f"{shown(text)} is no valid phone number; one of another country needs + and its code"
-        )
-        return Cell(text, (_refusal("INVALID_PHONE_NUMBER", message),))
-    if phone_key(text, NO_REGION) != text:
-        message = f"{shown(text)} is no valid phone number"
-        return Cell(text, (_refusal("INVALID_PHONE_NUMBER", message),))
+    if not text.startswith("+") or phone_key(text, NO_REGION) != text:
+        return no_phone(text)
     digits = len(text) - 1
     if digits not in PHONE_DIGITS:
         fewest, most = PHONE_DIGITS[0], PHONE_DIGITS[-1]

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from etl import config
 from etl.customers import countries, dates, normalize, states
-from etl.customers.cells import NO_PROBLEMS, Finding, Form, each, repeated, shown
+from etl.customers.cells import NO_PROBLEMS, Finding, Form, any_of, each, repeated, shown
 from etl.customers.dates import DateEvidence
 from etl.customers.fields import CUSTOMERS, IMPORTABLE, Field
 from etl.customers.normalize import Style
@@ -33,6 +33,7 @@ class Cleaned:
     customers: pa.RecordBatch
     problems: pa.Table  # PROBLEMS, in the order of the fields
     valid_phones: pa.Array  # rows whose phone is certainly a valid number, in E.164
+    invalid_phones: pa.Array  # rows whose phone certainly is none
 
 
 def clean(
@@ -55,7 +56,7 @@ def clean(
     country, supplied = _supplied(country, _COUNTRY, constants)
     columns: list[pa.Array] = []
     problems: list[pa.Table] = []
-    valid_phones = pa.repeat(pa.scalar(False), len(given))
+    valid_phones = invalid_phones = pa.repeat(pa.scalar(False), len(given))
     for field in IMPORTABLE:
         column = customers.column(field.name)
         if field.name == _COUNTRY:
@@ -63,7 +64,8 @@ def clean(
         elif column.null_count == len(column):
             found = []
         elif field.kind == "phone":
-            column, found, valid_phones = _phones(column, country, settings, region)
+            phones = _phones(column, country, settings, region)
+            column, found, valid_phones, invalid_phones = phones
         elif field.kind == "birthday":
             column, found = dates.birthdays(column, field.name, settings.date_order, evidence)
         elif field.name == "address.postal_code":
@@ -83,6 +85,7 @@ def clean(
         pa.RecordBatch.from_arrays(columns, schema=CUSTOMERS),
         pa.concat_tables([NO_PROBLEMS, *problems]),
         valid_phones,
+        invalid_phones,
     )
 
 
@@ -119,27 +122,29 @@ def _style(name: str) -> Style:
 
 def _phones(
     column: pa.Array, country: pa.Array, settings: config.Clean, region: str
-) -> tuple[pa.Array, list[pa.Table], pa.Array]:
+) -> normalize.Phones:
     regions = pa.repeat(pa.scalar(region), len(column))
     if settings.region_from == "country":
         known = pc.is_in(country, pa.array(sorted(countries.codes() - {countries.UNKNOWN})))
         regions = pc.if_else(pc.fill_null(known, False), country, region)
-    problems, valid = [], pa.repeat(pa.scalar(False), len(column))
+    problems, valid, invalid = [], [], []
     for one in pc.unique(regions).to_pylist():
-        written = normalize.phones(column, "phone_number", one, pc.equal(regions, one))
-        column, valid = written.column, pc.or_(valid, written.valid)
-        problems += written.problems
-    return column, problems, valid
+        read = normalize.phones(column, "phone_number", one, pc.equal(regions, one))
+        column = read.column
+        problems += read.problems
+        valid.append(read.valid)
+        invalid.append(read.invalid)
+    return normalize.Phones(column, problems, any_of(*valid), any_of(*invalid))
 
 
 def _postal_codes(
     column: pa.Array, country: pa.Array, settings: config.Clean, region: str
 ) -> tuple[pa.Array, list[pa.Table]]:
     """Clean postal codes; only a row's own country proves that a zero is missing."""
-    where = normalize.may_change_postal_code(column)
     american = pc.fill_null(pc.equal(country, "US"), False)
     supposed = pc.and_(pc.is_null(country), region == "US")
     foreign = pc.invert(pc.or_(american, supposed))
+    where = normalize.may_change_postal_code(column, pc.invert(foreign))
     problems = []
     for rows, is_american, pad in (
         (american, True, settings.pad_postal_code),

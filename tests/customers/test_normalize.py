@@ -16,6 +16,12 @@ from etl.customers.cells import Cell, Form
 from etl.customers.codes import BY_NAME
 from tests.customers import messy
 
+
+def may_change_american(column: pa.Array) -> pa.Array:
+    """Return which codes of the US a form has to look at."""
+    return normalize.may_change_postal_code(column, pa.repeat(pa.scalar(True), len(column)))
+
+
 FORMS: dict[str, tuple[Form, Callable[[pa.Array], pa.Array]]] = {
     "text": (partial(normalize.text, style=normalize.TEXT), normalize.may_change_text),
     "name": (partial(normalize.text, style=normalize.NAME), normalize.may_change_text),
@@ -25,11 +31,11 @@ FORMS: dict[str, tuple[Form, Callable[[pa.Array], pa.Array]]] = {
     "vat": (normalize.vat, normalize.may_change_vat),
     "postal code": (
         partial(normalize.postal_code, american=True, pad=False),
-        normalize.may_change_postal_code,
+        may_change_american,
     ),
     "padded postal code": (
         partial(normalize.postal_code, american=True, pad=True),
-        normalize.may_change_postal_code,
+        may_change_american,
     ),
     "birthday": (
         partial(dates.birthday, order=None, evidence=dates.DateEvidence()),
@@ -318,14 +324,14 @@ def test_a_column_of_phones_is_what_its_cells_are(drawn: list[tuple[str, str]]) 
     texts = [text for text, _ in drawn]
     everywhere = pa.array([True] * len(texts))
     for region in ("US", "DE"):
-        column, tables, valid = normalize.phones(
-            pa.array(texts), "phone_number", region, everywhere
-        )
+        read = normalize.phones(pa.array(texts), "phone_number", region, everywhere)
         cells = [normalize.phone(text, region) for text in texts]
-        found = {(p["row"], p["code"], p["message"]) for t in tables for p in t.to_pylist()}
-        assert column.to_pylist() == [cell.text for cell in cells]
-        for text in column.filter(valid).to_pylist():
+        found = {(p["row"], p["code"], p["message"]) for t in read.problems for p in t.to_pylist()}
+        assert read.column.to_pylist() == [cell.text for cell in cells]
+        for text in read.column.filter(read.valid).to_pylist():
             assert normalize.phone_key(text, normalize.NO_REGION) == text
+        for text in read.column.filter(read.invalid).to_pylist():
+            assert normalize.phone_key(text, region) is None
         assert found == {
             (i, f.code, f.message) for i, cell in enumerate(cells) for f in cell.findings
         }

@@ -126,7 +126,7 @@ def test_policies(values: payload.Values, profile: dict[str, Any], policy: str) 
 def test_a_state_is_the_same_by_code_and_by_name(
     wanted: str, country: str | None, held: str, there: str | None, written: bool
 ) -> None:
-    """A profile that spells the state out is left alone, so an export comes back without a write."""
+    """A profile that spells the state out is left alone, as an export of it is imported again."""
     field = "address.administrative_district_level_1"
     profile = {"address": {"administrative_district_level_1": held, "country": there}}
     changes = difference({field: wanted, "address.country": country}, profile)
