@@ -121,7 +121,7 @@ CODES: tuple[Code, ...] = (
         "AMBIGUOUS_DATE",
         "square-etl",
         "day and month cannot be told apart in this column",
-        "set [clean] date_order",
+        "set [clean] date_order; for a year of two digits, two_digit_years",
     ),
     Code(
         "CONTRADICTORY_DATE",
@@ -234,6 +234,12 @@ CODES: tuple[Code, ...] = (
         "",
     ),
     Code("DATE_FORMATTED", "square-etl", "the birthday was written as Square stores it", ""),
+    Code(
+        "CENTURY_SUPPLIED",
+        "square-etl",
+        "the birthday had a year of two digits, and [clean] two_digit_years says which century",
+        "",
+    ),
     Code("COUNTRY_CODED", "square-etl", "the country's name became its two-letter code", ""),
     Code("STATE_CODED", "square-etl", "the name of a US, CA or AU state became its code", ""),
     Code(

@@ -6,6 +6,7 @@ without guessing is one with effect ``reject``. Cleaning what is clean changes n
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -42,13 +43,15 @@ def clean(
     region: str,
     evidence: DateEvidence,
     constants: Mapping[str, str] = MappingProxyType({}),
+    today: datetime.date | None = None,
 ) -> Cleaned:
     """Bring mapped customers to canonical form.
 
     ``region`` is the country of national phone numbers; ``evidence`` is what the whole birthday
     column proves about the order of day and month. ``constants`` are canonical values for rows
-    that turn out to have none.
+    that turn out to have none. ``today`` is the day the run began, for ``two_digit_years``.
     """
+    past = today if settings.two_digit_years == "past" else None
     given = customers.column(_COUNTRY)
     country, of_country = each(
         given, _COUNTRY, countries.country, countries.may_change_country(given)
@@ -67,7 +70,8 @@ def clean(
             phones = _phones(column, country, settings, region)
             column, found, valid_phones, invalid_phones = phones
         elif field.kind == "birthday":
-            column, found = dates.birthdays(column, field.name, settings.date_order, evidence)
+            order = settings.date_order
+            column, found = dates.birthdays(column, field.name, order, evidence, past)
         elif field.name == "address.postal_code":
             column, found = _postal_codes(column, country, settings, region)
         elif field.name == _STATE:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -17,9 +19,10 @@ from tests.stages.rows import Row, batches, customers, found, of_rows
 
 PLAIN = Clean()
 NOTHING = DateEvidence()
+TODAY = datetime.date(2026, 4, 17)
 SETTINGS = [
     PLAIN,
-    Clean(region_from="country", pad_postal_code=True, date_order="DMY"),
+    Clean(region_from="country", pad_postal_code=True, date_order="DMY", two_digit_years="past"),
 ]
 
 
@@ -27,7 +30,7 @@ def cleaned(
     rows: list[Row], settings: Clean = PLAIN, region: str = "US", evidence: DateEvidence = NOTHING
 ) -> Cleaned:
     """Clean rows."""
-    return clean(customers(rows), settings, region, evidence)
+    return clean(customers(rows), settings, region, evidence, today=TODAY)
 
 
 def test_a_clean_batch_is_returned_as_it_is() -> None:
@@ -179,6 +182,16 @@ def test_states_are_those_of_the_rows_country(
 
     assert result.customers.column(field).to_pylist() == [kept]
     assert [c for _, _, c, of in found(result.problems) if of == field] == codes
+
+
+def test_short_years_are_read_by_the_setting_and_the_day_the_run_began() -> None:
+    """The same cell is refused without the setting, and read from the run's day with it."""
+    row: Row = {"birthday": "18-Apr-26"}
+
+    assert found(cleaned([row]).problems) == [(0, "reject", "AMBIGUOUS_DATE", "birthday")]
+    given = cleaned([row], Clean(two_digit_years="past"))
+    assert given.customers.column("birthday").to_pylist() == ["1926-04-18"]
+    assert found(given.problems) == [(0, "repair", "CENTURY_SUPPLIED", "birthday")]
 
 
 def test_the_evidence_of_the_column_decides_dates() -> None:
