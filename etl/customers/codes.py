@@ -228,6 +228,12 @@ CODES: tuple[Code, ...] = (
     ),
     Code("PHONE_FORMATTED", "square-etl", "the phone was written in E.164", ""),
     Code(
+        "PHONE_LETTERS",
+        "square-etl",
+        "letters of the phone (1-800-FLOWERS) were read as the keys of a telephone",
+        "",
+    ),
+    Code(
         "EXTENSION_CUT",
         "square-etl",
         "the phone's extension was left out; Square has no place for it",
