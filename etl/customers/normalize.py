@@ -79,7 +79,7 @@ def _may_change_text(column: pa.Array, held: Octets) -> pa.Array:
     short = held.filled & (held.lengths <= _LONGEST_MARKER)
     doubtful = (
         ~held.filled
-        | ~held.plain()
+        | ~held.latin()
         | held.beginning(_WRAPPING)
         | held.ending(_WRAPPING)
         | (short & held.beginning(_MARKERS_BEGIN))

@@ -7,6 +7,7 @@ the costly questions are asked of the few cells they may concern.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -30,12 +31,13 @@ class Octets:
     """
 
     def __init__(self, column: pa.StringArray) -> None:
+        self._column = column
         _, ends, data = column.buffers()
         size = len(column)
         offsets = np.zeros(size + 1, "<i4")
         if size and ends is not None:
             offsets = np.frombuffer(ends, "<i4")[column.offset : column.offset + size + 1]
-        self._bytes = np.frombuffer(data, "u1") if data is not None else np.zeros(0, "u1")
+        self._bytes = np.frombuffer(data or b"\0", "u1")
         self._offsets = offsets
         self.lengths = np.diff(offsets)
         self._valid = column.is_valid()
@@ -47,6 +49,20 @@ class Octets:
         """Return which cells hold nothing but printable ASCII characters."""
         # Unsigned bytes below the blank wrap around to the top.
         return ~self._found(self._all() - 0x20 >= 0x5F)
+
+    def latin(self) -> np.ndarray:
+        """Return which cells hold nothing but printable ASCII and letters of U+00C0 to U+027F.
+
+        No two of these letters follow each other. Such a text is in NFC: what composes begins at
+        U+0300.
+        """
+        data = self._all()
+        ascii_ = data - 0x20 < 0x5F
+        letter = (data >= 0xC3) & (data <= 0xC9)
+        inside = (data & 0xC0) == 0x80
+        bad = ~(ascii_ | letter | inside)
+        bad[1:] |= letter[1:] & inside[:-1]
+        return ~self._found(bad)
 
     def holding(self, wanted: Kind) -> np.ndarray:
         """Return which cells hold at least one byte of a kind."""
@@ -66,6 +82,15 @@ class Octets:
         bare = pa.StringArray.from_buffers(len(self.lengths), offsets, texts)
         return pc.if_else(self._valid, bare, None)
 
+    def less(self, unwanted: np.ndarray) -> pa.Array:
+        """Return the column with null for the unwanted cells, on the memory it has."""
+        valid = ~unwanted & self._valid.to_numpy(zero_copy_only=False)
+        bits = pa.py_buffer(np.packbits(valid, bitorder="little"))
+        _, ends, data = self._column.buffers()
+        if self._column.offset or ends is None:
+            return pc.if_else(pa.array(valid), self._column, None)
+        return pa.StringArray.from_buffers(len(valid), ends, data, bits)
+
     def joined(self) -> bytes:
         """Return the bytes of all cells one after another."""
         return self._all().tobytes()
@@ -81,16 +106,21 @@ class Octets:
 
     def beginning(self, wanted: Kind) -> np.ndarray:
         """Return which cells begin with a byte of a kind."""
-        return self._at(self._offsets[:-1], wanted)
+        found: np.ndarray = wanted[self._first] & self.filled
+        return found
 
     def ending(self, wanted: Kind) -> np.ndarray:
         """Return which cells end with a byte of a kind."""
-        return self._at(self._offsets[1:] - 1, wanted)
-
-    def _at(self, places: np.ndarray, wanted: Kind) -> np.ndarray:
-        found = np.zeros(len(self.lengths), dtype=bool)
-        found[self.filled] = wanted[self._bytes[places[self.filled]]]
+        found: np.ndarray = wanted[self._last] & self.filled
         return found
+
+    @cached_property
+    def _first(self) -> np.ndarray:
+        return self._bytes.take(self._offsets[:-1], mode="clip")
+
+    @cached_property
+    def _last(self) -> np.ndarray:
+        return self._bytes.take(self._offsets[1:] - 1, mode="clip")
 
 
 def refined(
