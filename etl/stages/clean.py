@@ -166,15 +166,19 @@ def _states(column: pa.Array, country: pa.Array, region: str) -> tuple[pa.Array,
     problems = []
     foreign = pa.repeat(pa.scalar(True), len(column))
     for one in states.COUNTRIES:
-        may_change = states.may_change_state(column, one)
         named = pc.fill_null(pc.equal(country, one), False)
         supposed = pc.and_(pc.is_null(country), region == one)
-        foreign = pc.and_not(foreign, pc.or_(named, supposed))
         for rows, certain in ((named, True), (supposed, False)):
+            if not pc.any(rows).as_py():
+                continue
+            foreign = pc.and_not(foreign, rows)
             form = partial(states.state, country=one, certain=certain)
-            column, found = each(column, _STATE, form, pc.and_(may_change, rows))
+            where = pc.and_(states.may_change_state(column, one), rows)
+            column, found = each(column, _STATE, form, where)
             problems.append(found)
-    form = partial(normalize.text, style=_style(_STATE))
-    where = pc.and_(normalize.may_change_text(column), foreign)
-    column, found = each(column, _STATE, form, where)
-    return column, [*problems, found]
+    if pc.any(foreign).as_py():
+        where = pc.and_(normalize.may_change_text(column), foreign)
+        form = partial(normalize.text, style=_style(_STATE))
+        column, found = each(column, _STATE, form, where)
+        problems.append(found)
+    return column, problems
