@@ -2,7 +2,8 @@
 
 Birthdays become ``YYYY-MM-DD``, or ``0000-MM-DD`` where the year is unknown. ``04/05/1986`` alone
 does not say which part is the month: another date of the same column may prove it (``17/04/1986``),
-the settings may say it, else the cell is ambiguous. Nothing is guessed per cell.
+the settings may say it, else the cell is ambiguous. Nothing is guessed per cell. A year of two
+digits is read only where the settings ask for it: as the last such day before the run began.
 
 Years that stand for "no year": 0000, and 1604, which no living person was born in and Apple's
 address book writes. 1900, 1904 and 9999 are used so as well, but the first two are years people
@@ -145,6 +146,16 @@ def _pair(text: str) -> _Pair | None:
     return _Pair(int(found[1]), int(found[3]), int(found[4] or 0))
 
 
+def _short_pair(text: str) -> _Pair | None:
+    """Read a date whose last two digits are no day, so that they can only be its year."""
+    found = _NUMERIC.fullmatch(text)
+    if not found or len(found[1]) > 2 or not found[4] or len(found[4]) != 2:
+        return None
+    year = int(found[4])
+    # 29 February is left to years that have one; the century does not matter to the order.
+    return None if 1 <= year <= 31 else _Pair(int(found[1]), int(found[3]), 1900 + year)
+
+
 def _plain(text: str) -> _Day | None:
     """Read a date that says itself which part is what."""
     found = _NUMERIC.fullmatch(text)
@@ -201,7 +212,9 @@ def _first_proof(
 def _proves_day_first(text: str) -> bool | None:
     """Return whether this date has its day first; None if it does not say."""
     bare = tidy(text, IDENTIFIER).text or ""
-    pair = _pair(_without_time(bare)) if bare.isascii() and len(bare) <= _LONGEST else None
+    if not bare.isascii() or len(bare) > _LONGEST:
+        return None
+    pair = _pair(_without_time(bare)) or _short_pair(_without_time(bare))
     if pair is None:
         return None
     by_day, by_month = pair.day_first().exists(), pair.month_first().exists()
@@ -227,7 +240,11 @@ _FORMATTED = Finding("repair", "DATE_FORMATTED", "the birthday was written as Sq
 
 
 def birthdays(
-    column: pa.Array, field: str, order: Order | None, evidence: DateEvidence
+    column: pa.Array,
+    field: str,
+    order: Order | None,
+    evidence: DateEvidence,
+    today: datetime.date | None,
 ) -> tuple[pa.Array, list[pa.Table]]:
     """Apply ``birthday`` to a column, plainly written dates at column speed.
 
@@ -239,7 +256,7 @@ def birthdays(
     where = octets.refined(column, doubtful, may_change_birthday)
     problems = repeated(changed, field, _FORMATTED)
     column = pc.if_else(changed, settled, column)
-    form = partial(birthday, order=order, evidence=evidence)
+    form = partial(birthday, order=order, evidence=evidence, today=today)
     column, others = each(column, field, form, where)
     return column, [problems, others]
 
@@ -300,16 +317,21 @@ def _exist(year: np.ndarray, month: np.ndarray, day: np.ndarray) -> np.ndarray:
     return exist
 
 
-def birthday(text: str, order: Order | None, evidence: DateEvidence) -> Cell:
+def birthday(
+    text: str, order: Order | None, evidence: DateEvidence, today: datetime.date | None = None
+) -> Cell:
     """Return the canonical form of a birthday.
 
-    ``order`` is the one given in the settings; without it ``evidence`` decides. What is no day of
-    the calendar is left as it is: ``etl.customers.rules`` judges it.
+    ``order`` is the one given in the settings; without it ``evidence`` decides. A year of two
+    digits is put into the hundred years up to ``today``, where that is given. What is no day of the
+    calendar is left as it is: ``etl.customers.rules`` judges it.
     """
-    return then(tidy(text, IDENTIFIER), lambda bare: _birthday(bare, order, evidence))
+    return then(tidy(text, IDENTIFIER), lambda bare: _birthday(bare, order, evidence, today))
 
 
-def _birthday(text: str, order: Order | None, evidence: DateEvidence) -> Cell:
+def _birthday(
+    text: str, order: Order | None, evidence: DateEvidence, today: datetime.date | None
+) -> Cell:
     if not text.isascii() or len(text) > _LONGEST:
         return Cell(text)
     date = _without_time(text)
@@ -317,8 +339,8 @@ def _birthday(text: str, order: Order | None, evidence: DateEvidence) -> Cell:
         return Cell(None, (empty_marker(text),))
     if wrong := _retyped(date):
         return Cell(text, (wrong,))
-    if short := _two_digit_year(date, order, evidence):
-        return Cell(text, (short,))
+    if short := _two_digit_year(text, date, order, evidence, today):
+        return short
     settled: _Day | Finding | None = _plain(date)
     if pair := _pair(date):
         squares = _SQUARES_YEARLESS.fullmatch(date) is not None
@@ -401,34 +423,65 @@ def _contradiction(evidence: DateEvidence) -> str:
     )
 
 
-def _two_digit_year(date: str, order: Order | None, evidence: DateEvidence) -> Finding | None:
-    """Find a year without its century, and the days it may mean."""
-    readings = [day for day in _short_readings(date, order, evidence) if day.exists()]
-    if not readings:
+def _two_digit_year(
+    text: str,
+    date: str,
+    order: Order | None,
+    evidence: DateEvidence,
+    today: datetime.date | None,
+) -> Cell | None:
+    """Settle a year without its century, or name the days it may mean; None: it is no such date."""
+    readings = _short_readings(date, order, evidence, today)
+    days = list(dict.fromkeys(str(day) for day in readings if day.exists()))
+    if not days:
         return None
+    if today and len(days) == 1:
+        message = f"{text} became {days[0]}"
+        return Cell(days[0], (Finding("repair", "CENTURY_SUPPLIED", message),))
+    meant = " or ".join(days)
+    if today:
+        message = f"{date} can be read with its day, month or year in several places"
+        return Cell(text, (Finding("reject", "AMBIGUOUS_DATE", message, meant),))
     message = f"{date} has a year of two digits: the century is missing"
-    return Finding(
-        "reject", "AMBIGUOUS_DATE", message, " or ".join(dict.fromkeys(map(str, readings)))
-    )
+    advice = f'{meant}; or set [clean] two_digit_years = "past"'
+    return Cell(text, (Finding("reject", "AMBIGUOUS_DATE", message, advice),))
 
 
-def _short_readings(date: str, order: Order | None, evidence: DateEvidence) -> list[_Day]:
+def _short_readings(
+    date: str, order: Order | None, evidence: DateEvidence, today: datetime.date | None
+) -> list[_Day]:
+    """Return the days a date with two digits for its year may be, the likeliest first."""
     numeric = _NUMERIC.fullmatch(date)
     if numeric and len(numeric[1]) <= 2 and numeric[4] and len(numeric[4]) == 2:
         first, second, third = (int(numeric[part]) for part in (1, 3, 4))
+        year_first = _in_centuries(first, second, third, today)
         if order == "YMD":
-            return [_Day(year, second, third) for year in _centuries(first)]
-        pairs = [_Pair(first, second, year) for year in _centuries(third)]
-        return [day for pair in pairs for day in _readings(pair, order, evidence)]
+            return year_first
+        day_first = _in_centuries(third, second, first, today)
+        month_first = _in_centuries(third, first, second, today)
+        known = _known_order(order, evidence, year=1)
+        if known in ("day", "month"):
+            # The other order is read where this one is no day: 17/04 is in April all the same.
+            told, other = (day_first, month_first) if known == "day" else (month_first, day_first)
+            return told if any(day.exists() for day in told) else other
+        return [*month_first, *day_first, *(year_first if today else ())]
     named = _named(date)
     if named and len(named[0]) == 2:
-        return [_Day(year, named[1], named[2]) for year in _centuries(int(named[0]))]
+        return _in_centuries(int(named[0]), named[1], named[2], today)
     return []
 
 
-def _readings(pair: _Pair, order: Order | None, evidence: DateEvidence) -> list[_Day]:
-    settled = _settled(pair, order, evidence, squares=False)
-    return [settled] if isinstance(settled, _Day) else [pair.month_first(), pair.day_first()]
+def _in_centuries(year: int, month: int, day: int, today: datetime.date | None) -> list[_Day]:
+    """Return the days with a year of these two digits: up to ``today`` the last, else all likely.
+
+    A birthday lies in the past, and nobody that old is a customer.
+    """
+    if today is None:
+        return [_Day(full, month, day) for full in _centuries(year)]
+    full = today.year - (today.year - year) % 100
+    if (full, month, day) > (today.year, today.month, today.day):
+        full -= 100
+    return [_Day(full, month, day)]
 
 
 def _centuries(year: int) -> tuple[int, ...]:

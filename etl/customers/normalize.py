@@ -380,7 +380,10 @@ def _vat(text: str) -> Cell:
 
 # --- phones -------------------------------------------------------------------------------------
 
-_BETWEEN_NUMBERS = re.compile(r":::|[;,|\n\r/&]|\b(?:or|and)\b")
+# What people write between two numbers; a plus sign after a digit begins the next one.
+_BETWEEN_NUMBERS = re.compile(
+    r":::|[;,|\n\r/\\&]|\b(?:or|and|oder|und|ou|et|o|y|e)\b|(?<=\d)\s*(?=\+)", re.I
+)
 _INTERNATIONAL_PREFIX = re.compile(r"[\s(]*(?:011|00)(?=[\s)(./-]*[1-9])")
 _TRUNK_ZERO = re.compile(r"\(\s*0\s*\)")
 # Parts shorter than this are extensions, or pieces of one number (030/1234567).
@@ -463,10 +466,22 @@ def _phone(text: str, region: str, known: str | None = None) -> Cell:
     if read is None or read.number == text:
         return Cell(text)
     findings = [_FORMATTED]
+    if _has_letters(text):
+        message = f"the letters of {shown(text)} were read as the keys of a telephone"
+        findings.append(Finding("repair", "PHONE_LETTERS", message))
     if read.extension:
         message = f"the extension {read.extension} was left out"
         findings.append(Finding("repair", "EXTENSION_CUT", message))
     return Cell(read.number, tuple(findings))
+
+
+def _has_letters(text: str) -> bool:
+    """Tell whether the library reads letters of the number itself, as in 1-800-FLOWERS."""
+    if not any(map(str.isalpha, text)):
+        return False
+    import phonenumbers
+
+    return phonenumbers.is_alpha_number(text)
 
 
 def phone_key(text: str | None, region: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -44,6 +45,8 @@ def check(
 
     ``country`` is the merchant's.
     """
+    # Not the day of a resume: a run reads two-digit years the same to its end.
+    today = datetime.datetime.fromisoformat(journal.run().started_at).date()
     constants = canonical_constants(config, country)
     sources = journal.sources()
     mappings = [mapping_of(source) for source in sources]
@@ -52,7 +55,14 @@ def check(
     def check_one(read: _Read) -> tuple[Batch, Check, dict[str, str]]:
         source = read.batch.source
         checked = check_batch(
-            read.cells, read.found, mappings[source], evidence[source], config, country, constants
+            read.cells,
+            read.found,
+            mappings[source],
+            evidence[source],
+            config,
+            country,
+            constants,
+            today,
         )
         found, decided = checked.problems, dict[str, str]()
         if sources[source]["facts"]["ours"] and _DECISION in read.cells.schema.names:
@@ -85,8 +95,9 @@ def check_batch(
     config: Config,
     country: str,
     constants: Mapping[str, str] = MappingProxyType({}),
+    today: datetime.date | None = None,
 ) -> Checked:
-    """Map, clean and validate one batch; ``constants`` are canonical.
+    """Map, clean and validate one batch; ``constants`` are canonical, ``today`` as in ``clean``.
 
     Rows that extract could not read, whose problems are given, are left alone: their cells cannot
     be trusted, so nothing more is said about them. Nor is anything about rows without consent.
@@ -94,7 +105,7 @@ def check_batch(
     mapped = map_columns(cells, mapping)
     chosen = choose(mapped.customers, cells, mapping, config, country, constants)
     region = config.clean.default_region or country
-    cleaned = clean(chosen.customers, config.clean, region, evidence, constants)
+    cleaned = clean(chosen.customers, config.clean, region, evidence, constants, today)
     cleaned = replace(cleaned, customers=_with_note(cleaned.customers, chosen.to_note))
     checked = validate(cleaned, config.on_invalid, country)
     checked = replace(

@@ -6,6 +6,7 @@ without guessing is one with effect ``reject``. Cleaning what is clean changes n
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -15,13 +16,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl import config
-from etl.customers import countries, dates, normalize
+from etl.customers import countries, dates, normalize, states
 from etl.customers.cells import NO_PROBLEMS, Finding, Form, any_of, each, repeated, shown
 from etl.customers.dates import DateEvidence
 from etl.customers.fields import CUSTOMERS, IMPORTABLE, Field
 from etl.customers.normalize import Style
 
 _COUNTRY = "address.country"
+_STATE = "address.administrative_district_level_1"
 _NAMES = frozenset({"given_name", "family_name"})
 
 
@@ -41,13 +43,15 @@ def clean(
     region: str,
     evidence: DateEvidence,
     constants: Mapping[str, str] = MappingProxyType({}),
+    today: datetime.date | None = None,
 ) -> Cleaned:
     """Bring mapped customers to canonical form.
 
     ``region`` is the country of national phone numbers; ``evidence`` is what the whole birthday
     column proves about the order of day and month. ``constants`` are canonical values for rows
-    that turn out to have none.
+    that turn out to have none. ``today`` is the day the run began, for ``two_digit_years``.
     """
+    past = today if settings.two_digit_years == "past" else None
     given = customers.column(_COUNTRY)
     country, of_country = each(
         given, _COUNTRY, countries.country, countries.may_change_country(given)
@@ -66,9 +70,12 @@ def clean(
             phones = _phones(column, country, settings, region)
             column, found, valid_phones, invalid_phones = phones
         elif field.kind == "birthday":
-            column, found = dates.birthdays(column, field.name, settings.date_order, evidence)
+            order = settings.date_order
+            column, found = dates.birthdays(column, field.name, order, evidence, past)
         elif field.name == "address.postal_code":
             column, found = _postal_codes(column, country, settings, region)
+        elif field.name == _STATE:
+            column, found = _states(column, country, region)
         else:
             form, where = _form(field, column)
             column, problem = each(column, field.name, form, where)
@@ -150,5 +157,28 @@ def _postal_codes(
     ):
         form = partial(normalize.postal_code, american=is_american, pad=pad)
         column, found = each(column, "address.postal_code", form, pc.and_(where, rows))
+        problems.append(found)
+    return column, problems
+
+
+def _states(column: pa.Array, country: pa.Array, region: str) -> tuple[pa.Array, list[pa.Table]]:
+    """Clean states; a row without a country is taken to be of the region."""
+    problems = []
+    foreign = pa.repeat(pa.scalar(True), len(column))
+    for one in states.COUNTRIES:
+        named = pc.fill_null(pc.equal(country, one), False)
+        supposed = pc.and_(pc.is_null(country), region == one)
+        for rows, certain in ((named, True), (supposed, False)):
+            if not pc.any(rows).as_py():
+                continue
+            foreign = pc.and_not(foreign, rows)
+            form = partial(states.state, country=one, certain=certain)
+            where = pc.and_(states.may_change_state(column, one), rows)
+            column, found = each(column, _STATE, form, where)
+            problems.append(found)
+    if pc.any(foreign).as_py():
+        where = pc.and_(normalize.may_change_text(column), foreign)
+        form = partial(normalize.text, style=_style(_STATE))
+        column, found = each(column, _STATE, form, where)
         problems.append(found)
     return column, problems

@@ -240,7 +240,7 @@ def test_vat() -> None:
         ("415-555-0148 x12", "US", "+14155550148", ["PHONE_FORMATTED", "EXTENSION_CUT"]),
         ("+14155550148;ext=7", "US", "+14155550148", ["PHONE_FORMATTED", "EXTENSION_CUT"]),
         ("030/901820", "DE", "+4930901820", ["PHONE_FORMATTED"]),
-        ("1-800-FLOWERS", "US", "+18003569377", ["PHONE_FORMATTED"]),
+        ("1-800-FLOWERS", "US", "+18003569377", ["PHONE_FORMATTED", "PHONE_LETTERS"]),
         ("555-0148", "US", "555-0148", []),
         ("0000000000", "US", "0000000000", []),
         ("020 7946 0018", "US", "020 7946 0018", []),
@@ -279,6 +279,65 @@ def test_the_extension_is_recorded() -> None:
     findings = normalize.phone("415-555-0148 ext. 129", "US").findings
 
     assert findings[-1].message == "the extension 129 was left out"
+
+
+@pytest.mark.parametrize(
+    "extension",
+    ["ext. 5", "ext 5", "extension 5", "x5", "x 5", ";ext=5", "#5", "int 5", "anexo 5", ", 5"],
+)
+def test_extensions_are_cut_in_every_spelling(extension: str) -> None:
+    """However an extension is written, it is left out and recorded."""
+    cell = normalize.phone(f"415-555-0148 {extension}", "US")
+
+    assert (cell.text, codes(cell)) == ("+14155550148", ["PHONE_FORMATTED", "EXTENSION_CUT"])
+
+
+def test_a_german_direct_line_is_part_of_the_number() -> None:
+    """What follows a hyphen or DW is dialled with the rest; the word in full is not understood."""
+    for written in ("030 901820-5", "+49 30 901820 DW 5"):
+        assert normalize.phone(written, "DE").text == "+49309018205"
+    assert normalize.phone("+49 30 901820 Durchwahl 5", "DE") == Cell("+49 30 901820 Durchwahl 5")
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        *(("+44 (0)20 7946 0018", "+442079460018"), ("0044 (0)20 7946 0018", "+442079460018")),
+        *(("+44 020 7946 0018", "+442079460018"), ("011 44 20 7946 0018", "+442079460018")),
+        # The zero of an Italian number is dialled from abroad too.
+        ("+39 06 6982 1234", "+390669821234"),
+    ],
+)
+def test_zeros_and_prefixes_that_are_dialled_at_home_only(text: str, number: str) -> None:
+    """Trunk zeros go, 00 and 011 become +, also where the merchant is elsewhere."""
+    assert normalize.phone(text, "US").text == number
+
+
+@pytest.mark.parametrize(
+    ("text", "number", "expected"),
+    [
+        ("1-800-FLOWERS", "+18003569377", ["PHONE_FORMATTED", "PHONE_LETTERS"]),
+        ("1-800-FLOWERS x5", "+18003569377", ["PHONE_FORMATTED", "PHONE_LETTERS", "EXTENSION_CUT"]),
+        ("1-415-555-CALL", "+14155552255", ["PHONE_FORMATTED", "PHONE_LETTERS"]),
+        ("call 415-555-0148", "+14155550148", ["PHONE_FORMATTED"]),
+    ],
+)
+def test_letters_that_became_digits_are_told(text: str, number: str, expected: list[str]) -> None:
+    """The library dials letters as a telephone's keys do; that has a record of its own."""
+    cell = normalize.phone(text, "US")
+
+    assert (cell.text, codes(cell)) == (number, expected)
+
+
+@pytest.mark.parametrize(
+    "between", [" / ", "; ", ", ", " or ", " OR ", " oder ", " ou ", " y ", " & ", "\\", " +1 "]
+)
+def test_several_numbers_in_a_cell_are_rejected(between: str) -> None:
+    """Whatever stands between two numbers, neither is chosen."""
+    cell = normalize.phone(f"415-555-0148{between}415-555-0149", "US")
+
+    assert codes(cell) == ["MULTIPLE_VALUES"]
+    assert cell.findings[0].suggestion == "+14155550148"
 
 
 def library(text: str, region: str) -> str | None:
