@@ -147,6 +147,8 @@ def read(text: str, region: str) -> Number | None:
 
     What is sent has to mean the same when it is read again.
     """
+    if len(text) > _MOST:
+        return None
     spellings = [text]
     if prefixed := re.match(r"[\s(]*(?:011|00)(?=[\s)(./-]*[1-9])", text):
         spellings.append("+" + text[prefixed.end() :])
