@@ -8,9 +8,8 @@ would run as formulas carry the reversible escape of ``etl.files.escape``.
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Iterable, Sequence
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
 import numpy as np
 import orjson
@@ -23,8 +22,6 @@ from etl.customers.problems import problem_table
 from etl.files.escape import escape, escape_column
 from etl.journal.journal import Batch, Journal, rejected, skipped
 from etl.reports import consent
-
-_ROWS_AT_ONCE = 2000
 
 # Text by row, or one text that all rows have.
 Column: TypeAlias = "pa.Array | str"
@@ -254,18 +251,18 @@ class _Writer:
         self._file.write(Octets(ended).joined())
 
     def write(self, lines: Iterable[Sequence[Any]]) -> None:
-        text = io.StringIO(newline="")
-        writer = csv.writer(text, lineterminator="\n")
-        for number, line in enumerate(lines, 1):
+        writer = csv.writer(_Encoded(self._file), lineterminator="\n")
+        for line in lines:
             writer.writerow(["" if cell is None else escape(str(cell)) for cell in line])
-            if number % _ROWS_AT_ONCE == 0:
-                self._pass_on(text)
-        self._pass_on(text)
 
-    def _pass_on(self, text: io.StringIO) -> None:
-        self._file.write(text.getvalue().encode("utf-8"))
-        text.seek(0)
-        text.truncate()
+
+class _Encoded(NamedTuple):
+    """Takes the lines of a CSV writer one by one: a line may be as long as a record."""
+
+    file: BinaryIO
+
+    def write(self, line: str) -> int:
+        return self.file.write(line.encode())
 
 
 # What makes a cell of CSV need quotes.
