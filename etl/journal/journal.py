@@ -23,7 +23,7 @@ from etl.customers.problems import Problem
 from etl.errors import StateError
 from etl.journal.database import connect, transaction
 
-FORMAT = "2"
+FORMAT = "3"
 
 Stage = Literal["read", "check", "plan", "load", "verify", "done"]
 Endpoint = Literal["bulk-create", "bulk-update"]
@@ -49,7 +49,8 @@ CREATE TABLE sources (
 CREATE TABLE batches (
     batch INTEGER PRIMARY KEY, source INTEGER NOT NULL, first_row INTEGER NOT NULL,
     rows INTEGER NOT NULL, lines BLOB NOT NULL, cells BLOB NOT NULL, customers BLOB,
-    found BLOB NOT NULL, rejected INTEGER NOT NULL, skipped INTEGER NOT NULL DEFAULT 0);
+    belongings BLOB, found BLOB NOT NULL, rejected INTEGER NOT NULL,
+    skipped INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX batches_by_row ON batches (first_row);
 CREATE TABLE rows (
     row INTEGER PRIMARY KEY, batch INTEGER NOT NULL, line INTEGER NOT NULL,
@@ -362,6 +363,13 @@ class Journal:
         """Return the rows of a checked batch as customers (``CUSTOMERS``)."""
         return self._kept(batch, "customers").to_batches()[0]
 
+    def belongings(self, batch: Batch) -> pa.RecordBatch | None:
+        """Return the groups and custom attributes of a checked batch, None if it has no column."""
+        (data,) = self._db.execute(
+            "SELECT belongings FROM batches WHERE batch = ?", (batch.batch,)
+        ).fetchone()
+        return None if data is None else self._kept(batch, "belongings").to_batches()[0]
+
     def found(self, batch: Batch) -> pa.Table:
         """Return the problems (``PROBLEMS``) that reading and checking found in a batch."""
         return self._kept(batch, "found")
@@ -375,13 +383,20 @@ class Journal:
 
     # -- checking ----------------------------------------------------------------------------
 
-    def check_batch(self, batch: Batch, customers: pa.RecordBatch, found: pa.Table) -> None:
+    def check_batch(
+        self,
+        batch: Batch,
+        customers: pa.RecordBatch,
+        found: pa.Table,
+        belongings: pa.RecordBatch | None = None,
+    ) -> None:
         """Keep the cleaned batch, and all the problems (``PROBLEMS``) that were found in it."""
         self._db.execute(
-            "UPDATE batches SET customers = ?, found = ?, rejected = ?, skipped = ? "
-            "WHERE batch = ?",
+            "UPDATE batches SET customers = ?, belongings = ?, found = ?, rejected = ?, "
+            "skipped = ? WHERE batch = ?",
             (
                 _to_ipc(customers),
+                None if belongings is None else _to_ipc(belongings),
                 _to_ipc(found),
                 len(rejected(found)),
                 len(skipped(found)),
