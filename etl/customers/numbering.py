@@ -165,7 +165,8 @@ def _described(national: pa.Array, lengths: np.ndarray, described: _Lengths) -> 
         return fits
     possible = np.zeros(1 + _MOST_DIGITS, dtype=bool)
     possible[list(described.digits)] = True
-    return fits & possible[lengths]
+    fits &= possible[lengths]
+    return fits
 
 
 def _matching(texts: pa.Array, pattern: str) -> np.ndarray:
