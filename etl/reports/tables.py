@@ -47,8 +47,9 @@ def write_ledger(journal: Journal, file: BinaryIO) -> None:
         first, last = batch.first_row, batch.first_row + size - 1
         source = pa.repeat(pa.scalar(names[batch.source]), size)
         found = pa.concat_tables([journal.found(batch), _later(journal, first, last)])
-        told = _outcomes(journal, found, first, last, names)
-        outcome, customer_id, matched_by, detail, duplicate_of = told
+        told = [*_outcomes(journal, found, first, last, names), _codes(found, size)]
+        told = _amended(journal, told, first, last, names)
+        outcome, customer_id, matched_by, detail, duplicate_of, codes_told = told
         writer.write_columns(
             [
                 source,
@@ -56,7 +57,7 @@ def write_ledger(journal: Journal, file: BinaryIO) -> None:
                 outcome,
                 customer_id,
                 matched_by,
-                _codes(found, size),
+                codes_told,
                 detail,
                 duplicate_of,
             ]
@@ -93,6 +94,42 @@ def _outcomes(
         pa.array(detail, pa.string()),
         nothing,
     ]
+
+
+def codes_of(journal: Journal, batch: Batch) -> pa.Array:
+    """Return the codes of each row of a batch, as its run found them."""
+    first, last = batch.first_row, batch.first_row + len(batch.lines) - 1
+    found = pa.concat_tables([journal.found(batch), _later(journal, first, last)])
+    return _codes(found, len(batch.lines))
+
+
+def _amended(
+    journal: Journal, told: Sequence[pa.Array], first: int, last: int, names: Sequence[str]
+) -> list[pa.Array]:
+    """Put what became of corrected rows in the place of what had become of them before."""
+    amendments = journal.amendments(first, last)
+    if not amendments:
+        return list(told)
+    columns = [column.to_pylist() for column in told]
+    for row, later in amendments.items():
+        at, now = row - first, later[-1]
+        was = [f"before: {columns[0][at]} {columns[-1][at]}".rstrip()]
+        was += [
+            f"{told.outcome} {told.codes}".rstrip() + f" in run {told.run_id}"
+            for told in later[:-1]
+        ]
+        detail = f"amended by run {now.run_id} line {now.line}; {'; '.join(was)}"
+        new = (
+            now.outcome,
+            now.customer_id,
+            now.matched_by,
+            f"{now.detail}; {detail}" if now.detail else detail,
+            "" if now.duplicate_of is None else _place(journal, now.duplicate_of, names),
+            now.codes,
+        )
+        for column, value in zip(columns, new, strict=True):
+            column[at] = value
+    return [pa.array(column, pa.string()) for column in columns]
 
 
 def _later(journal: Journal, first: int, last: int) -> pa.Table:
@@ -174,13 +211,22 @@ def _rows_with(journal: Journal, batch: Batch, outcomes: Sequence[str]) -> list[
         refused = rejected(journal.found(batch)) if "rejected" in outcomes else frozenset[int]()
         return sorted(batch.first_row + at for at in refused)
     marks = ",".join("?" * len(outcomes))
+    first, last = batch.first_row, batch.first_row + len(batch.lines) - 1
     found = journal.query(
         f"SELECT row FROM rows WHERE row BETWEEN ? AND ? AND outcome IN ({marks}) ORDER BY row",
-        batch.first_row,
-        batch.first_row + len(batch.lines) - 1,
+        first,
+        last,
         *outcomes,
     )
-    return [row for (row,) in found]
+    # What was corrected since needs no correction here; what was not is still as it was.
+    done = {
+        row for row, later in journal.amendments(first, last).items() if _settled(later[-1].outcome)
+    }
+    return [row for (row,) in found if row not in done]
+
+
+def _settled(outcome: str) -> bool:
+    return outcome not in ("rejected", "failed", "review")
 
 
 def _originals(
