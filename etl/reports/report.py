@@ -101,13 +101,10 @@ def _rows(journal: Journal) -> dict[str, int]:
     found = _counts(journal, "SELECT outcome, count(*) FROM rows GROUP BY outcome")
     if not found:
         # Rows have outcomes of their own from the plan on; until then nothing was attempted.
-        checked = (
-            "SELECT coalesce(sum(rejected), 0), coalesce(sum(skipped), 0) FROM batches "
-            "WHERE customers IS NOT NULL"
-        )
+        checked = "SELECT coalesce(sum(rejected), 0), coalesce(sum(skipped), 0) FROM checks"
         refused, left = next(journal.query(checked))
         found = {"rejected": refused, "skipped": left, "pending": read - refused - left}
-    counted = {outcome: found.get(outcome, 0) for outcome in OUTCOMES}
+    counted: dict[str, int] = {outcome: found.get(outcome, 0) for outcome in OUTCOMES}
     for row, later in journal.amendments().items():
         (before,) = next(journal.query("SELECT outcome FROM rows WHERE row = ?", row))
         counted[before] -= 1

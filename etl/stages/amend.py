@@ -13,7 +13,7 @@ from pathlib import Path
 
 from etl.errors import SourceError, StateError
 from etl.files.sources import Source
-from etl.journal.journal import Amendment, Journal, Run
+from etl.journal.journal import Amendment, Journal
 from etl.journal.state import JOURNAL, State
 from etl.reports import tables
 from etl.stages.reconcile import reconcile
@@ -86,22 +86,17 @@ def _folder(run_id: str, state: State) -> Path | None:
 
 
 def _outcomes(journal: Journal) -> Iterator[Amendment]:
-    run: Run = journal.run()
+    run = journal.run()
     for batch in journal.batches():
         codes = tables.codes_of(journal, batch).to_pylist()
-        for row, line, *told, carrier in journal.query(
+        for row, line, outcome, customer_id, matched_by, detail, carrier in journal.query(
             "SELECT row, line, outcome, customer_id, matched_by, detail, duplicate_of FROM rows "
             "WHERE batch = ? ORDER BY row",
             batch.batch,
         ):
-            yield Amendment(
-                row,
-                run.run_id,
-                line,
-                *told,
-                codes=codes[row - batch.first_row],
-                duplicate_of=carrier,
-            )
+            found = codes[row - batch.first_row]
+            whom = (customer_id, matched_by)
+            yield Amendment(row, run.run_id, line, outcome, *whom, detail, found, carrier)
 
 
 def _links(journal: Journal, amended: Journal) -> dict[int, int]:

@@ -173,7 +173,7 @@ def test_a_crash_anywhere_amends_once(world: World) -> None:
         if getattr(progress, "stage", "") == "verify":
             raise Killed
 
-    world.watch = kill  # type: ignore[assignment]
+    world.watch = kill
     with pytest.raises(Killed):
         run_import(world, mended, amends=night["run_id"])
     world.watch = lambda progress: None
