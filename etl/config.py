@@ -149,6 +149,11 @@ class Clean(_Section):
     date_order: Literal["MDY", "DMY", "YMD"] | None = Field(
         None, description="order of day and month; else proved per column"
     )
+    two_digit_years: Literal["past"] | None = Field(
+        None,
+        description="past: a birthday with a year of two digits lies in the 100 years before the "
+        "run began; else it is rejected",
+    )
     pad_postal_code: StrictBool = Field(False, description="put lost leading zeros back (US)")
 
 

@@ -238,13 +238,16 @@ def _settle(job: _Job) -> None:
 def _read(job: _Job) -> None:
     sources = [source_of(source) for source in job.journal.sources()]
     mappings = [mapping_of(source) for source in job.journal.sources()]
-    read(job.journal, sources, mappings, job.config, lambda rows: _tell(job, "read", rows))
+    with job.journal.unhurried():
+        read(job.journal, sources, mappings, job.config, lambda rows: _tell(job, "read", rows))
     job.journal.note(stage="check")
 
 
 def _check(job: _Job) -> None:
     total = _count(job.journal, "SELECT coalesce(sum(rows), 0) FROM sources")
-    check(job.journal, job.config, job.run.country, lambda rows: _tell(job, "check", rows, total))
+    country = job.run.country
+    with job.journal.unhurried():
+        check(job.journal, job.config, country, lambda rows: _tell(job, "check", rows, total))
     job.journal.note(stage="done" if job.run.command == "validate" else "plan")
 
 

@@ -121,7 +121,7 @@ CODES: tuple[Code, ...] = (
         "AMBIGUOUS_DATE",
         "square-etl",
         "day and month cannot be told apart in this column",
-        "set [clean] date_order",
+        "set [clean] date_order; for a year of two digits, two_digit_years",
     ),
     Code(
         "CONTRADICTORY_DATE",
@@ -234,13 +234,32 @@ CODES: tuple[Code, ...] = (
     ),
     Code("PHONE_FORMATTED", "square-etl", "the phone was written in E.164", ""),
     Code(
+        "PHONE_LETTERS",
+        "square-etl",
+        "letters of the phone (1-800-FLOWERS) were read as the keys of a telephone",
+        "",
+    ),
+    Code(
         "EXTENSION_CUT",
         "square-etl",
         "the phone's extension was left out; Square has no place for it",
         "",
     ),
     Code("DATE_FORMATTED", "square-etl", "the birthday was written as Square stores it", ""),
+    Code(
+        "CENTURY_SUPPLIED",
+        "square-etl",
+        "the birthday had a year of two digits, and [clean] two_digit_years says which century",
+        "",
+    ),
     Code("COUNTRY_CODED", "square-etl", "the country's name became its two-letter code", ""),
+    Code("STATE_CODED", "square-etl", "the name of a US, CA or AU state became its code", ""),
+    Code(
+        "UNKNOWN_STATE",
+        "square-etl",
+        "the country (US, CA, AU) has no such state or province; the text was kept",
+        "correct the state or the country",
+    ),
     Code(
         "SHORT_POSTAL_CODE",
         "square-etl",

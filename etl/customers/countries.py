@@ -74,7 +74,7 @@ _ALIASES = {
 _LANGUAGES = ("de", "es", "fr", "it", "nl", "pt")
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
     """Return what spellings of one name have in common."""
     plain = "".join(
         letter if letter.isalnum() else " " if letter not in ".'’" else ""
@@ -95,10 +95,10 @@ def codes() -> frozenset[str]:
 @cache
 def _names() -> dict[str, str]:
     """Return the code of each folded name; a name two countries share is left out."""
-    sure = {_folded(name): code for code, name in _certain_names()}
+    sure = {folded(name): code for code, name in _certain_names()}
     other: dict[str, set[str]] = {}
     for code, name in _translated_names():
-        other.setdefault(_folded(name), set()).add(code)
+        other.setdefault(folded(name), set()).add(code)
     alone = {name: next(iter(meant)) for name, meant in other.items() if len(meant) == 1}
     return {**alone, **sure}
 
@@ -129,7 +129,7 @@ def _translated_names() -> Iterator[tuple[str, str]]:
 
 def code_of(name: str) -> str | None:
     """Return the two letters of a country, or None where the name is not known."""
-    return UNKNOWN if name.upper() == UNKNOWN else _names().get(_folded(name))
+    return UNKNOWN if name.upper() == UNKNOWN else _names().get(folded(name))
 
 
 def may_change_country(column: pa.Array) -> pa.Array:

@@ -2,7 +2,8 @@
 
 Birthdays become ``YYYY-MM-DD``, or ``0000-MM-DD`` where the year is unknown. ``04/05/1986`` alone
 does not say which part is the month: another date of the same column may prove it (``17/04/1986``),
-the settings may say it, else the cell is ambiguous. Nothing is guessed per cell.
+the settings may say it, else the cell is ambiguous. Nothing is guessed per cell. A year of two
+digits is read only where the settings ask for it: as the last such day before the run began.
 
 Years that stand for "no year": 0000, and 1604, which no living person was born in and Apple's
 address book writes. 1900, 1904 and 9999 are used so as well, but the first two are years people
@@ -21,8 +22,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from etl.customers import octets
 from etl.customers.cells import Cell, Finding, each, repeated, then
 from etl.customers.normalize import IDENTIFIER, empty_marker, tidy
+from etl.customers.octets import Octets
 
 Order = Literal["MDY", "DMY", "YMD"]
 
@@ -143,6 +146,16 @@ def _pair(text: str) -> _Pair | None:
     return _Pair(int(found[1]), int(found[3]), int(found[4] or 0))
 
 
+def _short_pair(text: str) -> _Pair | None:
+    """Read a date whose last two digits are no day, so that they can only be its year."""
+    found = _NUMERIC.fullmatch(text)
+    if not found or len(found[1]) > 2 or not found[4] or len(found[4]) != 2:
+        return None
+    year = int(found[4])
+    # 29 February is left to years that have one; the century does not matter to the order.
+    return None if 1 <= year <= 31 else _Pair(int(found[1]), int(found[3]), 1900 + year)
+
+
 def _plain(text: str) -> _Day | None:
     """Read a date that says itself which part is what."""
     found = _NUMERIC.fullmatch(text)
@@ -199,7 +212,9 @@ def _first_proof(
 def _proves_day_first(text: str) -> bool | None:
     """Return whether this date has its day first; None if it does not say."""
     bare = tidy(text, IDENTIFIER).text or ""
-    pair = _pair(_without_time(bare)) if bare.isascii() and len(bare) <= _LONGEST else None
+    if not bare.isascii() or len(bare) > _LONGEST:
+        return None
+    pair = _pair(_without_time(bare)) or _short_pair(_without_time(bare))
     if pair is None:
         return None
     by_day, by_month = pair.day_first().exists(), pair.month_first().exists()
@@ -221,55 +236,77 @@ def may_change_birthday(column: pa.Array) -> pa.Array:
     return pc.invert(pc.match_substring_regex(column, _CANONICAL))
 
 
-# A numeric date with its year at the end, in full.
-_WRITTEN = (
-    r"^(?P<first>[0-9]{1,2})(?P<by>[./-])(?P<second>[0-9]{1,2})(?P<again>[./-])(?P<year>[0-9]{4})$"
-)
 _FORMATTED = Finding("repair", "DATE_FORMATTED", "the birthday was written as Square stores it")
 
 
 def birthdays(
-    column: pa.Array, field: str, order: Order | None, evidence: DateEvidence
+    column: pa.Array,
+    field: str,
+    order: Order | None,
+    evidence: DateEvidence,
+    today: datetime.date | None,
 ) -> tuple[pa.Array, list[pa.Table]]:
     """Apply ``birthday`` to a column, plainly written dates at column speed.
 
     Returns the new column and the problems of ``field``.
     """
-    where = pc.fill_null(may_change_birthday(column), False)
-    plain = pc.and_(where, pc.fill_null(pc.match_substring_regex(column, _WRITTEN), False))
-    written = _days(column.filter(plain), order, evidence)
-    settled = pc.replace_with_mask(pa.nulls(len(column), pa.string()), plain, written)
+    settled = _days(column, order, evidence)
     changed = pc.is_valid(settled)
-    texts = pc.binary_join_element_wise(column, settled, " became ").filter(changed)
-    problems = repeated(changed, field, _FORMATTED, texts)
+    doubtful = ~changed.to_numpy(zero_copy_only=False)
+    where = octets.refined(column, doubtful, may_change_birthday)
+    problems = repeated(changed, field, _FORMATTED)
     column = pc.if_else(changed, settled, column)
-    form = partial(birthday, order=order, evidence=evidence)
-    column, others = each(column, field, form, pc.and_not(where, changed))
+    form = partial(birthday, order=order, evidence=evidence, today=today)
+    column, others = each(column, field, form, where)
     return column, [problems, others]
 
 
 def _days(texts: pa.Array, order: Order | None, evidence: DateEvidence) -> pa.Array:
-    """Return plainly written dates as Square stores them, null where ``birthday`` has to decide."""
-    parts = pc.extract_regex(texts, _WRITTEN)
-    first, second, year = (
-        pc.cast(parts.field(name), pa.int64()).to_numpy(zero_copy_only=False)
-        for name in ("first", "second", "year")
+    """Return dates that end with their year in full as Square stores them.
+
+    Null where ``birthday`` has to decide: other texts, years that are none, an unknown order.
+    """
+    held = Octets(texts)
+    rows, first, second, year = (
+        np.concatenate(parts)
+        for parts in zip(*(_written(held, *widths) for widths in _WIDTHS), strict=True)
     )
-    same = pc.equal(parts.field("by"), parts.field("again")).to_numpy(zero_copy_only=False)
     day_first, month_first = _exist(year, second, first), _exist(year, first, second)
     # A year of zeros is no year, and then an order of YMD says which part is the month.
     known = _known_order(order, evidence, year=1)
     by_month = month_first & (~day_first | (first == second) | (known == "month"))
     by_day = day_first & (~month_first | (known == "day")) & ~by_month
-    decided = same & (by_month | by_day) & ~np.isin(year, tuple(_NO_YEAR))
+    decided = (by_month | by_day) & ~np.isin(year, tuple(_NO_YEAR))
     month, day = np.where(by_month, first, second), np.where(by_month, second, first)
-    written = pc.binary_join_element_wise(
-        parts.field("year"), _TWO_DIGITS.take(month % 100), _TWO_DIGITS.take(day % 100), "-"
-    )
-    return pc.if_else(pa.array(decided), written, None)
+    digits = np.full((int(decided.sum()), len("YYYY-MM-DD")), ord("-"), "u1")
+    for part, places in ((year, (3, 2, 1, 0)), (month, (6, 5)), (day, (9, 8))):
+        left = part[decided]
+        for place in places:
+            left, digit = np.divmod(left, 10)
+            digits[:, place] = digit + ord("0")
+    return octets.placed(len(texts), rows[decided], digits)
 
 
-_TWO_DIGITS = pa.array([f"{number:02}" for number in range(100)])
+# How many digits the first and the second part have.
+_WIDTHS = ((1, 1), (1, 2), (2, 1), (2, 2))
+_BETWEEN = octets.kind(b"./-")
+
+
+def _written(held: Octets, one: int, other: int) -> tuple[np.ndarray, ...]:
+    """Return the rows with dates of these widths, the two parts of each, and its year."""
+    rows = np.flatnonzero(held.lengths == one + other + 6)
+    sign = held.nth(one, rows)
+    rows = rows[_BETWEEN[sign] & (sign == held.nth(one + 1 + other, rows))]
+    numeric = np.ones(len(rows), dtype=bool)
+    parts = []
+    for start, width in ((0, one), (one + 1, other), (one + other + 2, 4)):
+        part = np.zeros(len(rows), "<i4")
+        for place in range(start, start + width):
+            digit = held.nth(place, rows) - ord("0")
+            numeric &= digit < 10
+            part = part * 10 + digit
+        parts.append(part)
+    return rows[numeric], *(part[numeric] for part in parts)
 
 
 def _exist(year: np.ndarray, month: np.ndarray, day: np.ndarray) -> np.ndarray:
@@ -280,16 +317,21 @@ def _exist(year: np.ndarray, month: np.ndarray, day: np.ndarray) -> np.ndarray:
     return exist
 
 
-def birthday(text: str, order: Order | None, evidence: DateEvidence) -> Cell:
+def birthday(
+    text: str, order: Order | None, evidence: DateEvidence, today: datetime.date | None = None
+) -> Cell:
     """Return the canonical form of a birthday.
 
-    ``order`` is the one given in the settings; without it ``evidence`` decides. What is no day of
-    the calendar is left as it is: ``etl.customers.rules`` judges it.
+    ``order`` is the one given in the settings; without it ``evidence`` decides. A year of two
+    digits is put into the hundred years up to ``today``, where that is given. What is no day of the
+    calendar is left as it is: ``etl.customers.rules`` judges it.
     """
-    return then(tidy(text, IDENTIFIER), lambda bare: _birthday(bare, order, evidence))
+    return then(tidy(text, IDENTIFIER), lambda bare: _birthday(bare, order, evidence, today))
 
 
-def _birthday(text: str, order: Order | None, evidence: DateEvidence) -> Cell:
+def _birthday(
+    text: str, order: Order | None, evidence: DateEvidence, today: datetime.date | None
+) -> Cell:
     if not text.isascii() or len(text) > _LONGEST:
         return Cell(text)
     date = _without_time(text)
@@ -297,8 +339,8 @@ def _birthday(text: str, order: Order | None, evidence: DateEvidence) -> Cell:
         return Cell(None, (empty_marker(text),))
     if wrong := _retyped(date):
         return Cell(text, (wrong,))
-    if short := _two_digit_year(date, order, evidence):
-        return Cell(text, (short,))
+    if short := _two_digit_year(text, date, order, evidence, today):
+        return short
     settled: _Day | Finding | None = _plain(date)
     if pair := _pair(date):
         squares = _SQUARES_YEARLESS.fullmatch(date) is not None
@@ -307,7 +349,7 @@ def _birthday(text: str, order: Order | None, evidence: DateEvidence) -> Cell:
         return Cell(text, (settled,))
     if settled is None or not settled.exists() or str(settled) == text:
         return Cell(text)
-    return Cell(str(settled), (Finding("repair", "DATE_FORMATTED", f"{text} became {settled}"),))
+    return Cell(str(settled), (_FORMATTED,))
 
 
 def _without_time(text: str) -> str:
@@ -381,34 +423,65 @@ def _contradiction(evidence: DateEvidence) -> str:
     )
 
 
-def _two_digit_year(date: str, order: Order | None, evidence: DateEvidence) -> Finding | None:
-    """Find a year without its century, and the days it may mean."""
-    readings = [day for day in _short_readings(date, order, evidence) if day.exists()]
-    if not readings:
+def _two_digit_year(
+    text: str,
+    date: str,
+    order: Order | None,
+    evidence: DateEvidence,
+    today: datetime.date | None,
+) -> Cell | None:
+    """Settle a year without its century, or name the days it may mean; None: it is no such date."""
+    readings = _short_readings(date, order, evidence, today)
+    days = list(dict.fromkeys(str(day) for day in readings if day.exists()))
+    if not days:
         return None
+    if today and len(days) == 1:
+        message = f"{text} became {days[0]}"
+        return Cell(days[0], (Finding("repair", "CENTURY_SUPPLIED", message),))
+    meant = " or ".join(days)
+    if today:
+        message = f"{date} can be read with its day, month or year in several places"
+        return Cell(text, (Finding("reject", "AMBIGUOUS_DATE", message, meant),))
     message = f"{date} has a year of two digits: the century is missing"
-    return Finding(
-        "reject", "AMBIGUOUS_DATE", message, " or ".join(dict.fromkeys(map(str, readings)))
-    )
+    advice = f'{meant}; or set [clean] two_digit_years = "past"'
+    return Cell(text, (Finding("reject", "AMBIGUOUS_DATE", message, advice),))
 
 
-def _short_readings(date: str, order: Order | None, evidence: DateEvidence) -> list[_Day]:
+def _short_readings(
+    date: str, order: Order | None, evidence: DateEvidence, today: datetime.date | None
+) -> list[_Day]:
+    """Return the days a date with two digits for its year may be, the likeliest first."""
     numeric = _NUMERIC.fullmatch(date)
     if numeric and len(numeric[1]) <= 2 and numeric[4] and len(numeric[4]) == 2:
         first, second, third = (int(numeric[part]) for part in (1, 3, 4))
+        year_first = _in_centuries(first, second, third, today)
         if order == "YMD":
-            return [_Day(year, second, third) for year in _centuries(first)]
-        pairs = [_Pair(first, second, year) for year in _centuries(third)]
-        return [day for pair in pairs for day in _readings(pair, order, evidence)]
+            return year_first
+        day_first = _in_centuries(third, second, first, today)
+        month_first = _in_centuries(third, first, second, today)
+        known = _known_order(order, evidence, year=1)
+        if known in ("day", "month"):
+            # The other order is read where this one is no day: 17/04 is in April all the same.
+            told, other = (day_first, month_first) if known == "day" else (month_first, day_first)
+            return told if any(day.exists() for day in told) else other
+        return [*month_first, *day_first, *(year_first if today else ())]
     named = _named(date)
     if named and len(named[0]) == 2:
-        return [_Day(year, named[1], named[2]) for year in _centuries(int(named[0]))]
+        return _in_centuries(int(named[0]), named[1], named[2], today)
     return []
 
 
-def _readings(pair: _Pair, order: Order | None, evidence: DateEvidence) -> list[_Day]:
-    settled = _settled(pair, order, evidence, squares=False)
-    return [settled] if isinstance(settled, _Day) else [pair.month_first(), pair.day_first()]
+def _in_centuries(year: int, month: int, day: int, today: datetime.date | None) -> list[_Day]:
+    """Return the days with a year of these two digits: up to ``today`` the last, else all likely.
+
+    A birthday lies in the past, and nobody that old is a customer.
+    """
+    if today is None:
+        return [_Day(full, month, day) for full in _centuries(year)]
+    full = today.year - (today.year - year) % 100
+    if (full, month, day) > (today.year, today.month, today.day):
+        full -= 100
+    return [_Day(full, month, day)]
 
 
 def _centuries(year: int) -> tuple[int, ...]:

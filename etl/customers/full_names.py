@@ -48,7 +48,13 @@ _TWO_PEOPLE = frozenset({"and", "&", "und", "et", "or", "oder", "+", "y/o"})
 _NO_NAME = re.compile(r"[\d@;/|()\[\]{}<>\"“”„«»*#=:?!\\\t\r\n]")
 # No name is longer.
 _LONGEST = 120
-_PLAIN = r"^(?P<given>[A-Z][a-z]+) (?P<family>[A-Z][a-z]+)$"
+# A word of Latin letters with a capital, or two joined by a hyphen; short enough for any rule.
+_CAPITAL = "[A-Z\u00c0-\u00d6\u00d8-\u00de\u0100-\u012f\u0132-\u017e]"
+_SMALL = "[a-z\u00df-\u00f6\u00f8-\u012f\u0132-\u017e]{1,20}"
+_WORD = f"{_CAPITAL}{_SMALL}(?:-{_CAPITAL}{_SMALL})?"
+_PLAIN = f"^(?P<given>{_WORD}) (?P<family>{_WORD})$"
+# The parser takes Vi and Ix for the numbers of a king.
+_ROMAN = "(?i)^[ivxlcdm]+$"
 
 _SPLIT = Finding("repair", "NAME_SPLIT", "the whole name became given and family name")
 _COMPANY = Finding("repair", "NAME_IS_COMPANY", "the name is a firm's: it became the company")
@@ -110,8 +116,9 @@ def _is_plain(words: pa.Array) -> pa.Array:
     """Return which words have no meaning of their own to the parser."""
     if words.null_count == len(words):
         return pa.repeat(pa.scalar(False), len(words))
-    known = pc.is_in(pc.ascii_lower(words), value_set=_vocabulary())
-    return pc.and_not(pc.is_valid(words), known)
+    known = pc.is_in(pc.utf8_lower(words), value_set=_vocabulary())
+    numbers = pc.fill_null(pc.match_substring_regex(words, _ROMAN), False)
+    return pc.and_not(pc.is_valid(words), pc.or_(known, numbers))
 
 
 @cache

@@ -79,7 +79,7 @@ def _may_change_text(column: pa.Array, held: Octets) -> pa.Array:
     short = held.filled & (held.lengths <= _LONGEST_MARKER)
     doubtful = (
         ~held.filled
-        | ~held.plain()
+        | ~held.composed()
         | held.beginning(_WRAPPING)
         | held.ending(_WRAPPING)
         | (short & held.beginning(_MARKERS_BEGIN))
@@ -172,6 +172,8 @@ _UNSEEN_CATEGORIES = frozenset({"Cc", "Cf", "Zl", "Zp"})
 
 def _invisible(text: str, blanks: bool) -> tuple[Finding, ...]:
     """Find characters one cannot see; ``blanks``: every kind of blank is harmless here."""
+    if text.isprintable() and not _UNSEEN.search(text):
+        return ()
     unseen = [character for character in text if _is_invisible(character, blanks)]
     if not unseen:
         return ()
@@ -305,10 +307,11 @@ _ALPHANUMERIC = re.compile(r"[0-9A-Za-z]+")
 _VAT_PUNCTUATION = re.compile(r"[\s.\-\u2010-\u2015\u2212]+")
 
 
-def may_change_postal_code(column: pa.Array) -> pa.Array:
+def may_change_postal_code(column: pa.Array, american: pa.Array) -> pa.Array:
     """Return which rows ``postal_code`` could change or object to."""
     held = Octets(column)
-    short = held.holding(_SHORT_SIGNS) | (held.lengths <= _SHORT_CODE)
+    brief = (held.lengths <= _SHORT_CODE) & american.to_numpy(zero_copy_only=False)
+    short = held.holding(_SHORT_SIGNS) | brief
     return any_of(
         _may_change_text(column, held),
         _may_be_number(column, held),
@@ -377,7 +380,10 @@ def _vat(text: str) -> Cell:
 
 # --- phones -------------------------------------------------------------------------------------
 
-_BETWEEN_NUMBERS = re.compile(r":::|[;,|\n\r/&]|\b(?:or|and)\b")
+# What people write between two numbers; a plus sign after a digit begins the next one.
+_BETWEEN_NUMBERS = re.compile(
+    r":::|[;,|\n\r/\\&]|\b(?:or|and|oder|und|ou|et|o|y|e)\b|(?<=\d)\s*(?=\+)", re.I
+)
 _INTERNATIONAL_PREFIX = re.compile(r"[\s(]*(?:011|00)(?=[\s)(./-]*[1-9])")
 _TRUNK_ZERO = re.compile(r"\(\s*0\s*\)")
 # Parts shorter than this are extensions, or pieces of one number (030/1234567).
@@ -408,11 +414,12 @@ def _bare_phone(text: str) -> Cell:
 
 
 class Phones(NamedTuple):
-    """A column of phones in canonical form, what was found, and which certainly are valid."""
+    """A column of phones in canonical form, what was found, and what is certain of each row."""
 
     column: pa.Array
     problems: list[pa.Table]
     valid: pa.Array
+    invalid: pa.Array
 
 
 def phones(column: pa.Array, field: str, region: str, where: pa.Array) -> Phones:
@@ -420,21 +427,27 @@ def phones(column: pa.Array, field: str, region: str, where: pa.Array) -> Phones
 
     ``field`` is named in the problems.
     """
-    written = pc.if_else(where, numbering.international(column, region), None)
+    read = numbering.international(column, region)
+    written, invalid = pc.if_else(where, read.numbers, None), pc.and_(where, pa.array(read.invalid))
     plain = pc.is_valid(written)
     changed = pc.fill_null(pc.not_equal(written, column), False)
-    texts = pc.binary_join_element_wise(column, written, " became ").filter(changed)
-    problems = repeated(changed, field, _FORMATTED, texts)
+    problems = repeated(changed, field, _FORMATTED)
     column = pc.if_else(plain, written, column)
-    form = partial(_decorated, region=region)
-    column, others = all_at_once(column, field, form, pc.and_(where, pc.invert(plain)))
-    return Phones(column, [problems, others], plain)
+    others = pc.and_(where, pc.invert(pc.or_(plain, invalid)))
+    column, found = all_at_once(column, field, partial(_decorated, region=region), others)
+    read_now = octets.refined(column, others.to_numpy(zero_copy_only=False), _certainly)
+    return Phones(column, [problems, found], pc.or_(plain, read_now), invalid)
+
+
+def _certainly(column: pa.Array) -> pa.Array:
+    return pa.array(numbering.certain(column).yes)
 
 
 def _decorated(texts: list[str], region: str) -> list[Cell]:
     """Apply ``phone`` to texts that may be plainly written once they are tidied."""
     cells = [_bare_phone(text) for text in texts]
-    written = numbering.international(pa.array([cell.text for cell in cells], pa.string()), region)
+    bare = pa.array([cell.text for cell in cells], pa.string())
+    written = numbering.international(bare, region).numbers
     return [
         then(cell, partial(_phone, region=region, known=number))
         for cell, number in zip(cells, written.to_pylist(), strict=True)
@@ -452,11 +465,23 @@ def _phone(text: str, region: str, known: str | None = None) -> Cell:
     read = _Phone(known, "") if known else _read(text, region)
     if read is None or read.number == text:
         return Cell(text)
-    findings = [_FORMATTED._replace(message=f"{shown(text)} became {read.number}")]
+    findings = [_FORMATTED]
+    if _has_letters(text):
+        message = f"the letters of {shown(text)} were read as the keys of a telephone"
+        findings.append(Finding("repair", "PHONE_LETTERS", message))
     if read.extension:
         message = f"the extension {read.extension} was left out"
         findings.append(Finding("repair", "EXTENSION_CUT", message))
     return Cell(read.number, tuple(findings))
+
+
+def _has_letters(text: str) -> bool:
+    """Tell whether the library reads letters of the number itself, as in 1-800-FLOWERS."""
+    if not any(map(str.isalpha, text)):
+        return False
+    import phonenumbers
+
+    return phonenumbers.is_alpha_number(text)
 
 
 def phone_key(text: str | None, region: str) -> str | None:
@@ -486,9 +511,13 @@ def _read(text: str, region: str) -> _Phone | None:
     for spelling in spellings:
         read = _parse(spelling, region)
         # What is sent is read again, by Square and by the next import: it has to mean the same.
-        if read and (read.number == text or _parse(read.number, NO_REGION) == (read.number, "")):
+        if read and (read.number == text or _means_itself(read.number)):
             return read
     return None
+
+
+def _means_itself(number: str) -> bool:
+    return bool(numbering.certainty(number)) or _parse(number, NO_REGION) == (number, "")
 
 
 def _parse(text: str, region: str) -> _Phone | None:
@@ -498,7 +527,8 @@ def _parse(text: str, region: str) -> _Phone | None:
         number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:
         return None
-    if not phonenumbers.is_valid_number(number):
-        return None
     written = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    sure = numbering.certainty(written)
+    if not (phonenumbers.is_valid_number(number) if sure is None else sure):
+        return None
     return _Phone(written, number.extension or "")

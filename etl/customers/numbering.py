@@ -1,12 +1,13 @@
-"""Which plainly written phone numbers are certainly valid, judged a whole column at a time?
+"""Which plainly written phone numbers are certainly valid or not, judged by the column?
 
 The rules are the metadata of ``phonenumbers``. Where its parser would have to decide something
 (a prefix to strip, a region among several that claims a number), nothing is decided here: the row
-is left to the library. So a yes here is always the library's yes; the rest is not yet a no.
+is left to the library. So a yes or a no here is always the library's.
 """
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,9 +22,11 @@ if TYPE_CHECKING:
     from phonenumbers.phonemetadata import PhoneMetadata, PhoneNumberDesc
 
 # Digits with the punctuation people put between them; a .0 at the end is a spreadsheet's.
-_PLAIN = r"^[+(]?[0-9(][0-9 ().-]*[0-9]$"
+_PLAIN = r"^[+(]?[0-9(][0-9 ().-]{0,60}[0-9]$"
 _PUNCTUATION = octets.kind(b" ().-")
 _DECIMAL = r"\.0+$"
+# Where people write a prefix that the parser does not know, another spelling may be valid.
+_RESPELLED = r"^[ (]*0|\( *0 *\)"
 # Calling codes have one to three digits, and none begins another.
 _CODE_DIGITS = 3
 # Numbers of no country, such as +800.
@@ -47,27 +50,33 @@ class _Region(NamedTuple):
 class _Plan(NamedTuple):
     """The numbers of one calling code, as far as they can be judged here.
 
-    ``claimed`` begins the numbers of regions that are not listed; ``begins`` must begin those of
-    the regions that are; what ``prefix`` begins the parser would change. Empty: no such pattern.
+    ``begins`` must begin the numbers of the regions. What ``unsure`` begins belongs to a region
+    that is not listed, or the parser would change it. Empty: no such pattern.
     """
 
     regions: tuple[_Region, ...]
     begins: str
-    claimed: str
-    prefix: str
+    unsure: str
 
 
-def certain(column: pa.Array) -> pa.Array:
-    """Return which rows are certainly valid phone numbers, written in E.164."""
+class Verdicts(NamedTuple):
+    """Which rows are certainly valid numbers and which certainly are none; of others neither."""
+
+    yes: np.ndarray
+    no: np.ndarray
+
+
+def certain(column: pa.Array) -> Verdicts:
+    """Judge phone numbers written in E.164; everything else is undecided."""
     plain = pc.fill_null(pc.match_substring_regex(column, r"^\+[1-9][0-9]{6,14}$"), False)
     rows = np.flatnonzero(plain.to_numpy(zero_copy_only=False))
     codes = _code_of_start()[_starts(Octets(column), rows)]
-    yes = np.zeros(len(column), dtype=bool)
+    found = Verdicts(np.zeros(len(column), dtype=bool), np.zeros(len(column), dtype=bool))
     for code in np.unique(codes[codes > 0]).tolist():
         of_code = rows[codes == code]
         national = pc.utf8_slice_codeunits(column.take(pa.array(of_code)), 1 + len(str(code)))
-        yes[of_code] = _valid(national, code).to_numpy(zero_copy_only=False)
-    return pa.array(yes)
+        found.yes[of_code], found.no[of_code] = _judged(national, _plan(code))
+    return found
 
 
 def _starts(numbers: Octets, rows: np.ndarray) -> np.ndarray:
@@ -91,18 +100,27 @@ def _code_of_start() -> np.ndarray:
     return codes
 
 
-def international(column: pa.Array, region: str) -> pa.Array:
-    """Return plainly written numbers as E.164 where that is certain, null elsewhere.
+class Read(NamedTuple):
+    """Phones in E.164 where they certainly are valid, null elsewhere; and those certainly not."""
 
-    National numbers are those of ``region``.
-    """
-    plain = pc.and_(
-        pc.match_substring_regex(column, _PLAIN),
-        pc.invert(pc.match_substring_regex(column, _DECIMAL)),
-    )
-    digits = Octets(pc.if_else(plain, column, None)).without(_PUNCTUATION)
+    numbers: pa.Array
+    invalid: np.ndarray
+
+
+def international(column: pa.Array, region: str) -> Read:
+    """Read plainly written numbers; national ones are those of ``region``."""
+    plain = pc.match_substring_regex(column, _PLAIN)
+    held = Octets(pc.if_else(plain, column, None))
+    punctuated = held.holding(_PUNCTUATION)
+    odd = octets.refined(column, punctuated, lambda some: pc.match_substring_regex(some, _DECIMAL))
+    digits = pc.if_else(odd, None, held.without(_PUNCTUATION))
     written = pc.if_else(pc.starts_with(digits, "+"), digits, _from_national(digits, region))
-    return pc.if_else(certain(written), written, None)
+    found = certain(written)
+    respelled = octets.refined(
+        column, found.no, lambda some: pc.match_substring_regex(some, _RESPELLED)
+    )
+    numbers = pc.if_else(pa.array(found.yes), written, None)
+    return Read(numbers, found.no & ~respelled.to_numpy(zero_copy_only=False))
 
 
 def _from_national(digits: pa.Array, region: str) -> pa.Array:
@@ -119,29 +137,34 @@ def _from_national(digits: pa.Array, region: str) -> pa.Array:
     return pc.if_else(unchanged, full, None)
 
 
-def _valid(national: pa.Array, code: int) -> pa.Array:
-    """Return which national numbers of a calling code are certainly valid and stay as they are."""
-    plan = _plan(code)
-    yes = pc.and_(pc.is_valid(national), False)
-    for region in plan.regions:
-        kind = pc.and_(yes, False)
-        for lengths in region.kinds:
-            kind = pc.or_(kind, _matches(national, lengths))
-        yes = pc.or_(yes, pc.and_(kind, _matches(national, region.general)))
+def _judged(national: pa.Array, plan: _Plan) -> Verdicts:
+    """Judge the national numbers of one calling code, where the parser leaves them as they are."""
+    undecided = np.full(len(national), not plan.regions)
+    if plan.unsure:
+        undecided |= _matching(national, f"^(?:{plan.unsure})")
     if plan.begins:
-        yes = pc.and_(yes, pc.match_substring_regex(national, f"^(?:{plan.begins})"))
-    for unsure in (plan.claimed, plan.prefix):
-        if unsure:
-            found = pc.match_substring_regex(national, f"^(?:{unsure})")
-            yes = pc.and_(yes, pc.invert(found))
-    return yes
+        undecided |= ~_matching(national, f"^(?:{plan.begins})")
+    lengths = Octets(national).lengths
+    valid = np.zeros(len(national), dtype=bool)
+    for region in plan.regions:
+        open_ = ~(valid | undecided)
+        rows = np.flatnonzero(open_)
+        kind = np.zeros(len(rows), dtype=bool)
+        some = national if open_.all() else national.take(pa.array(rows))
+        for each in region.kinds:
+            kind |= _described(some, lengths[rows], each)
+        valid[rows] = kind & _described(some, lengths[rows], region.general)
+    return Verdicts(valid, ~(valid | undecided))
 
 
-def _matches(national: pa.Array, lengths: _Lengths) -> pa.Array:
-    matching = pc.match_substring_regex(national, f"^(?:{lengths.pattern})$")
-    if not lengths.digits:
-        return matching
-    return pc.and_(matching, pc.is_in(pc.utf8_length(national), pa.array(lengths.digits)))
+def _described(national: pa.Array, lengths: np.ndarray, described: _Lengths) -> np.ndarray:
+    fits = _matching(national, f"^(?:{described.pattern})$")
+    return fits & np.isin(lengths, described.digits) if described.digits else fits
+
+
+def _matching(texts: pa.Array, pattern: str) -> np.ndarray:
+    found: np.ndarray = pc.match_substring_regex(texts, pattern).to_numpy(zero_copy_only=False)
+    return found
 
 
 @cache
@@ -156,18 +179,14 @@ def _plan(code: int) -> _Plan:
     names = COUNTRY_CODE_TO_REGION_CODE[code]
     found = [data for name in names if (data := _metadata(name)) is not None]
     if not found:
-        return _Plan((), "", "", "")
+        return _Plan((), "", "")
     main = found[0]
     if main.leading_digits and len(found) > 1:
-        return _Plan((_region(main),), main.leading_digits, "", _prefix(main))
+        return _Plan((_region(main),), main.leading_digits, _prefix(main))
     sure = [data for data in found if not data.leading_digits or data is main]
     claimed = [data.leading_digits for data in found if data not in sure]
-    return _Plan(
-        tuple(_region(data) for data in sure),
-        "",
-        "|".join(f"(?:{digits})" for digits in claimed),
-        _prefix(main),
-    )
+    unsure = "|".join(f"(?:{start})" for start in (*claimed, _prefix(main)) if start)
+    return _Plan(tuple(_region(data) for data in sure), "", unsure)
 
 
 def _metadata(region: str) -> PhoneMetadata | None:
@@ -212,3 +231,29 @@ def _kinds(metadata: PhoneMetadata) -> tuple[PhoneNumberDesc | None, ...]:
         metadata.fixed_line,
         metadata.mobile,
     )
+
+
+def certainty(number: str) -> bool | None:
+    """Judge one number in E.164 as ``certain`` judges a column; None is undecided."""
+    code = _code_of_start()[int(number[1 : 1 + _CODE_DIGITS])]
+    national = number[1 + len(str(code)) :]
+    plan = _plan(code)
+    if not plan.regions or (plan.begins and not _one(plan.begins).match(national)):
+        return None
+    if plan.unsure and _one(plan.unsure).match(national):
+        return None
+    return any(
+        _fits(national, region.general) and any(_fits(national, kind) for kind in region.kinds)
+        for region in plan.regions
+    )
+
+
+def _fits(national: str, described: _Lengths) -> bool:
+    if described.digits and len(national) not in described.digits:
+        return False
+    return _one(described.pattern).fullmatch(national) is not None
+
+
+@cache
+def _one(pattern: str) -> re.Pattern[str]:
+    return re.compile(f"(?:{pattern})")

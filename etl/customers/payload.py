@@ -16,10 +16,13 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.customers import fields
+from etl.customers import fields, states
 from etl.customers.normalize import email_key, phone_key
 
 Values = dict[str, str | None]
+
+_COUNTRY = "address.country"
+_STATE = "address.administrative_district_level_1"
 
 
 def body(values: Mapping[str, str | None]) -> dict[str, Any]:
@@ -68,7 +71,20 @@ def difference(
                 changes[name] = None
         elif held is None or (rule != "fill" and not same(field, wanted, held, region)):
             changes[name] = wanted
+    if _same_state(values, profile, region):
+        changes.pop(_STATE, None)
     return changes
+
+
+def _same_state(values: Mapping[str, str | None], profile: Mapping[str, Any], region: str) -> bool:
+    """Does the profile spell the row's state another way (California), in the same country?"""
+    wanted, held = values.get(_STATE), value_of(profile, _STATE)
+    if wanted is None or held is None:
+        return False
+    theirs = value_of(profile, _COUNTRY) or region
+    ours = values.get(_COUNTRY) or theirs
+    code = states.code_of(wanted, ours)
+    return ours == theirs and code is not None and code == states.code_of(held, theirs)
 
 
 def mismatches(

@@ -13,10 +13,11 @@ from functools import cache
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.customers import countries, dates
+from etl.customers import countries, dates, octets
 from etl.customers.cells import Cell, Finding, shown
 from etl.customers.fields import PHONE_DIGITS, TAX_ID_COUNTRIES, Field
 from etl.customers.normalize import NO_REGION, phone_key
+from etl.customers.octets import Octets
 
 
 def _refusal(code: str, message: str, suggestion: str = "") -> Finding:
@@ -43,7 +44,8 @@ ONLY_UPDATE = Finding(
 
 def too_long(column: pa.Array, limit: int) -> pa.Array:
     """Return which rows have more code points than the limit; null rows do not."""
-    return pc.fill_null(pc.greater(pc.utf8_length(column), limit), False)
+    doubtful = Octets(column).lengths > limit
+    return octets.refined(column, doubtful, lambda some: pc.greater(pc.utf8_length(some), limit))
 
 
 def length(text: str, field: Field) -> Cell:
@@ -63,37 +65,30 @@ def cut(text: str, field: Field) -> str:
 # --- email addresses ----------------------------------------------------------------------------
 
 
+# Local part, label and domain are never too long in an address of so many bytes.
+_SHORT_EMAIL = 64
+
+
 @cache
 def _plain_email() -> str:
-    """Return a pattern of addresses the library certainly accepts, for RE2.
+    """Return a pattern of short addresses the library certainly accepts, for RE2.
 
-    ASCII atoms up to 64 characters; a domain of two or more labels without double hyphens (some
-    are codes of international names) that ends with a letter.
+    ASCII atoms; a domain of two or more labels without double hyphens (some are codes of
+    international names) whose last label has fewer letters than that of any reserved domain.
     """
-    atom = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-    label = r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*"
-    return rf"^{atom}(?:\.{atom})*@(?:{label}\.)+(?:{label}-)?[A-Za-z0-9]*[A-Za-z]$"
-
-
-@cache
-def _reserved_domain() -> str:
     import email_validator  # heavy: loaded with the first address
 
-    names = "|".join(re.escape(name) for name in email_validator.SPECIAL_USE_DOMAIN_NAMES)
-    return rf"(?i)[@.](?:{names})$"
-
-
-# Local part, label and domain are never longer than this in an address that is surely valid.
-_SHORT_PARTS = r"^[^@]{1,64}@(?:[^.]{1,63}\.)+[^.]{1,63}$"
-_SHORT_EMAIL = 254
+    names = email_validator.SPECIAL_USE_DOMAIN_NAMES
+    most = min(len(name.rpartition(".")[2]) for name in names) - 1
+    atom = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+    label = r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*"
+    return rf"^{atom}(?:\.{atom})*@(?:{label}\.)+[A-Za-z]{{2,{most}}}$"
 
 
 def doubtful_emails(column: pa.Array) -> pa.Array:
     """Return which rows ``email`` has to look at; the others are valid."""
-    fine = pc.match_substring_regex(column, _plain_email())
-    fine = pc.and_(fine, pc.match_substring_regex(column, _SHORT_PARTS))
-    fine = pc.and_(fine, pc.invert(pc.match_substring_regex(column, _reserved_domain())))
-    return pc.or_(pc.invert(fine), pc.greater(pc.utf8_length(column), _SHORT_EMAIL))
+    plain = pc.fill_null(pc.match_substring_regex(column, _plain_email()), True)
+    return pc.invert(pc.and_(plain, pa.array(Octets(column).lengths <= _SHORT_EMAIL)))
 
 
 def email(text: str) -> Cell:
@@ -122,16 +117,17 @@ def doubtful_phones(column: pa.Array, valid: pa.Array) -> pa.Array:
     return pc.invert(pc.and_(valid, fits))
 
 
+def no_phone(text: str) -> Cell:
+    """Object to what is known to be no valid phone number."""
+    more = "" if text.startswith("+") else "; one of another country needs + and its code"
+    message = f"{shown(text)} is no valid phone number{more}"
+    return Cell(text, (_refusal("INVALID_PHONE_NUMBER", message),))
+
+
 def phone(text: str) -> Cell:
     """Object to a phone that is no valid number in E.164, or has too few or too many digits."""
-    if not text.startswith("+"):
-        message = (
-            f"{shown(text)} is no valid phone number; one of another country needs + and its code"
-        )
-        return Cell(text, (_refusal("INVALID_PHONE_NUMBER", message),))
-    if phone_key(text, NO_REGION) != text:
-        message = f"{shown(text)} is no valid phone number"
-        return Cell(text, (_refusal("INVALID_PHONE_NUMBER", message),))
+    if not text.startswith("+") or phone_key(text, NO_REGION) != text:
+        return no_phone(text)
     digits = len(text) - 1
     if digits not in PHONE_DIGITS:
         fewest, most = PHONE_DIGITS[0], PHONE_DIGITS[-1]

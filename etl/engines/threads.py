@@ -36,7 +36,7 @@ def in_order(task: Callable[[_T], _R], items: Iterable[_T], workers: int) -> Ite
         try:
             for item in items:
                 coming.append(pool.submit(task, item))
-                if len(coming) > workers:
+                if len(coming) > 2 * workers:
                     yield coming.popleft().result()
             while coming:
                 yield coming.popleft().result()

@@ -12,6 +12,9 @@ import re
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from etl.customers import octets
+from etl.customers.octets import Octets
+
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
 _PHONE = re.compile(r"\+[0-9]+")
 
@@ -35,10 +38,14 @@ def unescape_column(column: pa.Array) -> pa.Array:
 
 def escape_column(column: pa.Array) -> pa.Array:
     """Return a column of text with ``escape`` done on every cell."""
-    runs = pc.and_not(
-        pc.match_substring_regex(column, r"\A[=+\-@\t\r\n']"),
-        pc.match_substring_regex(column, r"\A\+[0-9]+\z"),
-    )
+    runs = octets.refined(column, Octets(column).beginning(_STARTS), _no_phone)
     if not pc.any(runs).as_py():
         return column
     return pc.if_else(runs, pc.binary_join_element_wise("'", column, ""), column)
+
+
+_STARTS = octets.kind("".join(_FORMULA_STARTS).encode())
+
+
+def _no_phone(column: pa.Array) -> pa.Array:
+    return pc.invert(pc.match_substring_regex(column, r"\A\+[0-9]+\z"))

@@ -100,10 +100,7 @@ def _rows(journal: Journal) -> dict[str, int]:
     found = _counts(journal, "SELECT outcome, count(*) FROM rows GROUP BY outcome")
     if not found:
         # Rows have outcomes of their own from the plan on; until then nothing was attempted.
-        checked = (
-            "SELECT coalesce(sum(rejected), 0), coalesce(sum(skipped), 0) FROM batches "
-            "WHERE customers IS NOT NULL"
-        )
+        checked = "SELECT coalesce(sum(rejected), 0), coalesce(sum(skipped), 0) FROM checks"
         refused, left = next(journal.query(checked))
         found = {"rejected": refused, "skipped": left, "pending": read - refused - left}
     return {"read": read, **{outcome: found.get(outcome, 0) for outcome in OUTCOMES}}

@@ -9,22 +9,25 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, BinaryIO
+from collections.abc import Iterable, Sequence
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.customers import codes
+from etl.customers import codes, octets
 from etl.customers.octets import Octets
-from etl.customers.problems import Problem, problem_table
+from etl.customers.problems import problem_table
 from etl.files.escape import escape, escape_column
 from etl.journal.journal import Batch, Journal, rejected, skipped
 from etl.reports import consent
 
 _ROWS_AT_ONCE = 2000
+
+# Text by row, or one text that all rows have.
+Column: TypeAlias = "pa.Array | str"
 
 LEDGER = (
     "source",
@@ -48,27 +51,17 @@ def write_ledger(journal: Journal, file: BinaryIO) -> None:
     for batch in journal.batches():
         size = len(batch.lines)
         first, last = batch.first_row, batch.first_row + size - 1
-        source = pa.repeat(pa.scalar(names[batch.source]), size)
         found = pa.concat_tables([journal.found(batch), _later(journal, first, last)])
-        told = _outcomes(journal, found, first, last, names)
-        outcome, customer_id, matched_by, detail, duplicate_of = told
-        writer.write_columns(
-            [
-                source,
-                batch.lines.cast(pa.string()),
-                outcome,
-                customer_id,
-                matched_by,
-                _codes(found, size),
-                detail,
-                duplicate_of,
-            ]
-        )
+        outcome, *whom, detail, duplicate_of = _outcomes(journal, found, first, last, names)
+        codes_ = _listed(found.column("row").to_numpy(), found.column("code"), size, ";")
+        line = batch.lines.cast(pa.string())
+        told = [line, outcome, *whom, codes_, detail, duplicate_of]
+        writer.write_columns([names[batch.source], *told])
 
 
 def _outcomes(
     journal: Journal, found: pa.Table, first: int, last: int, names: Sequence[str]
-) -> list[pa.Array]:
+) -> list[Column]:
     """Return outcome, customer, evidence, detail and carrier of the rows of a batch."""
     size = last - first + 1
     entered = list(
@@ -83,42 +76,22 @@ def _outcomes(
         *columns, carriers = zip(*entered, strict=True)
         places = ["" if row is None else _place(journal, row, names) for row in carriers]
         return [pa.array(column, pa.string()) for column in (*columns, places)]
-    outcome = np.full(size, "pending", dtype=object)
-    outcome[list(rejected(found))] = "rejected"
+    which = np.zeros(size, dtype="<i4")
+    which[list(rejected(found))] = 1
+    left = skipped(found)
+    which[list(left)] = 2
+    outcome = pa.array(["pending", "rejected", "skipped"]).take(pa.array(which))
+    if not left:
+        return [outcome, "", "", "", ""]
     detail = np.full(size, "", dtype=object)
-    for row, why in skipped(found).items():
-        outcome[row], detail[row] = "skipped", why
-    nothing = pa.repeat(pa.scalar(""), size)
-    return [
-        pa.array(outcome, pa.string()),
-        nothing,
-        nothing,
-        pa.array(detail, pa.string()),
-        nothing,
-    ]
+    detail[list(left)] = list(left.values())
+    return [outcome, "", "", pa.array(detail, pa.string()), ""]
 
 
 def _later(journal: Journal, first: int, last: int) -> pa.Table:
     """Return what was found after the check, by place in the batch that begins at ``first``."""
     later = journal.problems(first, last)
     return problem_table(problem._replace(row=problem.row - first) for problem in later)
-
-
-def _codes(found: pa.Table, size: int) -> pa.Array:
-    """Return the codes of each row of a batch, each once, in the order they were found."""
-    rows = found.column("row").to_numpy()
-    known = found.column("code").combine_chunks().dictionary_encode()
-    if not len(rows):
-        return pa.repeat(pa.scalar(""), size)
-    order = np.argsort(rows, kind="stable")
-    code = known.indices.to_numpy()[order]
-    _, once = np.unique(rows[order] * len(known.dictionary) + code, return_index=True)
-    once.sort()
-    ends = np.searchsorted(rows[order][once], np.arange(size + 1))
-    lists = pa.ListArray.from_arrays(
-        pa.array(ends, pa.int32()), known.dictionary.take(pa.array(code[once]))
-    )
-    return pc.binary_join(lists, ";")
 
 
 def write_rejects(journal: Journal, file: BinaryIO) -> None:
@@ -166,16 +139,22 @@ def _write_originals(
     writer = _Writer(file, (*columns, *extra))
     for batch in journal.batches():
         wanted = _rows_with(journal, batch, outcomes)
-        if wanted:
+        if len(wanted):
             prefix = f"{names[batch.source]}:" if len(sources) > 1 else ""
-            writer.write(_originals(journal, batch, wanted, columns, extra, prefix))
+            cells = journal.cells(batch).take(pa.array(wanted))
+            originals = [
+                cells.column(column).fill_null("") if column in cells.schema.names else ""
+                for column in columns
+            ]
+            told = _told(journal, batch, wanted, prefix, review="decision" in extra)
+            writer.write_columns([*originals, *(told[name] for name in extra)])
 
 
-def _rows_with(journal: Journal, batch: Batch, outcomes: Sequence[str]) -> list[int]:
-    """Return the rows of a batch that have one of the outcomes."""
+def _rows_with(journal: Journal, batch: Batch, outcomes: Sequence[str]) -> np.ndarray:
+    """Return the rows of a batch, by their places, that have one of the outcomes."""
     if not journal.has_rows():
         refused = rejected(journal.found(batch)) if "rejected" in outcomes else frozenset[int]()
-        return sorted(batch.first_row + at for at in refused)
+        return np.array(sorted(refused), dtype="<i8")
     marks = ",".join("?" * len(outcomes))
     found = journal.query(
         f"SELECT row FROM rows WHERE row BETWEEN ? AND ? AND outcome IN ({marks}) ORDER BY row",
@@ -183,66 +162,66 @@ def _rows_with(journal: Journal, batch: Batch, outcomes: Sequence[str]) -> list[
         batch.first_row + len(batch.lines) - 1,
         *outcomes,
     )
-    return [row for (row,) in found]
+    return np.array([row - batch.first_row for (row,) in found], dtype="<i8")
 
 
-def _originals(
-    journal: Journal,
-    batch: Batch,
-    rows: Sequence[int],
-    columns: Sequence[str],
-    extra: Sequence[str],
-    prefix: str,
-) -> Iterator[list[Any]]:
-    problems: dict[int, list[Problem]] = {}
+def _told(
+    journal: Journal, batch: Batch, wanted: np.ndarray, prefix: str, review: bool
+) -> dict[str, pa.Array]:
+    """Return what is said of the wanted rows of a batch, by column."""
     first, last = batch.first_row, batch.first_row + len(batch.lines) - 1
-    told = pa.concat_tables([journal.found(batch), _later(journal, first, last)])
-    for problem in told.filter(_explains(told, rows, first)).to_pylist():
-        problems.setdefault(first + problem["row"], []).append(Problem(**problem))
-    cells = journal.cells(batch).take(pa.array([row - first for row in rows]))
-    nothing = [""] * len(rows)
-    by_column = [
-        cells.column(column).to_pylist() if column in cells.schema.names else nothing
-        for column in columns
-    ]
-    for row, original in zip(rows, zip(*by_column, strict=True), strict=True):
-        found = problems.get(row, [])
-        told = {
-            "_line": f"{prefix}{batch.lines[row - first]}",
-            "_codes": ";".join(dict.fromkeys(problem.code for problem in found)),
-            "_fields": ";".join(dict.fromkeys(p.field for p in found if p.field)),
-            "_messages": "; ".join(dict.fromkeys(problem.message for problem in found)),
-            "_suggestion": "; ".join(dict.fromkeys(filter(None, map(_helps, found)))),
-            **(_evidence(journal, row) if "decision" in extra else {}),
-        }
-        yield [*original, *(told[name] for name in extra)]
-
-
-def _explains(problems: pa.Table, rows: Sequence[int], first: int) -> pa.Array:
-    """Tell which problems say why one of the rows was rejected or has to be reviewed."""
-    wanted = pa.array([row - first for row in rows], pa.int64())
-    return pc.and_(
-        pc.is_in(problems.column("row"), wanted),
-        pc.is_in(problems.column("effect"), pa.array(["reject", "review"])),
-    )
-
-
-def _helps(problem: Problem) -> str:
-    known = codes.BY_NAME.get(problem.code)
-    return problem.suggestion or (known.remedy if known else "")
-
-
-def _evidence(journal: Journal, row: int) -> dict[str, str]:
-    candidates, related = next(
-        journal.query("SELECT candidates, related FROM reviews WHERE row = ?", row)
-    )
-    (matched_by,) = next(journal.query("SELECT matched_by FROM rows WHERE row = ?", row))
-    names = _names(journal)
+    found = pa.concat_tables([journal.found(batch), _later(journal, first, last)])
+    explains = found.filter(pc.is_in(found.column("effect"), pa.array(["reject", "review"])))
+    place = pc.index_in(explains.column("row"), pa.array(wanted))
+    explains = explains.set_column(0, "row", place).filter(pc.is_valid(place))
+    rows = explains.column("row").to_numpy()
+    remedies = pa.array([known.remedy for known in codes.CODES])
+    known = pc.index_in(explains.column("code"), pa.array([known.name for known in codes.CODES]))
+    own = explains.column("suggestion")
+    helps = pc.if_else(pc.equal(own, ""), pc.fill_null(remedies.take(known), ""), own)
     return {
-        "_candidates": ";".join(orjson.loads(candidates)),
-        "_evidence": matched_by,
-        "_related": ";".join(_place(journal, other, names) for other in orjson.loads(related)),
-        "decision": "",
+        "_line": pc.binary_join_element_wise(
+            prefix, batch.lines.take(pa.array(wanted)).cast(pa.string()), ""
+        ),
+        "_codes": _listed(rows, explains.column("code"), len(wanted), ";"),
+        "_fields": _listed(rows, explains.column("field"), len(wanted), ";"),
+        "_messages": _listed(rows, explains.column("message"), len(wanted), "; "),
+        "_suggestion": _listed(rows, helps, len(wanted), "; "),
+        **(_evidence(journal, (first + wanted).tolist()) if review else {}),
+    }
+
+
+def _listed(rows: np.ndarray, texts: pa.ChunkedArray, size: int, separator: str) -> pa.Array:
+    """Return the texts told of each of ``size`` rows, each once, in the order they were found."""
+    filled = pc.not_equal(texts, "")
+    rows = rows[filled.to_numpy()]
+    if not len(rows):
+        return pa.repeat(pa.scalar(""), size)
+    known = texts.filter(filled).combine_chunks().dictionary_encode()
+    order = np.argsort(rows, kind="stable")
+    text = known.indices.to_numpy()[order]
+    _, once = np.unique(rows[order] * len(known.dictionary) + text, return_index=True)
+    once.sort()
+    ends = np.searchsorted(rows[order][once], np.arange(size + 1))
+    lists = pa.ListArray.from_arrays(
+        pa.array(ends, pa.int32()), known.dictionary.take(pa.array(text[once]))
+    )
+    return pc.binary_join(lists, separator)
+
+
+def _evidence(journal: Journal, rows: Sequence[int]) -> dict[str, pa.Array]:
+    """Return who the rows in review could be, by column."""
+    names = _names(journal)
+    told = []
+    for row in rows:
+        found = "SELECT candidates, matched_by, related FROM reviews JOIN rows USING (row)"
+        candidates, evidence, related = next(journal.query(f"{found} WHERE row = ?", row))
+        places = [_place(journal, other, names) for other in orjson.loads(related)]
+        told.append((";".join(orjson.loads(candidates)), evidence, ";".join(places), ""))
+    columns = zip(*told, strict=True)
+    return {
+        name: pa.array(column, pa.string())
+        for name, column in zip(REVIEW_COLUMNS[len(REJECT_COLUMNS) :], columns, strict=True)
     }
 
 
@@ -268,7 +247,7 @@ class _Writer:
         self._file = file
         self.write([header])
 
-    def write_columns(self, columns: Sequence[pa.Array]) -> None:
+    def write_columns(self, columns: Sequence[Column]) -> None:
         """Write many lines, given by column."""
         lines = pc.binary_join_element_wise(*map(_cells, columns), ",")
         ended = pc.binary_join_element_wise(lines, "\n", "")
@@ -290,14 +269,16 @@ class _Writer:
 
 
 # What makes a cell of CSV need quotes.
-_QUOTED = '[",\r\n]'
+_QUOTED = octets.kind(b'",\r\n')
 
 
-def _cells(column: pa.Array) -> pa.Array:
+def _cells(column: Column) -> pa.Array | pa.Scalar:
     """Return a column as cells of CSV, escaped and, where that is necessary, quoted."""
+    if isinstance(column, str):
+        return _cells(pa.array([column]))[0]
     column = escape_column(column)
-    quoted = pc.match_substring_regex(column, _QUOTED)
-    if not pc.any(quoted).as_py():
+    quoted = Octets(column).holding(_QUOTED)
+    if not quoted.any():
         return column
     inside = pc.replace_substring(column, '"', '""')
-    return pc.if_else(quoted, pc.binary_join_element_wise('"', inside, '"', ""), column)
+    return pc.if_else(pa.array(quoted), pc.binary_join_element_wise('"', inside, '"', ""), column)

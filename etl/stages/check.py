@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -19,7 +20,7 @@ from etl.customers.fields import CUSTOMERS
 from etl.customers.problems import Problem, problem_table
 from etl.engines.threads import in_order
 from etl.errors import ConfigError
-from etl.journal.journal import Batch, Journal
+from etl.journal.journal import Batch, Check, Journal
 from etl.stages.choose import choose
 from etl.stages.clean import clean
 from etl.stages.mapping import ColumnMapping, ConsentColumn, map_columns
@@ -44,32 +45,40 @@ def check(
 
     ``country`` is the merchant's.
     """
+    # Not the day of a resume: a run reads two-digit years the same to its end.
+    today = datetime.datetime.fromisoformat(journal.run().started_at).date()
     constants = canonical_constants(config, country)
     sources = journal.sources()
     mappings = [mapping_of(source) for source in sources]
     evidence = [evidence_of(source) for source in sources]
 
-    def check_one(read: _Read) -> tuple[_Read, Checked]:
-        number = read.batch.source
+    def check_one(read: _Read) -> tuple[Batch, Check, dict[str, str]]:
+        source = read.batch.source
         checked = check_batch(
-            read.cells, read.found, mappings[number], evidence[number], config, country, constants
+            read.cells,
+            read.found,
+            mappings[source],
+            evidence[source],
+            config,
+            country,
+            constants,
+            today,
         )
-        return read, checked
+        found, decided = checked.problems, dict[str, str]()
+        if sources[source]["facts"]["ours"] and _DECISION in read.cells.schema.names:
+            decided, wrong = _decisions(read.cells, checked.customers, config.source.namespace)
+            found = by_row([found, problem_table(wrong)])
+        return read.batch, Check.of(checked.customers, found, checked.belongings), decided
 
     waiting = (
         _Read(batch, journal.cells(batch), journal.found(batch))
         for batch in journal.batches(unchecked=True)
     )
-    for read, checked in in_order(check_one, waiting, _WORKERS):
-        found, decided = checked.problems, dict[str, str]()
-        ours = sources[read.batch.source]["facts"]["ours"]
-        if ours and _DECISION in read.cells.schema.names:
-            decided, wrong = _decisions(read.cells, checked.customers, config.source.namespace)
-            found = by_row([found, problem_table(wrong)])
+    for batch, checked, decided in in_order(check_one, waiting, _WORKERS):
         with journal.transaction():
-            journal.check_batch(read.batch, checked.customers, found, checked.belongings)
+            journal.check_batch(batch, checked)
             journal.add_decisions(decided)
-        between(read.batch.first_row + len(read.batch.lines))
+        between(batch.first_row + len(batch.lines))
 
 
 class _Read(NamedTuple):
@@ -86,8 +95,9 @@ def check_batch(
     config: Config,
     country: str,
     constants: Mapping[str, str] = MappingProxyType({}),
+    today: datetime.date | None = None,
 ) -> Checked:
-    """Map, clean and validate one batch; ``constants`` are canonical.
+    """Map, clean and validate one batch; ``constants`` are canonical, ``today`` as in ``clean``.
 
     Rows that extract could not read, whose problems are given, are left alone: their cells cannot
     be trusted, so nothing more is said about them. Nor is anything about rows without consent.
@@ -95,7 +105,7 @@ def check_batch(
     mapped = map_columns(cells, mapping)
     chosen = choose(mapped.customers, cells, mapping, config, country, constants)
     region = config.clean.default_region or country
-    cleaned = clean(chosen.customers, config.clean, region, evidence, constants)
+    cleaned = clean(chosen.customers, config.clean, region, evidence, constants, today)
     cleaned = replace(cleaned, customers=_with_note(cleaned.customers, chosen.to_note))
     checked = validate(cleaned, config.on_invalid, country)
     kept = _belongings(cells, mapping, chosen.to_attributes, config.on_invalid.of_belongings)

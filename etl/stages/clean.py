@@ -6,6 +6,7 @@ without guessing is one with effect ``reject``. Cleaning what is clean changes n
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -15,13 +16,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl import config
-from etl.customers import countries, dates, normalize
-from etl.customers.cells import NO_PROBLEMS, Finding, Form, each, repeated, shown
+from etl.customers import countries, dates, normalize, states
+from etl.customers.cells import NO_PROBLEMS, Finding, Form, any_of, each, repeated, shown
 from etl.customers.dates import DateEvidence
 from etl.customers.fields import CUSTOMERS, IMPORTABLE, Field
 from etl.customers.normalize import Style
 
 _COUNTRY = "address.country"
+_STATE = "address.administrative_district_level_1"
 _NAMES = frozenset({"given_name", "family_name"})
 
 
@@ -32,6 +34,7 @@ class Cleaned:
     customers: pa.RecordBatch
     problems: pa.Table  # PROBLEMS, in the order of the fields
     valid_phones: pa.Array  # rows whose phone is certainly a valid number, in E.164
+    invalid_phones: pa.Array  # rows whose phone certainly is none
 
 
 def clean(
@@ -40,13 +43,15 @@ def clean(
     region: str,
     evidence: DateEvidence,
     constants: Mapping[str, str] = MappingProxyType({}),
+    today: datetime.date | None = None,
 ) -> Cleaned:
     """Bring mapped customers to canonical form.
 
     ``region`` is the country of national phone numbers; ``evidence`` is what the whole birthday
     column proves about the order of day and month. ``constants`` are canonical values for rows
-    that turn out to have none.
+    that turn out to have none. ``today`` is the day the run began, for ``two_digit_years``.
     """
+    past = today if settings.two_digit_years == "past" else None
     given = customers.column(_COUNTRY)
     country, of_country = each(
         given, _COUNTRY, countries.country, countries.may_change_country(given)
@@ -54,7 +59,7 @@ def clean(
     country, supplied = _supplied(country, _COUNTRY, constants)
     columns: list[pa.Array] = []
     problems: list[pa.Table] = []
-    valid_phones = pa.repeat(pa.scalar(False), len(given))
+    valid_phones = invalid_phones = pa.repeat(pa.scalar(False), len(given))
     for field in IMPORTABLE:
         column = customers.column(field.name)
         if field.name == _COUNTRY:
@@ -62,11 +67,15 @@ def clean(
         elif column.null_count == len(column):
             found = []
         elif field.kind == "phone":
-            column, found, valid_phones = _phones(column, country, settings, region)
+            phones = _phones(column, country, settings, region)
+            column, found, valid_phones, invalid_phones = phones
         elif field.kind == "birthday":
-            column, found = dates.birthdays(column, field.name, settings.date_order, evidence)
+            order = settings.date_order
+            column, found = dates.birthdays(column, field.name, order, evidence, past)
         elif field.name == "address.postal_code":
             column, found = _postal_codes(column, country, settings, region)
+        elif field.name == _STATE:
+            column, found = _states(column, country, region)
         else:
             form, where = _form(field, column)
             column, problem = each(column, field.name, form, where)
@@ -80,6 +89,7 @@ def clean(
         pa.RecordBatch.from_arrays(columns, schema=CUSTOMERS),
         pa.concat_tables([NO_PROBLEMS, *problems]),
         valid_phones,
+        invalid_phones,
     )
 
 
@@ -116,27 +126,29 @@ def _style(name: str) -> Style:
 
 def _phones(
     column: pa.Array, country: pa.Array, settings: config.Clean, region: str
-) -> tuple[pa.Array, list[pa.Table], pa.Array]:
+) -> normalize.Phones:
     regions = pa.repeat(pa.scalar(region), len(column))
     if settings.region_from == "country":
         known = pc.is_in(country, pa.array(sorted(countries.codes() - {countries.UNKNOWN})))
         regions = pc.if_else(pc.fill_null(known, False), country, region)
-    problems, valid = [], pa.repeat(pa.scalar(False), len(column))
+    problems, valid, invalid = [], [], []
     for one in pc.unique(regions).to_pylist():
-        written = normalize.phones(column, "phone_number", one, pc.equal(regions, one))
-        column, valid = written.column, pc.or_(valid, written.valid)
-        problems += written.problems
-    return column, problems, valid
+        read = normalize.phones(column, "phone_number", one, pc.equal(regions, one))
+        column = read.column
+        problems += read.problems
+        valid.append(read.valid)
+        invalid.append(read.invalid)
+    return normalize.Phones(column, problems, any_of(*valid), any_of(*invalid))
 
 
 def _postal_codes(
     column: pa.Array, country: pa.Array, settings: config.Clean, region: str
 ) -> tuple[pa.Array, list[pa.Table]]:
     """Clean postal codes; only a row's own country proves that a zero is missing."""
-    where = normalize.may_change_postal_code(column)
     american = pc.fill_null(pc.equal(country, "US"), False)
     supposed = pc.and_(pc.is_null(country), region == "US")
     foreign = pc.invert(pc.or_(american, supposed))
+    where = normalize.may_change_postal_code(column, pc.invert(foreign))
     problems = []
     for rows, is_american, pad in (
         (american, True, settings.pad_postal_code),
@@ -145,5 +157,28 @@ def _postal_codes(
     ):
         form = partial(normalize.postal_code, american=is_american, pad=pad)
         column, found = each(column, "address.postal_code", form, pc.and_(where, rows))
+        problems.append(found)
+    return column, problems
+
+
+def _states(column: pa.Array, country: pa.Array, region: str) -> tuple[pa.Array, list[pa.Table]]:
+    """Clean states; a row without a country is taken to be of the region."""
+    problems = []
+    foreign = pa.repeat(pa.scalar(True), len(column))
+    for one in states.COUNTRIES:
+        named = pc.fill_null(pc.equal(country, one), False)
+        supposed = pc.and_(pc.is_null(country), region == one)
+        for rows, certain in ((named, True), (supposed, False)):
+            if not pc.any(rows).as_py():
+                continue
+            foreign = pc.and_not(foreign, rows)
+            form = partial(states.state, country=one, certain=certain)
+            where = pc.and_(states.may_change_state(column, one), rows)
+            column, found = each(column, _STATE, form, where)
+            problems.append(found)
+    if pc.any(foreign).as_py():
+        where = pc.and_(normalize.may_change_text(column), foreign)
+        form = partial(normalize.text, style=_style(_STATE))
+        column, found = each(column, _STATE, form, where)
         problems.append(found)
     return column, problems

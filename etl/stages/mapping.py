@@ -21,9 +21,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl.config import Config, Contact, parse
-from etl.customers import fields
+from etl.customers import fields, octets
 from etl.customers.cells import NO_PROBLEMS, Finding, by_row, for_screen, joined, repeated, shown
 from etl.customers.full_names import FULL_NAME, split_names
+from etl.customers.octets import Octets
 from etl.errors import ConfigError, SourceError
 
 _COMPANY = "company_name"
@@ -148,17 +149,19 @@ def map_field(
     cells: pa.RecordBatch, mapping: ColumnMapping, name: str
 ) -> tuple[pa.Array, list[pa.Table]]:
     """Return the column of one field, or of ``full_name``, and what was changed in it."""
-    parts, problems = [pa.nulls(cells.num_rows, pa.string())], []
+    parts, problems = list[pa.Array](), list[pa.Table]()
     for header in mapping.fields.get(name, ()):
         part, meant = read_column(cells, mapping, name, header)
         parts.append(part)
         problems.append(meant)
+    if not parts:
+        return pa.nulls(cells.num_rows, pa.string()), problems
     if name not in mapping.joined:
-        column = pc.coalesce(*parts)
+        column = pc.coalesce(*parts) if len(parts) > 1 else parts[0]
         # Which phone or email it is, and what becomes of the others, is the business of `choose`.
-        if len(parts) > 2 and name not in get_args(Contact):
+        if len(parts) > 1 and name not in get_args(Contact):
             shown_as = "given_name" if name == FULL_NAME else name
-            problems += _left_out(shown_as, column, mapping.fields[name], parts[1:])
+            problems += _left_out(shown_as, column, mapping.fields[name], parts)
         return column, problems
     trimmed = [pc.utf8_trim_whitespace(part) for part in parts]
     separator = _SEPARATORS.get(name, " ")
@@ -244,8 +247,19 @@ def synonyms(headers: Sequence[str]) -> dict[str, str]:
 
 
 def _or_null(column: pa.Array) -> pa.Array:
-    blank = pc.equal(pc.utf8_trim_whitespace(column), "")
-    return pc.if_else(blank, pa.scalar(None, pa.string()), column)
+    held = Octets(column)
+    blank = octets.refined(column, held.beginning(_BLANKS), _is_blank).to_numpy(
+        zero_copy_only=False
+    )
+    return held.less(blank | ~held.filled)
+
+
+def _is_blank(column: pa.Array) -> pa.Array:
+    return pc.equal(pc.utf8_trim_whitespace(column), "")
+
+
+# How blanks begin in UTF-8: ASCII's, U+0085 and U+00A0, U+1680, U+2000 to U+205F, U+3000.
+_BLANKS = octets.kind(b"\t\n\v\f\r\x1c\x1d\x1e\x1f \xc2\xe1\xe2\xe3")
 
 
 class _Claims(NamedTuple):

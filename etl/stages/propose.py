@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple
 from etl.config import parse
 from etl.customers import contents, countries, fields
 from etl.customers.contents import Kind
+from etl.customers.full_names import FULL_NAME
 from etl.errors import ConfigError, SourceError
 from etl.stages.mapping import normalise_header, presets, resolve, synonyms
 from etl.stages.profile import Column, Profile
@@ -37,7 +38,11 @@ DISTINCTIVE: dict[str, tuple[frozenset[str], ...]] = {
         frozenset({"record id", "lifecycle stage"}),
     ),
     "mailchimp": (frozenset({"member rating", "leid"}),),
-    "salesforce": (frozenset({"isdeleted", "lastname"}),),
+    "salesforce": (
+        frozenset({"isdeleted", "lastname"}),
+        # The labels of a report.
+        frozenset({"mailing zip postal code", "account name"}),
+    ),
     "google-contacts": (frozenset({"e mail 1 value"}),),
     "outlook": (frozenset({"e mail address", "business street"}),),
     "stripe": (
@@ -101,6 +106,18 @@ _SEVERAL = ("email_address", "phone_number")
 _WHOLE_NAMES = frozenset(
     ["name", "full name", "customer name", "display name", "contact name", "client name", "file as"]
 )
+# What consent columns are called where a yes is a yes, those for emails first. A column of those
+# who declined is none: the others have not agreed by that.
+_CONSENTS = (
+    *("accepts email marketing", "email subscription status", "email marketing consent"),
+    *("email opt in", "accepts marketing", "marketing allowed", "marketing consent"),
+    *("marketing opt in", "newsletter", "subscribed", "opt in", "consent"),
+)
+_AGREED = frozenset(
+    {"yes", "y", "true", "1", "subscribed", "opted in", "opted-in", "ja", "oui", "si", "s\u00ed"}
+)
+# A column with more different values says something else than yes or no.
+_FEW_ANSWERS = 10
 # Square's own markets, where national phones are looked for besides the countries of the file.
 _MARKETS = ("US", "CA", "GB", "AU", "IE", "FR", "ES", "JP")
 _FEWEST_NATIONAL = 3
@@ -123,6 +140,13 @@ class Region(NamedTuple):
     tried: int
 
 
+class Consent(NamedTuple):
+    """Which column says who agreed to marketing, and what its cells say then."""
+
+    column: str
+    yes: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Proposals:
     """What is proposed for a file; ``columns`` in the order of the file's.
@@ -135,6 +159,7 @@ class Proposals:
     columns: tuple[Proposal, ...]
     groups: dict[str, tuple[str, ...]]
     region: Region | None
+    consent: Consent | None = None  # a preset knows its own
 
 
 def propose(
@@ -165,7 +190,30 @@ def propose(
         for column, kind in zip(found.columns, holds, strict=True)
     ]
     columns, groups = _settled(found.columns, wanted)
-    return Proposals(None, (), columns, groups, region)
+    used = {header for group in groups.values() for header in group}
+    consent = _consent([column for column in found.columns if column.header not in used])
+    if consent:
+        reason = "who agreed to marketing: it becomes [consent]"
+        columns = tuple(
+            told._replace(field=None, confidence=None, reason=reason)
+            if column.header == consent.column
+            else told
+            for column, told in zip(found.columns, columns, strict=True)
+        )
+    return Proposals(None, (), columns, groups, region, consent)
+
+
+def _consent(columns: Sequence[Column]) -> Consent | None:
+    """Find the column of those who agreed: called so, and with few answers, one of them a yes."""
+    spelled = {normalise_header(column.header): column for column in columns}
+    for name in _CONSENTS:
+        column = spelled.get(name)
+        if column is None or column.distinct is None or column.distinct > _FEW_ANSWERS:
+            continue
+        said = dict.fromkeys(text.lower() for text, _ in column.top)
+        if yes := tuple(text for text in said if text in _AGREED):
+            return Consent(column.header, yes)
+    return None
 
 
 # --- what a column holds ------------------------------------------------------------------------
@@ -378,6 +426,9 @@ def _by_content(column: Column, holds: Holds) -> Proposal:
         sure = column.share(holds) >= _CLEARLY
         return Proposal(field, "medium" if sure else "low", told, holds)
     if normalise_header(column.header) in _WHOLE_NAMES:
+        if holds == "text" and _several_words(column):
+            reason = "whole names, most of several words: they are split where that is safe"
+            return Proposal(FULL_NAME, "medium", reason, holds)
         reason = "whole names: Square keeps given and family name apart"
         return Proposal(None, None, reason, holds)
     if holds == "country":
@@ -386,6 +437,11 @@ def _by_content(column: Column, holds: Holds) -> Proposal:
     if holds == "date":
         return Proposal(None, None, "dates, but nothing says that they are birthdays", holds)
     return Proposal(None, None, "nothing in a profile is called so", holds)
+
+
+def _several_words(column: Column) -> bool:
+    several = sum(times for text, times in column.top if len(text.split()) > 1)
+    return several >= _MOSTLY * sum(times for _, times in column.top)
 
 
 _RANKS = ("high", "medium", "low")
@@ -398,7 +454,7 @@ def _settled(
     final = [candidate.proposal for candidate in wanted]
     address = _best_address(columns, wanted)
     groups: dict[str, tuple[str, ...]] = {}
-    for field in fields.CUSTOMERS.names:
+    for field in (*fields.CUSTOMERS.names, FULL_NAME):
         claims = [at for at, one in enumerate(wanted) if one.proposal.field == field]
         claims.sort(key=lambda at: _rank(field, columns[at], wanted[at]))
         if field in _SEVERAL:
@@ -409,6 +465,10 @@ def _settled(
             why_not |= {
                 at: "another address of the file is taken" for at in claims if at not in ours
             }
+        if field == FULL_NAME and any(name in groups for name in _PERSONAL):
+            why_not = dict.fromkeys(
+                claims, "whole names, but their parts have columns of their own"
+            )
         for at in claims:
             if reason := why_not.get(at):
                 final[at] = Proposal(None, None, reason, final[at].holds)

@@ -46,6 +46,7 @@ def starter(source: Source, found: Profile, proposals: Proposals, settings: conf
         *_source(source, proposals, settings),
         *_columns(found, proposals),
         *_groups(found, proposals),
+        *_consent(proposals),
         *_clean(found, proposals),
     ]
     text = "\n".join(told) + "\n"
@@ -99,6 +100,7 @@ def _columns(found: Profile, proposals: Proposals) -> Iterator[str]:
 
 def _left_out(by_header: dict[str, Proposal], proposals: Proposals) -> Iterator[str]:
     used = {header for group in proposals.groups.values() for header in group}
+    used |= {proposals.consent.column} if proposals.consent else set()
     unused = {header: one for header, one in by_header.items() if header not in used}
     unsure = {header: one for header, one in unused.items() if one.field}
     if unsure:
@@ -130,6 +132,16 @@ def _groups(found: Profile, proposals: Proposals) -> Iterator[str]:
         yield f"# column = {_text(column.header)}"
         yield f"# separator = {_text(separator)}"
         return
+
+
+def _consent(proposals: Proposals) -> Iterator[str]:
+    if proposals.consent is None:
+        return
+    yield ""
+    yield "# Who agreed to marketing: it goes to consent.csv, for Square's API cannot set it."
+    yield "[consent]"
+    yield f"column = {_text(proposals.consent.column)}"
+    yield f"yes = {_value(proposals.consent.yes)}"
 
 
 def _clean(found: Profile, proposals: Proposals) -> Iterator[str]:

@@ -67,7 +67,7 @@ def _field(
         # The library refuses a long address too: one reason is enough.
         if field.kind == "email":
             waiting = pc.and_(waiting, pc.invert(long))
-    for form, where in _judges(field, column, cleaned.valid_phones, country):
+    for form, where in _judges(field, column, cleaned, country):
         _, problems = each(column, field.name, form, pc.and_(waiting, where))
         found.append(problems)
     if policy != "drop":
@@ -77,13 +77,15 @@ def _field(
 
 
 def _judges(
-    field: Field, column: pa.Array, valid_phones: pa.Array, country: str
+    field: Field, column: pa.Array, cleaned: Cleaned, country: str
 ) -> list[tuple[Form, pa.Array]]:
     """Return the rules of a field besides its length, with the rows they have to look at."""
     if field.kind == "email":
         return [(rules.email, rules.doubtful_emails(column))]
     if field.kind == "phone":
-        return [(rules.phone, rules.doubtful_phones(column, valid_phones))]
+        doubtful = rules.doubtful_phones(column, cleaned.valid_phones)
+        invalid = cleaned.invalid_phones
+        return [(rules.no_phone, invalid), (rules.phone, pc.and_not(doubtful, invalid))]
     if field.kind == "birthday":
         return [(rules.birthday, rules.doubtful_birthdays(column))]
     if field.kind == "country":

@@ -42,6 +42,8 @@ UGLY = {
     "ragged": "Email,Note\na@example.com,x,y\nb@example.com\n",
     "ours": "_line,_codes,_fields,_messages,_suggestion,Email\n2,X,,,,a@example.com\n",
     "export": "id,email_address,version\nABC,a@example.com,3\n",
+    "whole names": "Name,Email,Accepts marketing\n"
+    "Ada Lund,a@example.com,Yes\nBo Ek,b@example.com,no\n",
     "wide": ",".join(["Email", *(f"c{n}" for n in range(2000))]) + "\n",
 }
 

@@ -76,6 +76,7 @@ damaged_numbers = st.one_of(
 words = st.one_of(
     st.sampled_from(["n/a", "N/A", "null", "Null", "NONE", "-", "#N/A", "'t Hooft", "'-x", "'"]),
     st.sampled_from(["UK", "England", "NA", "no", "usa", "Deutschland", "e\u0301", "FR 12.34-5"]),
+    st.sampled_from(["California", "calif.", "US-CA", "wa", "N.S.W.", "Qu\u00e9bec", "Victoria"]),
     st.sampled_from(
         ["a@example.com", "Ana.Lee@Example.ORG", "a@b", "a..b@example.com", "m@ex\u00e4mple.net"]
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import calendar
+import datetime
 
 import pyarrow as pa
 import pytest
@@ -164,11 +165,63 @@ def test_what_a_spreadsheet_made_of_a_date(text: str, suggestion: str) -> None:
 def test_a_year_of_two_digits_is_not_guessed(
     text: str, order: dates.Order | None, suggestion: str
 ) -> None:
-    """The century of a short year is never chosen, only suggested."""
+    """The century of a short year is never chosen, only suggested, with the setting that would."""
     cell = birthday(text, order, NOTHING)
 
     assert (cell.text, codes(cell)) == (text, ["AMBIGUOUS_DATE"])
+    assert cell.findings[0].suggestion == f'{suggestion}; or set [clean] two_digit_years = "past"'
+
+
+TODAY = datetime.date(2026, 4, 17)
+
+
+@pytest.mark.parametrize(
+    ("text", "order", "day"),
+    [
+        ("4/17/86", None, "1986-04-17"),
+        ("17.4.26", "DMY", "2026-04-17"),
+        ("18.4.26", "DMY", "1926-04-18"),
+        ("17.4.27", "DMY", "1927-04-17"),
+        ("86-04-17", "YMD", "1986-04-17"),
+        ("05-04-17", "YMD", "2005-04-17"),
+        ("17-Apr-05", None, "2005-04-17"),
+        ("17/04/05", "MDY", "2005-04-17"),
+        ("29/2/00", "DMY", "2000-02-29"),
+    ],
+)
+def test_a_year_of_two_digits_lies_in_the_past_where_the_settings_say_so(
+    text: str, order: dates.Order | None, day: str
+) -> None:
+    """The last such day up to the day the run began, recorded as a century that was supplied."""
+    cell = birthday(text, order, NOTHING, TODAY)
+
+    assert (cell.text, codes(cell)) == (day, ["CENTURY_SUPPLIED"])
+    assert birthday(day, order, NOTHING, TODAY) == Cell(day)
+
+
+@pytest.mark.parametrize(
+    ("text", "suggestion"),
+    [
+        ("4/5/86", "1986-04-05 or 1986-05-04"),
+        ("17/04/05", "2005-04-17 or 2017-04-05"),
+    ],
+)
+def test_a_known_century_does_not_settle_the_order(text: str, suggestion: str) -> None:
+    """Which of three parts is the year, the month or the day needs its own proof."""
+    cell = birthday(text, None, NOTHING, TODAY)
+
+    assert (cell.text, codes(cell)) == (text, ["AMBIGUOUS_DATE"])
     assert cell.findings[0].suggestion == suggestion
+    assert birthday("4/5/86", None, DAY_FIRST, TODAY).text == "1986-05-04"
+
+
+def test_a_short_year_that_is_no_day_proves_the_order() -> None:
+    """17/04/86 is day first; 17/04/05 may begin with its year and proves nothing."""
+    lines = pa.array([2, 3, 4])
+    column = pa.array(["17/04/05", "17/04/86", "04/17/00"])
+    found = date_evidence(column, lines, 0)
+
+    assert found == DateEvidence((0, 3, "17/04/86"), (0, 4, "04/17/00"))
 
 
 @pytest.mark.parametrize(
@@ -217,7 +270,7 @@ def evidence_of(texts: list[str | None], source: int = 0) -> DateEvidence:
 
 def test_the_first_proof_of_each_order_is_kept() -> None:
     """Ambiguous, impossible, ISO and short-year dates prove nothing; the first real one counts."""
-    texts = ["4/5/1986", None, "31/02/1986", "1986-04-17", "17/4/86", " '17.04.1986", "18/4/1986"]
+    texts = ["4/5/1986", None, "31/02/1986", "1986-04-17", "17/4/05", " '17.04.1986", "18/4/1986"]
 
     assert evidence_of(texts) == DateEvidence(day_first=(0, 7, " '17.04.1986"))
     assert evidence_of([*texts, "4/17/1986 10:00"], 3) == DateEvidence(
@@ -264,7 +317,7 @@ def test_a_proof_is_read_the_same_way_in_every_column(text: str) -> None:
     """A cell that proves an order is itself a day, even where the column proves the other one."""
     proved = evidence_of([text])
     if proved != NOTHING:
-        assert {birthday(text, None, e).text for e in (proved, DAY_FIRST, MONTH_FIRST, BOTH)} == {
-            birthday(text, None, NOTHING).text
-        }
-        assert dates.is_day(birthday(text, None, NOTHING).text or "")
+        assert {
+            birthday(text, None, e, TODAY).text for e in (proved, DAY_FIRST, MONTH_FIRST, BOTH)
+        } == {birthday(text, None, NOTHING, TODAY).text}
+        assert dates.is_day(birthday(text, None, NOTHING, TODAY).text or "")

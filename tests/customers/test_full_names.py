@@ -127,6 +127,39 @@ def test_two_words_are_split_as_the_library_does(name: str) -> None:
         assert (given_name, family_name) == (library.given, library.family)
 
 
+LETTERS = "abdeilmnorsvx\u00e9\u00e0\u00fc\u00df\u0142\u0161"
+WORD = st.builds(
+    str.__add__,
+    st.sampled_from("AVIXDMS\u00c9\u00d6\u0141"),
+    st.text(st.sampled_from(LETTERS), min_size=1, max_size=6),
+)
+
+
+@given(
+    st.lists(
+        st.one_of(
+            WORD,
+            WORDS,
+            st.lists(st.one_of(WORD, WORDS), min_size=2, max_size=2).map("-".join),
+        ),
+        min_size=2,
+        max_size=2,
+    )
+)
+@settings(max_examples=300, derandomize=True, deadline=None)
+@example(["Jack", "Vi"])
+@example(["\u00c9lodie", "Ix"])
+@example(["Jean-Luc", "Garc\u00eda-L\u00f3pez"])
+def test_the_column_splits_as_the_parser_does(words: list[str]) -> None:
+    """A second blank sends a name to the parser, which makes the same of it as the column did."""
+    plain, parsed = " ".join(words), "  ".join(words)
+    (by_column,), (by_parser,) = parts(plain), parts(parsed)
+
+    assert codes(plain) == codes(parsed)
+    if codes(plain) == {"NAME_SPLIT"}:
+        assert by_column == by_parser
+
+
 @given(st.text(st.sampled_from("aJ 'é,.-&Dr山"), max_size=14))
 @settings(max_examples=200, derandomize=True, deadline=None)
 def test_no_letter_is_lost(name: str) -> None:

@@ -16,6 +16,12 @@ from etl.customers.cells import Cell, Form
 from etl.customers.codes import BY_NAME
 from tests.customers import messy
 
+
+def may_change_american(column: pa.Array) -> pa.Array:
+    """Return which codes of the US a form has to look at."""
+    return normalize.may_change_postal_code(column, pa.repeat(pa.scalar(True), len(column)))
+
+
 FORMS: dict[str, tuple[Form, Callable[[pa.Array], pa.Array]]] = {
     "text": (partial(normalize.text, style=normalize.TEXT), normalize.may_change_text),
     "name": (partial(normalize.text, style=normalize.NAME), normalize.may_change_text),
@@ -25,11 +31,11 @@ FORMS: dict[str, tuple[Form, Callable[[pa.Array], pa.Array]]] = {
     "vat": (normalize.vat, normalize.may_change_vat),
     "postal code": (
         partial(normalize.postal_code, american=True, pad=False),
-        normalize.may_change_postal_code,
+        may_change_american,
     ),
     "padded postal code": (
         partial(normalize.postal_code, american=True, pad=True),
-        normalize.may_change_postal_code,
+        may_change_american,
     ),
     "birthday": (
         partial(dates.birthday, order=None, evidence=dates.DateEvidence()),
@@ -234,7 +240,7 @@ def test_vat() -> None:
         ("415-555-0148 x12", "US", "+14155550148", ["PHONE_FORMATTED", "EXTENSION_CUT"]),
         ("+14155550148;ext=7", "US", "+14155550148", ["PHONE_FORMATTED", "EXTENSION_CUT"]),
         ("030/901820", "DE", "+4930901820", ["PHONE_FORMATTED"]),
-        ("1-800-FLOWERS", "US", "+18003569377", ["PHONE_FORMATTED"]),
+        ("1-800-FLOWERS", "US", "+18003569377", ["PHONE_FORMATTED", "PHONE_LETTERS"]),
         ("555-0148", "US", "555-0148", []),
         ("0000000000", "US", "0000000000", []),
         ("020 7946 0018", "US", "020 7946 0018", []),
@@ -273,6 +279,65 @@ def test_the_extension_is_recorded() -> None:
     findings = normalize.phone("415-555-0148 ext. 129", "US").findings
 
     assert findings[-1].message == "the extension 129 was left out"
+
+
+@pytest.mark.parametrize(
+    "extension",
+    ["ext. 5", "ext 5", "extension 5", "x5", "x 5", ";ext=5", "#5", "int 5", "anexo 5", ", 5"],
+)
+def test_extensions_are_cut_in_every_spelling(extension: str) -> None:
+    """However an extension is written, it is left out and recorded."""
+    cell = normalize.phone(f"415-555-0148 {extension}", "US")
+
+    assert (cell.text, codes(cell)) == ("+14155550148", ["PHONE_FORMATTED", "EXTENSION_CUT"])
+
+
+def test_a_german_direct_line_is_part_of_the_number() -> None:
+    """What follows a hyphen or DW is dialled with the rest; the word in full is not understood."""
+    for written in ("030 901820-5", "+49 30 901820 DW 5"):
+        assert normalize.phone(written, "DE").text == "+49309018205"
+    assert normalize.phone("+49 30 901820 Durchwahl 5", "DE") == Cell("+49 30 901820 Durchwahl 5")
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        *(("+44 (0)20 7946 0018", "+442079460018"), ("0044 (0)20 7946 0018", "+442079460018")),
+        *(("+44 020 7946 0018", "+442079460018"), ("011 44 20 7946 0018", "+442079460018")),
+        # The zero of an Italian number is dialled from abroad too.
+        ("+39 06 6982 1234", "+390669821234"),
+    ],
+)
+def test_zeros_and_prefixes_that_are_dialled_at_home_only(text: str, number: str) -> None:
+    """Trunk zeros go, 00 and 011 become +, also where the merchant is elsewhere."""
+    assert normalize.phone(text, "US").text == number
+
+
+@pytest.mark.parametrize(
+    ("text", "number", "expected"),
+    [
+        ("1-800-FLOWERS", "+18003569377", ["PHONE_FORMATTED", "PHONE_LETTERS"]),
+        ("1-800-FLOWERS x5", "+18003569377", ["PHONE_FORMATTED", "PHONE_LETTERS", "EXTENSION_CUT"]),
+        ("1-415-555-CALL", "+14155552255", ["PHONE_FORMATTED", "PHONE_LETTERS"]),
+        ("call 415-555-0148", "+14155550148", ["PHONE_FORMATTED"]),
+    ],
+)
+def test_letters_that_became_digits_are_told(text: str, number: str, expected: list[str]) -> None:
+    """The library dials letters as a telephone's keys do; that has a record of its own."""
+    cell = normalize.phone(text, "US")
+
+    assert (cell.text, codes(cell)) == (number, expected)
+
+
+@pytest.mark.parametrize(
+    "between", [" / ", "; ", ", ", " or ", " OR ", " oder ", " ou ", " y ", " & ", "\\", " +1 "]
+)
+def test_several_numbers_in_a_cell_are_rejected(between: str) -> None:
+    """Whatever stands between two numbers, neither is chosen."""
+    cell = normalize.phone(f"415-555-0148{between}415-555-0149", "US")
+
+    assert codes(cell) == ["MULTIPLE_VALUES"]
+    assert cell.findings[0].suggestion == "+14155550148"
 
 
 def library(text: str, region: str) -> str | None:
@@ -318,14 +383,14 @@ def test_a_column_of_phones_is_what_its_cells_are(drawn: list[tuple[str, str]]) 
     texts = [text for text, _ in drawn]
     everywhere = pa.array([True] * len(texts))
     for region in ("US", "DE"):
-        column, tables, valid = normalize.phones(
-            pa.array(texts), "phone_number", region, everywhere
-        )
+        read = normalize.phones(pa.array(texts), "phone_number", region, everywhere)
         cells = [normalize.phone(text, region) for text in texts]
-        found = {(p["row"], p["code"], p["message"]) for t in tables for p in t.to_pylist()}
-        assert column.to_pylist() == [cell.text for cell in cells]
-        for text in column.filter(valid).to_pylist():
+        found = {(p["row"], p["code"], p["message"]) for t in read.problems for p in t.to_pylist()}
+        assert read.column.to_pylist() == [cell.text for cell in cells]
+        for text in read.column.filter(read.valid).to_pylist():
             assert normalize.phone_key(text, normalize.NO_REGION) == text
+        for text in read.column.filter(read.invalid).to_pylist():
+            assert normalize.phone_key(text, region) is None
         assert found == {
             (i, f.code, f.message) for i, cell in enumerate(cells) for f in cell.findings
         }

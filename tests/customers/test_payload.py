@@ -113,6 +113,27 @@ def test_policies(values: payload.Values, profile: dict[str, Any], policy: str) 
                 assert now == (held if same else wanted)
 
 
+@pytest.mark.parametrize(
+    ("wanted", "country", "held", "there", "written"),
+    [
+        ("CA", "US", "California", "US", False),
+        ("CA", None, "calif.", None, False),
+        ("WA", "US", "Western Australia", "AU", True),
+        ("CA", "US", "Nevada", "US", True),
+        ("Bavaria", "DE", "BY", "DE", True),
+    ],
+)
+def test_a_state_is_the_same_by_code_and_by_name(
+    wanted: str, country: str | None, held: str, there: str | None, written: bool
+) -> None:
+    """A profile that spells the state out is left alone, as an export of it is imported again."""
+    field = "address.administrative_district_level_1"
+    profile = {"address": {"administrative_district_level_1": held, "country": there}}
+    changes = difference({field: wanted, "address.country": country}, profile)
+
+    assert (field in changes) is written
+
+
 def test_what_square_assigns_is_never_sent() -> None:
     """Fields that only Square writes are left out, whatever the file says."""
     assert difference({"version": "9", "created_at": "2020", "note": "n"}, {}) == {"note": "n"}

@@ -16,7 +16,7 @@ import pytest
 from etl.customers.fields import CUSTOMERS
 from etl.customers.problems import Problem, problem_table
 from etl.errors import StateError
-from etl.journal.journal import FORMAT, Journal, RowChange, Run, Write
+from etl.journal.journal import FORMAT, Check, Journal, RowChange, Run, Write
 from etl.stages.reconcile import reconcile
 from tests.worlds import World, counts, folder_of, open_world, people, run_import
 
@@ -59,7 +59,7 @@ def checked(journal: Journal) -> None:
     (batch,) = journal.batches(unchecked=True)
     customers = pa.RecordBatch.from_pylist([{}, {}, {}], schema=CUSTOMERS)
     with journal.transaction():
-        journal.check_batch(batch, customers, problem_table([]))
+        journal.check_batch(batch, Check.of(customers, problem_table([])))
         journal.enter_rows(batch, [f"|k|{n}" for n in range(3)])
 
 
@@ -192,7 +192,7 @@ def test_checking_replaces_what_reading_found(journal: Journal) -> None:
     customers = pa.RecordBatch.from_pylist([{"given_name": "Ada"}, {}, {}], schema=CUSTOMERS)
 
     with journal.transaction():
-        journal.check_batch(batch, customers, found)
+        journal.check_batch(batch, Check.of(customers, found))
 
     assert list(journal.batches(unchecked=True)) == []
     assert journal.found(batch).equals(found)

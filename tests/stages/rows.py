@@ -15,7 +15,8 @@ Row = dict[str, str | None]
 # Columns that reach every way a value can be cleaned; the others are plain text like these.
 COLUMNS = (
     *("id", "reference_id", "given_name", "company_name", "email_address", "phone_number"),
-    *("birthday", "address.address_line_1", "address.postal_code", "address.country"),
+    *("birthday", "address.address_line_1", "address.administrative_district_level_1"),
+    *("address.postal_code", "address.country"),
     *("note", "tax_ids.eu_vat"),
 )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -17,9 +19,10 @@ from tests.stages.rows import Row, batches, customers, found, of_rows
 
 PLAIN = Clean()
 NOTHING = DateEvidence()
+TODAY = datetime.date(2026, 4, 17)
 SETTINGS = [
     PLAIN,
-    Clean(region_from="country", pad_postal_code=True, date_order="DMY"),
+    Clean(region_from="country", pad_postal_code=True, date_order="DMY", two_digit_years="past"),
 ]
 
 
@@ -27,7 +30,7 @@ def cleaned(
     rows: list[Row], settings: Clean = PLAIN, region: str = "US", evidence: DateEvidence = NOTHING
 ) -> Cleaned:
     """Clean rows."""
-    return clean(customers(rows), settings, region, evidence)
+    return clean(customers(rows), settings, region, evidence, today=TODAY)
 
 
 def test_a_clean_batch_is_returned_as_it_is() -> None:
@@ -154,6 +157,41 @@ def test_only_the_rows_country_proves_a_lost_zero(
 
     assert codes == ([code] if code else [])
     assert result.customers.column("address.postal_code").to_pylist() == [kept]
+
+
+@pytest.mark.parametrize(
+    ("state", "country", "region", "kept", "codes"),
+    [
+        ("California", "US", "GB", "CA", ["STATE_CODED"]),
+        (" calif. ", "usa", "GB", "CA", ["TRIMMED", "STATE_CODED"]),
+        ("Ontario", "Canada", "US", "ON", ["STATE_CODED"]),
+        ("New South Wales", None, "AU", "NSW", ["STATE_CODED"]),
+        ("New South Wales", None, "US", "New South Wales", []),
+        ("Ontario", "US", "CA", "Ontario", ["UNKNOWN_STATE"]),
+        ("Bavaria", "DE", "US", "Bavaria", []),
+        ("California", "Atlantis", "US", "California", []),
+        ("n/a", "US", "US", None, ["EMPTY_MARKER"]),
+    ],
+)
+def test_states_are_those_of_the_rows_country(
+    state: str, country: str | None, region: str, kept: str | None, codes: list[str]
+) -> None:
+    """A state of the row's country, else of the region, becomes its code; the rest stays."""
+    field = "address.administrative_district_level_1"
+    result = cleaned([{field: state, "address.country": country}], region=region)
+
+    assert result.customers.column(field).to_pylist() == [kept]
+    assert [c for _, _, c, of in found(result.problems) if of == field] == codes
+
+
+def test_short_years_are_read_by_the_setting_and_the_day_the_run_began() -> None:
+    """The same cell is refused without the setting, and read from the run's day with it."""
+    row: Row = {"birthday": "18-Apr-26"}
+
+    assert found(cleaned([row]).problems) == [(0, "reject", "AMBIGUOUS_DATE", "birthday")]
+    given = cleaned([row], Clean(two_digit_years="past"))
+    assert given.customers.column("birthday").to_pylist() == ["1926-04-18"]
+    assert found(given.problems) == [(0, "repair", "CENTURY_SUPPLIED", "birthday")]
 
 
 def test_the_evidence_of_the_column_decides_dates() -> None:

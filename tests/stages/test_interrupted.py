@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -531,3 +532,17 @@ def test_brakes_count_a_row_of_a_split_call_once(world: World) -> None:
     assert counts(report) == {"created": 9, "failed": 1}
     assert report["planned"]["creates"] == 10
     assert outcomes(world, report)[3] == "failed"
+
+
+def test_a_resume_reads_short_years_as_on_the_day_the_run_began(world: World) -> None:
+    """A birthday that was tomorrow when the run began is a century old, though it is past now."""
+    tomorrow = datetime.fromtimestamp(world.time.now, UTC) + timedelta(days=1)
+    rows = [{"Email": "ada@example.com", "Birthday": f"{tomorrow:%d-%b-%y}"}]
+    stop_at(world, "read")
+    stopped = run_import(world, rows, {"clean": {"two_digit_years": "past"}})
+    world.time.now += 3 * 24 * 3600
+
+    run_resume(world, stopped)
+
+    (profile,) = world.alive().values()
+    assert profile["birthday"] == f"{tomorrow.year - 100}-{tomorrow:%m-%d}"

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from etl import config
 from etl.customers.dates import DateEvidence, date_evidence
-from etl.files.sources import open_sources
+from etl.files.sources import Source, open_sources
 from etl.stages.check import check_batch
 from etl.stages.extract import extract
 from etl.stages.mapping import map_field, presets, resolve
+from etl.stages.profile import profile
+from etl.stages.propose import propose
+from etl.stages.starter import starter
 
 
 @dataclass
@@ -35,6 +39,7 @@ def read(folder: Path, preset: str, content: str | bytes, **settings: Any) -> Re
     used = {header for group in mapping.fields.values() for header in group}
     used |= {mapping.consent.column} if mapping.consent else set()
     assert used | set(mapping.unused) == set(source.columns)
+    assert_starts_from(source, preset)
     rows: list[dict[str, Any]] = []
     codes: list[set[str]] = []
     for records in extract(source, given.source):
@@ -47,6 +52,17 @@ def read(folder: Path, preset: str, content: str | bytes, **settings: Any) -> Re
             codes.append({problem["code"] for problem in found if problem["row"] == at})
     consent = mapping.consent.column if mapping.consent else None
     return Read(rows, codes, set(mapping.unused), consent)
+
+
+def assert_starts_from(source: Source, preset: str) -> None:
+    """Hold that a profile of the file finds its preset, and writes a config that is accepted."""
+    found = profile(extract(source, config.Source()), source.columns, lambda rows: None)
+    told = propose(found, source.name, source.not_text, None)
+    assert told.preset == preset
+    written = tomllib.loads(starter(source, found, told, config.Source()))
+    accepted = config.parse(written, "starter")
+    assert accepted.source.preset == preset
+    resolve(source.name, source.columns, source.not_text, accepted)
 
 
 def test_every_preset_says_how_sure_it_is() -> None:
@@ -346,12 +362,16 @@ def test_toast(tmp_path: Path) -> None:
     got = read(
         tmp_path,
         "toast",
-        "First Name,Last Name,Email,Phone,Birthday,Tags,Notes,Marketing opt-in,Visits,Last visit\n"
-        "Ana,Ruiz,ana@example.com,4155550148,04/17/1990,vip,window seat,yes,3,05/01/2026\n",
+        "First Name,Last Name,Email,Phone,Birthday,Tags,Notes,Marketing opt-in,Visits,"
+        "Total spend,Last visit\n"
+        "Ana,Ruiz,ana@example.com,4155550148,04/17/1990,vip,window seat,yes,3,90.00,05/01/2026\n",
     )
     assert (got.rows[0]["phone_number"], got.rows[0]["birthday"]) == ("+14155550148", "1990-04-17")
     assert got.rows[0]["note"] == "window seat"
-    assert (got.unused, got.consent) == ({"Tags", "Visits", "Last visit"}, "Marketing opt-in")
+    assert (got.unused, got.consent) == (
+        {"Tags", "Visits", "Total spend", "Last visit"},
+        "Marketing opt-in",
+    )
 
 
 def test_vagaro(tmp_path: Path) -> None:
@@ -377,15 +397,15 @@ def test_mindbody(tmp_path: Path) -> None:
         "mindbody",
         "Client ID,Last Name,First Name,Address,Address 2,City,State,Postal Code,Country,"
         "Home Phone,"
-        "Work Phone,Cell Phone,Email,Birthday,Gender,Status\n"
+        "Work Phone,Cell Phone,Email,Birthday,Gender,Status,Referral Type\n"
         "100000012,Ruiz,Ana,1 Main St,Apt 2,Reno,NV,89501,US,415-555-0100,415-555-0101,"
-        "415-555-0148,ana@example.com,04/17/1990,F,Active\n",
+        "415-555-0148,ana@example.com,04/17/1990,F,Active,Friend\n",
         others={"phone_number": "note"},
     )
     row = got.rows[0]
     assert (row["reference_id"], row["phone_number"]) == ("100000012", "+14155550148")
     assert row["note"] == "Home Phone: +14155550100\nWork Phone: +14155550101"
-    assert got.unused == {"Gender", "Status"}
+    assert got.unused == {"Gender", "Status", "Referral Type"}
 
 
 def test_outlook(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from etl.stages.mapping import presets
-from etl.stages.propose import DISTINCTIVE, Proposal, Proposals, date_order, propose
+from etl.stages.propose import DISTINCTIVE, Consent, Proposal, Proposals, date_order, propose
 from tests.stages.test_profile import file_of, looked_at
 
 EMAILS: list[str | None] = [f"person{number}@example.com" for number in range(20)]
@@ -56,6 +56,37 @@ def test_name_and_content_decide_together(
     told = of(header, values)
     assert (told.field, told.confidence) == (field, confidence)
     assert told.reason
+
+
+WHOLE: list[str | None] = ["Ada Lund", "Lin Wu", "Bo de la Cruz", "Zoë"]
+
+
+def test_whole_names_are_split_where_no_column_has_their_parts() -> None:
+    """A column of whole names is proposed to be split, but not beside given and family names."""
+    told = of("Customer name", WHOLE)
+    assert (told.field, told.confidence) == ("full_name", "medium")
+    assert proposed({"Name": WHOLE}).groups == {"full_name": ("Name",)}
+    beside = proposed({"First name": NAMES[:4], "Full name": WHOLE})
+    assert beside.groups == {"given_name": ("First name",)}
+    assert beside.columns[1].field is None
+
+
+@pytest.mark.parametrize(
+    ("header", "values", "yes"),
+    [
+        ("Accepts Marketing", ["Yes", "no", None, "yes"], ("yes",)),
+        ("Email Subscription Status", ["Subscribed", "Unknown"], ("subscribed",)),
+        ("Accepts Marketing", ["no", "no"], None),
+        ("Unsubscribed from all email", ["true", "false"], None),
+        ("Newsletter", [str(number) for number in range(20)], None),
+    ],
+)
+def test_consent_is_a_column_of_those_who_agreed(
+    header: str, values: list[str | None], yes: tuple[str, ...] | None
+) -> None:
+    """Called so, with few answers, one of them a yes; a column of those who declined is none."""
+    told = proposed({"Email": EMAILS[: len(values)], header: values})
+    assert told.consent == (Consent(header, yes) if yes else None)
 
 
 def test_several_phones_stand_in_line() -> None:
