@@ -116,27 +116,46 @@ def international(column: pa.Array, region: str) -> Read:
     punctuated = held.holding(_PUNCTUATION)
     odd = octets.refined(column, punctuated, lambda some: pc.match_substring_regex(some, _DECIMAL))
     digits = pc.if_else(odd, None, held.without(_PUNCTUATION))
-    written = pc.if_else(pc.starts_with(digits, "+"), digits, _from_national(digits, region))
+    national, stripped = _from_national(digits, region)
+    written = pc.if_else(pc.starts_with(digits, "+"), digits, national)
     found = certain(written)
     respelled = octets.refined(
         column, found.no, lambda some: pc.match_substring_regex(some, _RESPELLED)
     )
     numbers = pc.if_else(pa.array(found.yes), written, None)
-    return Read(numbers, found.no & ~respelled.to_numpy(zero_copy_only=False))
+    return Read(numbers, found.no & ~stripped & ~respelled.to_numpy(zero_copy_only=False))
 
 
-def _from_national(digits: pa.Array, region: str) -> pa.Array:
-    """Put the calling code before digits the parser would take for a national number unchanged."""
+def _from_national(digits: pa.Array, region: str) -> tuple[pa.Array, np.ndarray]:
+    """Put the calling code before digits the parser would take for a national number.
+
+    Where the digits begin with the trunk prefix, it is stripped, as the parser does if what is left
+    is a number of the region; these rows are told, for otherwise it would not.
+    """
     found = _metadata(region)
     if found is None:
-        return pa.nulls(len(digits), pa.string())
-    code = str(found.country_code)
-    changed = [code]
-    changed += [prefix for prefix in (found.international_prefix, _prefix(found)) if prefix]
-    starts = "|".join(f"(?:{start})" for start in changed)
-    unchanged = pc.invert(pc.match_substring_regex(digits, f"^(?:{starts})"))
-    full = pc.binary_join_element_wise(f"+{code}", digits, "")
-    return pc.if_else(unchanged, full, None)
+        return pa.nulls(len(digits), pa.string()), np.zeros(len(digits), dtype=bool)
+    code, prefix = str(found.country_code), _prefix(found)
+    trunk = prefix if _alone(found) and re.fullmatch("[0-9]+", prefix) else ""
+    changed = [code, found.international_prefix, "" if trunk else prefix]
+    starts = "|".join(f"(?:{start})" for start in changed if start)
+    digits = pc.if_else(pc.match_substring_regex(digits, f"^(?:{starts})"), None, digits)
+    if not trunk:
+        return pc.binary_join_element_wise(f"+{code}", digits, ""), np.zeros(len(digits), bool)
+    stripped = pc.fill_null(pc.starts_with(digits, trunk), False)
+    bare = pc.if_else(stripped, pc.utf8_slice_codeunits(digits, len(trunk)), digits)
+    full = pc.binary_join_element_wise(f"+{code}", bare, "")
+    return full, stripped.to_numpy(zero_copy_only=False)
+
+
+def _alone(metadata: PhoneMetadata) -> bool:
+    """Tell whether a certain number of this region's calling code is one of this region."""
+    from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
+
+    code = metadata.country_code
+    if code is None:
+        return False
+    return COUNTRY_CODE_TO_REGION_CODE[code][0] == metadata.id and len(_plan(code).regions) == 1
 
 
 def _judged(national: pa.Array, plan: _Plan) -> Verdicts:
