@@ -24,7 +24,7 @@ from pydantic import (
     model_validator,
 )
 
-from etl.customers import fields
+from etl.customers import belongings, fields
 from etl.customers.full_names import FULL_NAME
 from etl.errors import ConfigError
 
@@ -76,6 +76,31 @@ def _region(value: str) -> str:
     return value
 
 
+def _attribute_key(key: str) -> str:
+    if belongings.KEY.fullmatch(key):
+        return key
+    raise ValueError(
+        f"{key!r} is not the key of a custom attribute: up to 60 letters, digits, '.', '_' and '-'"
+    )
+
+
+def _group_name(name: str) -> str:
+    tidied = belongings.tidied(name)
+    if tidied.text != name or tidied.findings:
+        raise ValueError(f"{name!r} is not the name of a group: it is empty, or not plain text")
+    return name
+
+
+def _elsewhere(place: str) -> str:
+    if place == "note":
+        return place
+    key = place.removeprefix(belongings.ATTRIBUTES)
+    if key == place:
+        raise ValueError(f'{place!r} is neither "note" nor "custom_attributes.KEY"')
+    _attribute_key(key)
+    return place
+
+
 FieldName = Annotated[str, AfterValidator(_importable)]
 MappedName = Annotated[str, AfterValidator(_mappable)]
 ConstantName = Annotated[str, AfterValidator(_constant)]
@@ -85,6 +110,9 @@ ShareOrCount = Annotated[
     AfterValidator(_share_or_count),
 ]
 Region = Annotated[str, AfterValidator(_region)]
+AttributeKey = Annotated[str, AfterValidator(_attribute_key)]
+GroupName = Annotated[str, AfterValidator(_group_name)]
+Elsewhere = Annotated[str, AfterValidator(_elsewhere)]
 
 
 class _Section(BaseModel):
@@ -151,6 +179,11 @@ class OnInvalidSection(BaseModel):
                 raise ValueError(f"{name} cannot be truncated: it has no limit, or names a person")
         return self
 
+    @property
+    def of_belongings(self) -> Literal["reject", "drop"]:
+        """What to do with an invalid group or custom attribute: these are never cut."""
+        return "drop" if self.default == "drop" else "reject"
+
     def policy(self, field: str) -> OnInvalid:
         """Return what to do with an invalid value of ``field``."""
         policy = (self.__pydantic_extra__ or {}).get(field, self.default)
@@ -192,6 +225,24 @@ class Update(_Section):
     def policy_for(self, field: str) -> UpdatePolicy:
         """Return the policy for one field."""
         return self.fields.get(field, self.policy)
+
+
+class Groups(_Section):
+    """Which customer groups the people of a file are put into; nobody is taken out of one."""
+
+    add: tuple[GroupName, ...] = Field((), description="names of groups for every row")
+    column: str | None = Field(
+        None, min_length=1, description="the header of a column with the names of groups"
+    )
+    separator: str = Field(
+        ",", min_length=1, description="between several names in a cell of that column"
+    )
+
+    @model_validator(mode="after")
+    def _separated_column(self) -> Self:
+        if self.column is None and self.separator != ",":
+            raise ValueError('separator needs the column whose cells it separates: column = "Tags"')
+        return self
 
 
 class Consent(_Section):
@@ -250,9 +301,14 @@ class Config(_Section):
     values: dict[FieldName, dict[str, str]] = Field(
         default_factory=dict, description='per field, "written" = "meant"; "" means nothing'
     )
-    others: dict[Contact, Literal["note"]] = Field(
+    others: dict[Contact, Elsewhere] = Field(
         default_factory=dict,
-        description='phone_number = "note": where the phones go that are not the profile\'s',
+        description='phone_number = "note" or "custom_attributes.KEY": where the phones go that '
+        "are not the profile's",
+    )
+    groups: Groups = Groups()
+    custom_attributes: dict[str, AttributeKey] = Field(
+        default_factory=dict, description='"source header" = "key" of a custom attribute'
     )
     consent: Consent = Consent()
     clean: Clean = Clean()
@@ -261,6 +317,22 @@ class Config(_Section):
     update: Update = Update()
     limits: Limits = Limits()
     target: Target = Target()
+
+    @model_validator(mode="after")
+    def _one_source_per_attribute(self) -> Self:
+        feeding = [*self.custom_attributes.values()]
+        feeding += [p.removeprefix(belongings.ATTRIBUTES) for p in self.others.values()]
+        for key in feeding:
+            if key != "note" and feeding.count(key) > 1:
+                raise ValueError(f"the custom attribute {key!r} is fed twice: keep one of them")
+        return self
+
+    @property
+    def has_belongings(self) -> bool:
+        """Do groups or custom attributes come of this config?"""
+        elsewhere = any(place != "note" for place in self.others.values())
+        groups = self.groups.add or self.groups.column
+        return bool(groups or self.custom_attributes or elsewhere)
 
 
 def load(path: Path | str) -> Config:

@@ -109,6 +109,7 @@ def import_customers(
     SourceError or Unauthorized before anything is written, LockedError while another run is at
     work; whatever stops it later is in the report.
     """
+    _no_belongings_yet(config)
     state.prepare()
     with locked(state.folder, "import"):
         merchant = square.connect(_unobserved).merchant()
@@ -128,6 +129,7 @@ def plan_import(
     amends: str | None = None,
 ) -> Report:
     """Do all of an import up to its plan; nothing is written to Square."""
+    _no_belongings_yet(config)
     state.prepare()
     merchant = square.connect(_unobserved).merchant()
     amends = amends and amendable(amends, state, merchant.id)
@@ -171,6 +173,14 @@ def resume(run_id: str, state: State, square: Square, world: World) -> Report:
             )
         config = Config.model_validate_json(run.config)
         return _work(run, folder, config, state, square, world)
+
+
+def _no_belongings_yet(config: Config) -> None:
+    if config.has_belongings:
+        raise ConfigError(
+            "groups and custom attributes can be validated but not imported yet: leave out "
+            "[groups], [custom_attributes] and custom attributes in [others]"
+        )
 
 
 def _work(

@@ -211,6 +211,12 @@ CODES: tuple[Code, ...] = (
         'phones and emails: set [others] FIELD = "note"',
     ),
     Code("OTHER_IN_NOTE", "square-etl", "another phone or email went to the note", ""),
+    Code(
+        "OTHER_IN_ATTRIBUTE",
+        "square-etl",
+        "another phone or email went to a custom attribute",
+        "",
+    ),
     # Cleaning: what was changed without loss.
     Code("TRIMMED", "square-etl", "blanks around the value were removed", ""),
     Code("UNICODE_COMPOSED", "square-etl", "the value was brought to Unicode form NFC", ""),

@@ -52,7 +52,7 @@ CREATE TABLE batches (
 CREATE INDEX batches_by_row ON batches (first_row);
 CREATE TABLE checks (
     batch INTEGER PRIMARY KEY, rejected INTEGER NOT NULL, skipped INTEGER NOT NULL,
-    found BLOB NOT NULL, customers BLOB NOT NULL);
+    found BLOB NOT NULL, customers BLOB NOT NULL, belongings BLOB);
 CREATE TABLE rows (
     row INTEGER PRIMARY KEY, batch INTEGER NOT NULL, line INTEGER NOT NULL,
     source_key TEXT NOT NULL, outcome TEXT NOT NULL, customer_id TEXT NOT NULL DEFAULT '',
@@ -133,11 +133,20 @@ class Check(NamedTuple):
     skipped: int
     found: bytes
     customers: bytes
+    belongings: bytes | None
 
     @classmethod
-    def of(cls, customers: pa.RecordBatch, found: pa.Table) -> Self:
+    def of(
+        cls, customers: pa.RecordBatch, found: pa.Table, belongings: pa.RecordBatch | None = None
+    ) -> Self:
         """Pack customers (``CUSTOMERS``) and problems (``PROBLEMS``); any thread can do it."""
-        return cls(len(rejected(found)), len(skipped(found)), _to_ipc(found), _to_ipc(customers))
+        return cls(
+            len(rejected(found)),
+            len(skipped(found)),
+            _to_ipc(found),
+            _to_ipc(customers),
+            None if belongings is None else _to_ipc(belongings),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -430,6 +439,13 @@ class Journal:
         """Return the rows of a checked batch as customers (``CUSTOMERS``)."""
         return self._kept(batch, "customers", "checks").to_batches()[0]
 
+    def belongings(self, batch: Batch) -> pa.RecordBatch | None:
+        """Return the groups and custom attributes of a checked batch, None if it has no column."""
+        (data,) = self._db.execute(
+            "SELECT belongings FROM checks WHERE batch = ?", (batch.batch,)
+        ).fetchone()
+        return None if data is None else self._kept(batch, "belongings", "checks").to_batches()[0]
+
     def found(self, batch: Batch) -> pa.Table:
         """Return the problems (``PROBLEMS``) that reading and checking found in a batch."""
         checked = self._db.execute("SELECT 1 FROM checks WHERE batch = ?", (batch.batch,))
@@ -446,7 +462,7 @@ class Journal:
 
     def check_batch(self, batch: Batch, check: Check) -> None:
         """Keep what the check of a batch came to."""
-        self._db.execute("INSERT INTO checks VALUES (?, ?, ?, ?, ?)", (batch.batch, *check))
+        self._db.execute("INSERT INTO checks VALUES (?, ?, ?, ?, ?, ?)", (batch.batch, *check))
 
     def has_rows(self) -> bool:
         """Tell whether the rows were entered, so that each has an outcome of its own."""

@@ -6,13 +6,13 @@ import datetime
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl.config import Config, OnInvalidSection
-from etl.customers import codes, payload
+from etl.customers import belongings, codes, payload
 from etl.customers.cells import NO_PROBLEMS, Finding, by_row, joined, repeated
 from etl.customers.consent import SUBSCRIBED, subscription
 from etl.customers.dates import DateEvidence
@@ -68,7 +68,7 @@ def check(
         if sources[source]["facts"]["ours"] and _DECISION in read.cells.schema.names:
             decided, wrong = _decisions(read.cells, checked.customers, config.source.namespace)
             found = by_row([found, problem_table(wrong)])
-        return read.batch, Check.of(checked.customers, found), decided
+        return read.batch, Check.of(checked.customers, found, checked.belongings), decided
 
     waiting = (
         _Read(batch, journal.cells(batch), journal.found(batch))
@@ -108,10 +108,51 @@ def check_batch(
     cleaned = clean(chosen.customers, config.clean, region, evidence, constants, today)
     cleaned = replace(cleaned, customers=_with_note(cleaned.customers, chosen.to_note))
     checked = validate(cleaned, config.on_invalid, country)
-    checked = replace(
-        checked, problems=by_row([mapped.problems, chosen.problems, checked.problems])
+    kept = _belongings(cells, mapping, chosen.to_attributes, config.on_invalid.of_belongings)
+    checked = Checked(
+        checked.customers,
+        _without(checked.accepted, kept.problems),
+        by_row([mapped.problems, chosen.problems, checked.problems, kept.problems]),
+        kept.batch,
     )
     return _instead(_instead(checked, _without_consent(cells, mapping.consent)), unreadable)
+
+
+class _Belongings(NamedTuple):
+    batch: pa.RecordBatch | None
+    problems: pa.Table
+
+
+def _belongings(
+    cells: pa.RecordBatch,
+    mapping: ColumnMapping,
+    others: Mapping[str, pa.Array],
+    policy: Literal["reject", "drop"],
+) -> _Belongings:
+    """Return the groups and custom attributes of a batch; ``others`` are values by their key."""
+    columns: dict[str, pa.Array] = {}
+    problems: list[pa.Table] = []
+    if mapping.groups:
+        header, separator = mapping.groups
+        columns[belongings.GROUPS], found = belongings.names(
+            cells.column(header), separator, policy
+        )
+        problems += found
+    written = {key: cells.column(header) for header, key in mapping.attributes.items()}
+    for key, column in (written | dict(others)).items():
+        name = belongings.ATTRIBUTES + key
+        columns[name], found = belongings.values(column, key, policy)
+        problems += found
+    if not columns:
+        return _Belongings(None, NO_PROBLEMS)
+    return _Belongings(pa.RecordBatch.from_pydict(columns), by_row(problems))
+
+
+def _without(accepted: pa.Array, problems: pa.Table) -> pa.Array:
+    """Return which rows are accepted still when those with these problems are not."""
+    refused = problems.filter(pc.equal(problems.column("effect"), "reject")).column("row")
+    numbers = pa.array(range(len(accepted)), pa.int64())
+    return pc.and_not(accepted, pc.is_in(numbers, value_set=refused.unique()))
 
 
 def canonical_constants(config: Config, country: str) -> dict[str, str]:
@@ -160,6 +201,7 @@ def _instead(checked: Checked, said: pa.Table) -> Checked:
         checked.customers,
         pc.and_not(checked.accepted, pc.is_in(numbers, value_set=rows)),
         by_row([checked.problems.filter(others), said]),
+        checked.belongings,
     )
 
 

@@ -2,7 +2,8 @@
 
 The first that Square would take, in the order of ``[fallbacks]``; where none is, the first, so that
 it is refused in its own words. Google Contacts lists several in one cell, between ``:::``. What is
-left over goes to the note where ``[others]`` says so, and is recorded either way.
+left over goes to the note or a custom attribute where ``[others]`` says so, and is recorded either
+way.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl.config import Config, Contact, OnInvalidSection
+from etl.customers.belongings import ATTRIBUTES
 from etl.customers.cells import Finding, by_row, joined, repeated
 from etl.customers.dates import DateEvidence
 from etl.customers.fields import CUSTOMERS
@@ -30,6 +32,7 @@ _MOST_LISTED = 10
 
 _LEFT_OUT = Finding("note", "OTHER_LEFT_OUT", "")
 _IN_NOTE = Finding("note", "OTHER_IN_NOTE", "")
+_IN_ATTRIBUTE = Finding("note", "OTHER_IN_ATTRIBUTE", "")
 
 
 class Chosen(NamedTuple):
@@ -38,6 +41,7 @@ class Chosen(NamedTuple):
     customers: pa.RecordBatch
     problems: pa.Table
     to_note: pa.Array  # lines for the note of each row, null for none
+    to_attributes: dict[str, pa.Array]  # values by the key of their attribute, null for none
 
 
 class _Candidate(NamedTuple):
@@ -61,7 +65,8 @@ def choose(
     columns = dict(zip(customers.schema.names, customers.columns, strict=True))
     judge = partial(_checked, config=config, country=country, constants=constants)
     problems: list[pa.Table] = []
-    note = pa.nulls(customers.num_rows, pa.string())
+    nothing = pa.nulls(customers.num_rows, pa.string())
+    places = dict.fromkeys(["note", *config.others.values()], nothing)
     for name in get_args(Contact):
         listed = list(_candidates(cells, mapping, name))
         if len(listed) < 2:
@@ -79,11 +84,17 @@ def choose(
         first = _first(judged)
         winner = pc.choose(pa.array(first), *(one.written for one in judged))
         columns[name] = _placed(columns[name], rows, winner)
-        lines, found = _others(name, judged, first, rows, name in config.others)
+        place = config.others.get(name)
+        others, found = _others(name, judged, first, rows, place)
         problems += found
-        note = _placed(note, rows, joined([note.take(pa.array(rows)), *lines], "\n"))
+        if place is not None:
+            before = places[place].take(pa.array(rows))
+            separator = "\n" if place == "note" else ", "
+            places[place] = _placed(places[place], rows, joined([before, *others], separator))
     chosen = pa.RecordBatch.from_arrays(list(columns.values()), schema=CUSTOMERS)
-    return Chosen(chosen, by_row(problems), note)
+    note = places.pop("note")
+    attributes = {place.removeprefix(ATTRIBUTES): column for place, column in places.items()}
+    return Chosen(chosen, by_row(problems), note, attributes)
 
 
 def _candidates(
@@ -151,12 +162,18 @@ def _first(judged: list[_Candidate]) -> np.ndarray:
 
 
 def _others(
-    name: str, judged: list[_Candidate], first: np.ndarray, rows: np.ndarray, keep: bool
+    name: str, judged: list[_Candidate], first: np.ndarray, rows: np.ndarray, place: str | None
 ) -> tuple[list[pa.Array], list[pa.Table]]:
-    """Return the lines for the note, and what is said of each value that was not chosen."""
+    """Return what goes to ``place``, and what is said of each value that was not chosen.
+
+    In a note each has a line that names its column; an attribute holds the values alone.
+    """
     same = [pc.choose(pa.array(first), *(one.canonical for one in judged))]
     lines, problems = [], []
-    finding = _IN_NOTE if keep else _LEFT_OUT
+    finding, done = _LEFT_OUT, "was left out"
+    if place is not None:
+        finding = _IN_NOTE if place == "note" else _IN_ATTRIBUTE
+        done = f"went to {'the note' if place == 'note' else place}"
     for number, one in enumerate(judged):
         new = (first != number) & _mask(pc.is_valid(one.canonical))
         for known in same:
@@ -167,14 +184,14 @@ def _others(
             continue
         same.append(pc.if_else(pa.array(new), one.canonical, None))
         line = pc.binary_join_element_wise(f"{one.header}: ", _printable(one.canonical), "")
-        lines.append(pc.if_else(pa.array(new), line, None))
-        done = "went to the note" if keep else "was left out"
+        said = line if place == "note" else one.canonical
+        lines.append(pc.if_else(pa.array(new), said, None))
         unfit = pc.if_else(pa.array(one.valid), "", ", which is not valid,")
         told = pc.binary_join_element_wise(line, unfit, f" {done}", "").filter(pa.array(new))
-        help_ = "" if keep else f'[others] {name} = "note" keeps it'
+        help_ = "" if place else f'[others] {name} = "note" keeps it'
         found = repeated(pa.array(new), name, finding._replace(suggestion=help_), told)
         problems.append(found.set_column(0, found.field(0), pa.array(rows[new])))
-    return (lines if keep else []), problems
+    return lines, problems
 
 
 def _printable(column: pa.Array) -> pa.Array:

@@ -11,7 +11,7 @@ import difflib
 import re
 import tomllib
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import NamedTuple, get_args
@@ -52,7 +52,8 @@ class ColumnMapping:
 
     ``fields`` names the headers of each mapped field (or of ``full_name``), best first; those of
     ``joined`` are put together. ``unused`` are the headers nothing was made of, ``values`` says
-    per field what a written value means.
+    per field what a written value means. ``groups`` is the column with the names of groups, with
+    what separates them, and ``attributes`` the headers of custom attributes with their keys.
     """
 
     fields: dict[str, tuple[str, ...]]
@@ -60,6 +61,8 @@ class ColumnMapping:
     joined: tuple[str, ...] = ()
     values: dict[str, dict[str, str]] = field(default_factory=dict)
     consent: ConsentColumn | None = None
+    groups: tuple[str, str] | None = None
+    attributes: dict[str, str] = field(default_factory=dict)
 
 
 class Mapped(NamedTuple):
@@ -92,17 +95,22 @@ def resolve(
         if named not in own:
             raise ConfigError(f"[{section}] names {named!r}, but {name} has {_nearest(named, own)}")
     explicit = _claims(config)
+    beside = dict.fromkeys(config.custom_attributes, "[custom_attributes]")
+    if config.groups.column is not None:
+        beside.setdefault(config.groups.column, "[groups]")
     preset = _preset(config.source.preset) if config.source.preset is not None else Config()
     if config.source.preset is not None:
-        chosen = _from_preset(preset, config.source.preset, own, explicit, name)
+        chosen = _from_preset(preset, config.source.preset, own, explicit, name, beside)
     elif explicit.fields:
         chosen = explicit
     else:
-        chosen = _Claims(_recognised(own, name), ())
+        chosen = _Claims(_recognised([one for one in own if one not in beside], name), ())
     consent = _consent(config, preset, own)
     used = {header: target for target, group in chosen.fields.items() for header in group}
     if consent:
         used.setdefault(consent.column, "[consent]")
+    for header, target in beside.items():
+        used.setdefault(header, target)
     for header, target in used.items():
         if header in not_text:
             raise SourceError(
@@ -118,6 +126,8 @@ def resolve(
             for target in (*preset.values, *config.values)
         },
         consent,
+        (config.groups.column, config.groups.separator) if config.groups.column else None,
+        dict(config.custom_attributes),
     )
 
 
@@ -238,10 +248,8 @@ def synonyms(headers: Sequence[str]) -> dict[str, str]:
 
 def _or_null(column: pa.Array) -> pa.Array:
     held = Octets(column)
-    blank = octets.refined(column, held.beginning(_BLANKS), _is_blank).to_numpy(
-        zero_copy_only=False
-    )
-    return held.less(blank | ~held.filled)
+    blank = octets.refined(column, held.beginning(_BLANKS) | held.empty, _is_blank)
+    return held.less(blank.to_numpy(zero_copy_only=False))
 
 
 def _is_blank(column: pa.Array) -> pa.Array:
@@ -266,6 +274,9 @@ def _named_in(config: Config) -> Iterator[tuple[str, str]]:
     yield from (("joined", header) for group in config.joined.values() for header in group)
     if config.consent.column is not None:
         yield "consent", config.consent.column
+    if config.groups.column is not None:
+        yield "groups", config.groups.column
+    yield from (("custom_attributes", header) for header in config.custom_attributes)
 
 
 def _claims(config: Config) -> _Claims:
@@ -291,11 +302,16 @@ def _claims(config: Config) -> _Claims:
 
 
 def _from_preset(
-    preset: Config, system: str, headers: Sequence[str], explicit: _Claims, name: str
+    preset: Config,
+    system: str,
+    headers: Sequence[str],
+    explicit: _Claims,
+    name: str,
+    beside: Collection[str],
 ) -> _Claims:
     known = _claims(preset)
     by_spelling = {normalise_header(header): header for header in headers}
-    taken = {header for group in explicit.fields.values() for header in group}
+    taken = {header for group in explicit.fields.values() for header in group} | {*beside}
     chosen, together = dict(explicit.fields), explicit.joined
     for target, group in known.fields.items():
         present = [

@@ -63,6 +63,8 @@ def mapping_of(source: dict[str, Any]) -> ColumnMapping:
         tuple(kept["joined"]),
         kept["values"],
         consent and ConsentColumn(**{**consent, "yes": tuple(consent["yes"])}),
+        kept["groups"] and tuple(kept["groups"]),
+        kept["attributes"],
     )
 
 

@@ -12,12 +12,22 @@ from collections.abc import Iterator
 from etl import config
 from etl.errors import ConfigError
 from etl.files.sources import Source
-from etl.stages.mapping import resolve
+from etl.stages.mapping import normalise_header, resolve
 from etl.stages.profile import Profile
 from etl.stages.propose import Proposal, Proposals, date_order
 
 # As many national phones have to be valid in a country for it to be the default one.
 _SURE = 0.8
+
+# What other systems call the column that Square's groups come nearest to.
+_GROUPS = frozenset(
+    [
+        *("tags", "groups", "labels", "categories", "group membership", "lists"),
+        *("customer type", "customer group name"),
+    ]
+)
+# Of equally frequent ones the first.
+_SEPARATORS = (",", ";", ":::", "|")
 
 
 def starter(source: Source, found: Profile, proposals: Proposals, settings: config.Source) -> str:
@@ -36,6 +46,7 @@ def starter(source: Source, found: Profile, proposals: Proposals, settings: conf
         *_source(source, proposals, settings),
         *_columns(found, proposals),
         *_consent(proposals),
+        *_groups(found, proposals),
         *_clean(found, proposals),
     ]
     text = "\n".join(told) + "\n"
@@ -113,6 +124,24 @@ def _consent(proposals: Proposals) -> Iterator[str]:
     yield "[consent]"
     yield f"column = {_text(proposals.consent.column)}"
     yield f"yes = {_value(proposals.consent.yes)}"
+
+
+def _groups(found: Profile, proposals: Proposals) -> Iterator[str]:
+    """Yield, in comments, the column that names groups: each name would become one in Square."""
+    used = {header for group in proposals.groups.values() for header in group}
+    for column in found.columns:
+        called_so = normalise_header(column.header) in _GROUPS
+        if not called_so or column.header in used or not column.filled:
+            continue
+        counts = {one: sum(n for text, n in column.top if one in text) for one in _SEPARATORS}
+        separator = max(_SEPARATORS, key=counts.__getitem__)
+        yield ""
+        yield f"# {_text(column.header)} seems to hold tags. Not used unless you say so, because"
+        yield "# every distinct one that Square has no group for would become a new customer group:"
+        yield "# [groups]"
+        yield f"# column = {_text(column.header)}"
+        yield f"# separator = {_text(separator)}"
+        return
 
 
 def _clean(found: Profile, proposals: Proposals) -> Iterator[str]:

@@ -23,11 +23,15 @@ from etl.stages.clean import Cleaned
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A batch after ``[on_invalid]``: as long as the one given, and which rows may go on."""
+    """A batch after ``[on_invalid]``: as long as the one given, and which rows may go on.
+
+    ``belongings`` are the groups and custom attributes of its rows, None where no column has any.
+    """
 
     customers: pa.RecordBatch
     accepted: pa.Array
     problems: pa.Table
+    belongings: pa.RecordBatch | None = None
 
 
 def validate(cleaned: Cleaned, on_invalid: config.OnInvalidSection, country: str) -> Checked:

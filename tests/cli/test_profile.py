@@ -243,3 +243,19 @@ def test_what_cannot_be_read_is_exit_2() -> None:
         done = run("profile", argument)
         assert done.exit_code == 2
         assert told in done.stderr
+
+
+def test_tags_are_proposed_in_comments() -> None:
+    """A column of tags is shown as groups with its separator, for a person to switch on."""
+    Path("p.csv").write_text("Email,Tags\na@example.com,VIP;New\nb@example.com,VIP\n")
+    accepted("p.csv")
+    written = Path("x.toml").read_text()
+    assert '# [groups]\n# column = "Tags"\n# separator = ";"\n' in written
+    assert "groups" not in tomllib.loads(written)
+    switched_on = written.replace("# [groups]", "[groups]")
+    switched_on = switched_on.replace("# column = ", "column = ").replace(
+        "# separator", "separator"
+    )
+    assert tomllib.loads(switched_on)["groups"] == {"column": "Tags", "separator": ";"}
+    Path("x.toml").write_text(switched_on)
+    assert run("validate", "p.csv", "--config", "x.toml", "--quiet").exit_code == 0

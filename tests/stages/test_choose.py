@@ -120,3 +120,20 @@ def test_every_row_is_judged_for_itself(rows: list[tuple[str, str]]) -> None:
         return list(zip(*columns, result.accepted.to_pylist(), strict=True))
 
     assert together(rows) == [one for row in rows for one in together([row])]
+
+
+def test_others_go_to_a_custom_attribute_on_demand() -> None:
+    """``[others]`` may name a custom attribute: it gets the bare values, and the note nothing."""
+    result = checked(
+        {"Mobile": ["415-555-0148", "415-555-0148"], "Home": ["415-555-0149", ""]},
+        fallbacks=PHONES,
+        others={"phone_number": "custom_attributes.second-phone"},
+    )
+    assert values(result, "note") == [None, None]
+    assert result.belongings is not None
+    assert result.belongings.to_pydict() == {
+        "custom_attributes.second-phone": ["+14155550149", None]
+    }
+    assert said(result, "OTHER_IN_ATTRIBUTE") == [
+        (0, "Home: +14155550149 went to custom_attributes.second-phone")
+    ]

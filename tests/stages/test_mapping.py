@@ -241,3 +241,46 @@ def test_what_stands_where_a_header_should_is_not_told(settings: dict[str, objec
     assert "jane@example.com" not in str(refused.value)
     assert "555" not in str(refused.value)
     assert "line" in str(refused.value) or "did you mean" in str(refused.value)
+
+
+def test_groups_and_attributes_are_used_columns() -> None:
+    """Their columns are no customer field's and not unused; ``[columns]`` may name one as well."""
+    mapping = resolved(
+        ["Email", "Note", "Tags", "Drink", "Other"],
+        groups={"column": "Tags", "separator": ";"},
+        custom_attributes={"Note": "remark", "Drink": "favorite-drink"},
+    )
+    assert mapping == ColumnMapping(
+        {"email_address": ("Email",)},
+        ("Other",),
+        groups=("Tags", ";"),
+        attributes={"Note": "remark", "Drink": "favorite-drink"},
+    )
+    both = resolved(["Tags"], columns={"Tags": "note"}, groups={"column": "Tags"})
+    assert (both.fields, both.groups) == ({"note": ("Tags",)}, ("Tags", ","))
+
+
+def test_a_preset_gives_way_to_an_attribute() -> None:
+    """A column that a preset knows goes to the custom attribute of the settings, and only there."""
+    mapping = resolved(
+        ["First Name", "Email", "Note"],
+        source={"preset": "shopify"},
+        custom_attributes={"Note": "remark"},
+    )
+    assert "note" not in mapping.fields
+
+
+@pytest.mark.parametrize(
+    "settings", [{"groups": {"column": "Tgas"}}, {"custom_attributes": {"Tgas": "tags"}}]
+)
+def test_a_misspelt_column_of_theirs_is_refused(settings: dict[str, object]) -> None:
+    """A column that is not there is an error with the nearest one."""
+    with pytest.raises(ConfigError, match="did you mean 'Tags'"):
+        resolved(["Email", "Tags"], **settings)
+
+
+def test_a_column_that_is_no_text_is_no_attribute() -> None:
+    """A Parquet column of a type without text cannot be the value of an attribute."""
+    settings = config.parse({"custom_attributes": {"Blob": "x"}}, "c")
+    with pytest.raises(SourceError, match=r"\[custom_attributes\]"):
+        resolve("p.parquet", ["Email", "Blob"], {"Blob": "binary"}, settings)

@@ -1,0 +1,104 @@
+"""Checking: groups and custom attributes are taken along, and a bad one is told of its row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from etl import config, pipeline
+from etl.customers.cells import NO_PROBLEMS
+from etl.customers.dates import DateEvidence
+from etl.errors import ConfigError
+from etl.journal.journal import Journal
+from etl.stages.check import check_batch
+from etl.stages.mapping import resolve
+from etl.stages.validate import Checked
+from tests.worlds import World, counts, open_world
+
+CELLS = {
+    "Email": ["a@example.com", "b@example.com", "c@example.com"],
+    "Tags": ["VIP, Spring", "", "n/a"],
+    "Drink": ["tea ", "", "x" * 1001],
+}
+TARGETS = {"groups": {"column": "Tags"}, "custom_attributes": {"Drink": "favorite-drink"}}
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """A world whose directory is empty."""
+    world = open_world(tmp_path)
+    yield world
+    world.close()
+
+
+def checked(cells: dict[str, list[str]], **settings: object) -> Checked:
+    """Map, clean and validate cells as an import does, for a merchant in the US."""
+    given = config.parse(settings, "test")
+    batch = pa.RecordBatch.from_pydict(cells)
+    mapping = resolve("p.csv", batch.schema.names, {}, given)
+    return check_batch(batch, NO_PROBLEMS, mapping, DateEvidence(), given, "US")
+
+
+def test_groups_and_attributes_stand_beside_the_customers() -> None:
+    """Names of groups are lists, values of attributes text; no customer has a field more."""
+    result = checked(CELLS, **TARGETS)
+    assert result.belongings is not None
+    assert result.belongings.to_pydict() == {
+        "groups": [["VIP", "Spring"], None, None],
+        "custom_attributes.favorite-drink": ["tea", None, "x" * 1001],
+    }
+    assert result.accepted.to_pylist() == [True, True, False]
+    refused = result.problems.filter(pa.compute.equal(result.problems.column("effect"), "reject"))
+    assert refused.select(["row", "code", "field"]).to_pylist() == [
+        {"row": 2, "code": "VALUE_TOO_LONG", "field": "custom_attributes.favorite-drink"}
+    ]
+
+
+def test_a_bad_attribute_can_be_left_out() -> None:
+    """``[on_invalid] default = "drop"`` lets the row go on without it."""
+    result = checked(CELLS, **TARGETS, on_invalid={"default": "drop"})
+    assert result.belongings is not None
+    assert result.belongings.column(1).to_pylist() == ["tea", None, None]
+    assert result.accepted.to_pylist() == [True, True, True]
+
+
+def test_no_column_no_belongings() -> None:
+    """A file of which nothing but fields is made carries nothing else."""
+    assert checked(CELLS).belongings is None
+
+
+def test_a_validation_keeps_them_in_its_journal(world: World) -> None:
+    """Nothing has to be read again to know who is to be in which group."""
+    rows = [dict(zip(CELLS, row, strict=True)) for row in zip(*CELLS.values(), strict=True)]
+    settings = config.parse(TARGETS, "test")
+
+    report = pipeline.validate_files([str(world.file(rows))], settings, world.state, world.edges())
+
+    assert counts(report) == {"pending": 2, "rejected": 1}
+    assert report["sources"][0]["unused_columns"] == []
+    journal = Journal.open(world.state.run_folder(report["run_id"]) / "journal.sqlite")
+    (batch,) = journal.batches()
+    kept = journal.belongings(batch)
+    assert kept is not None
+    assert kept.column("groups").to_pylist() == [["VIP", "Spring"], None, None]
+    journal.close()
+
+
+@pytest.mark.parametrize(
+    "settings", [TARGETS, {"groups": {"add": ["New"]}}], ids=["columns", "constant"]
+)
+def test_an_import_of_them_is_refused(world: World, settings: dict[str, object]) -> None:
+    """Until they can be loaded, an import says so before anything happens."""
+    given = config.parse(settings, "test")
+    with pytest.raises(ConfigError, match="not imported yet"):
+        pipeline.import_customers(
+            [str(world.file([{"email": "a@example.com"}]))],
+            given,
+            world.state,
+            world.square(given),
+            world.edges(),
+        )
+    assert world.sent == []
