@@ -245,6 +245,14 @@ class Groups(_Section):
         return self
 
 
+class Definitions(_Section):
+    """What happens to custom attributes that are not defined in this account."""
+
+    create_missing: StrictBool = Field(
+        False, description="defines them as texts, called as their column is; else an error"
+    )
+
+
 class Consent(_Section):
     """Who agreed to be written to. Square's API cannot set it: it goes to consent.csv."""
 
@@ -310,6 +318,7 @@ class Config(_Section):
     custom_attributes: dict[str, AttributeKey] = Field(
         default_factory=dict, description='"source header" = "key" of a custom attribute'
     )
+    definitions: Definitions = Definitions()
     consent: Consent = Consent()
     clean: Clean = Clean()
     on_invalid: OnInvalidSection = OnInvalidSection()
@@ -328,11 +337,19 @@ class Config(_Section):
         return self
 
     @property
+    def attribute_headers(self) -> dict[str, str]:
+        """The keys of all custom attributes that are written, with what people call each."""
+        named = {key: header for header, key in self.custom_attributes.items()}
+        for field, place in self.others.items():
+            if place != "note":
+                key = place.removeprefix(belongings.ATTRIBUTES)
+                named[key] = f"Other {field.replace('_', ' ')}"
+        return named
+
+    @property
     def has_belongings(self) -> bool:
         """Do groups or custom attributes come of this config?"""
-        elsewhere = any(place != "note" for place in self.others.values())
-        groups = self.groups.add or self.groups.column
-        return bool(groups or self.custom_attributes or elsewhere)
+        return bool(self.groups.add or self.groups.column or self.attribute_headers)
 
 
 def load(path: Path | str) -> Config:

@@ -42,6 +42,7 @@ from etl.stages.reconcile import reconcile
 # is imported when a run comes to it.
 if TYPE_CHECKING:
     from etl.square.client import SquareClient
+    from etl.stages.attach import Attacher
     from etl.stages.load import Loader
 
 Command = Literal["import", "plan", "validate"]
@@ -109,7 +110,6 @@ def import_customers(
     SourceError or Unauthorized before anything is written, LockedError while another run is at
     work; whatever stops it later is in the report.
     """
-    _no_belongings_yet(config)
     state.prepare()
     with locked(state.folder, "import"):
         merchant = square.connect(_unobserved).merchant()
@@ -129,7 +129,6 @@ def plan_import(
     amends: str | None = None,
 ) -> Report:
     """Do all of an import up to its plan; nothing is written to Square."""
-    _no_belongings_yet(config)
     state.prepare()
     merchant = square.connect(_unobserved).merchant()
     amends = amends and amendable(amends, state, merchant.id)
@@ -175,14 +174,6 @@ def resume(run_id: str, state: State, square: Square, world: World) -> Report:
         return _work(run, folder, config, state, square, world)
 
 
-def _no_belongings_yet(config: Config) -> None:
-    if config.has_belongings:
-        raise ConfigError(
-            "groups and custom attributes can be validated but not imported yet: leave out "
-            "[groups], [custom_attributes] and custom attributes in [others]"
-        )
-
-
 def _work(
     run: Run, folder: Path, config: Config, state: State, square: Square | None, world: World
 ) -> Report:
@@ -207,10 +198,13 @@ def _work(
             journal.note(stopped=f"brake: {stop}")
         except (Interrupted, SquareError) as stop:
             journal.note(stopped=str(stop))
-        except SourceError:
-            # Found while reading on: nothing was sent, and there is nothing to go on with.
-            state.discard(run.run_id)
-            raise
+        except (ConfigError, SourceError) as stop:
+            if _count(journal, "SELECT count(*) FROM requests WHERE sends > 0"):
+                journal.note(stopped=str(stop))
+            else:
+                # Nothing was sent, and there is nothing to go on with.
+                state.discard(run.run_id)
+                raise
         finally:
             if ledger:
                 ledger.close()
@@ -296,6 +290,7 @@ def _load(job: _Job) -> None:
     from etl.stages.plan import brake
 
     brake(job.journal, job.config.limits)
+    _attacher(job).prepare()
     answered = _count(job.journal, "SELECT count(*) FROM requests WHERE state = 'answered'")
 
     def between(settled: int) -> None:
@@ -305,11 +300,27 @@ def _load(job: _Job) -> None:
     _loader(job).load(between)
     with job.journal.transaction():
         job.journal.follow()
+        job.journal.note(stage="attach")
+
+
+def _attach(job: _Job) -> None:
+    total = _count(job.journal, "SELECT count(*) FROM additions")
+    done = _count(job.journal, "SELECT count(*) FROM additions WHERE state <> 'planned'")
+
+    def between(more: int) -> None:
+        nonlocal done
+        done += more
+        _tell(job, "attach", done, total)
+
+    _attacher(job).attach(between)
+    with job.journal.transaction():
+        job.journal.follow()
         job.journal.note(stage="verify")
 
 
 def _verify(job: _Job) -> None:
-    from etl.stages.remember import remember
+    from etl.stages.attach import verify_additions
+    from etl.stages.remember import recall, remember
     from etl.stages.verify import verify
 
     assert job.square is not None
@@ -325,6 +336,8 @@ def _verify(job: _Job) -> None:
         _tell(job, "verify", done, total)
 
     verify(job.journal, job.square, job.run, between)
+    region, ledger = job.run.country, job.ledger
+    verify_additions(job.journal, job.square, lambda read: recall(ledger, read, region))
     job.journal.note(stage="done", finished_at=_timestamp(job.world))
 
 
@@ -333,6 +346,7 @@ _STAGES: dict[str, Callable[[_Job], None]] = {
     "check": _check,
     "plan": _plan,
     "load": _load,
+    "attach": _attach,
     "verify": _verify,
 }
 
@@ -413,6 +427,13 @@ def _loader(job: _Job) -> Loader:
     assert job.square is not None
     now = job.world.now
     return Loader(job.journal, job.square, job.run, job.config, lambda: now().timestamp())
+
+
+def _attacher(job: _Job) -> Attacher:
+    from etl.stages.attach import Attacher
+
+    assert job.square is not None
+    return Attacher(job.journal, job.square, job.run, job.config)
 
 
 def _fingerprint(

@@ -11,7 +11,11 @@ PACKAGE = Path(__file__).parent.parent / "etl"
 CODE = re.compile(r'"([A-Z]{2,}(?:_[A-Z]+)+)"')
 
 # Categories and words for whole requests; no row is ever given one of these.
-NOT_OF_ROWS = {"API_ERROR", "INVALID_REQUEST_ERROR", "RATE_LIMIT_ERROR", "VERSION_MISMATCH"}
+NOT_OF_ROWS = {
+    *("API_ERROR", "INVALID_REQUEST_ERROR", "RATE_LIMIT_ERROR", "VERSION_MISMATCH"),
+    # Who sees a custom attribute.
+    *("VISIBILITY_READ_ONLY", "VISIBILITY_READ_WRITE_VALUES"),
+}
 
 
 def sources() -> list[str]:

@@ -87,8 +87,8 @@ class World:
     """A sandbox, the state folder beside it, and whoever interferes.
 
     ``before`` sees each request of an import before Square does: it may edit profiles, answer in
-    Square's place, or raise. ``watch`` hears of progress and may raise. ``token`` is the one that
-    imports use.
+    Square's place, or raise; ``after`` sees it once Square has carried it out. ``watch`` hears of
+    progress and may raise. ``token`` is the one that imports use.
     """
 
     folder: Path
@@ -98,6 +98,7 @@ class World:
     state: State
     chance: random.Random
     before: Callable[[Sent], httpx.Response | None] = _let_pass
+    after: Callable[[Sent], None] = lambda sent: None
     watch: Callable[[Progress], None] = lambda progress: None
     sent: list[Sent] = field(default_factory=list)
     announced: list[Run] = field(default_factory=list)
@@ -235,7 +236,9 @@ class _Wire(httpx.BaseTransport):
         sent = Sent(_endpoint(request), content)
         self.world.sent.append(sent)
         answer = self.world.before(sent)
-        return answer or self.world.sandbox.transport().handle_request(request)
+        answer = answer or self.world.sandbox.transport().handle_request(request)
+        self.world.after(sent)
+        return answer
 
 
 def _endpoint(request: httpx.Request) -> str:

@@ -65,6 +65,7 @@ def _lines(report: dict[str, Any], folder: Path, state_dir: Path) -> Iterator[st
             f"  an import would create {planned['creates']:,} profiles and update "
             f"{planned['updates']:,}, clearing {planned['fields_cleared']:,} fields"
         )
+    yield from _beside(report)
     yield from _reasons(report)
     yield ""
     if report["command"] == "import":
@@ -85,6 +86,25 @@ def _lines(report: dict[str, Any], folder: Path, state_dir: Path) -> Iterator[st
         f"artifacts: {folder}/ (report.json rows.csv rejects.csv review.csv crosswalk.csv{also})"
     )
     yield from _next(report, folder, state_dir)
+
+
+def _beside(report: dict[str, Any]) -> Iterator[str]:
+    """Say what was added beside profiles, or would be."""
+    for name, told in (
+        ("groups", "memberships of groups"),
+        ("custom_attributes", "values of custom attributes"),
+    ):
+        counts = report["beside"][name]
+        if not counts["planned"]:
+            continue
+        if report["command"] == "plan":
+            yield f"  and add {counts['planned']:,} {told}"
+            continue
+        new = f", {counts['created']:,} created" if counts["created"] else ""
+        yield (
+            f"  {told}: {counts['added']:,} of {counts['planned']:,} added{new}, "
+            f"{counts['verified']:,} read back as written"
+        )
 
 
 def _reasons(report: dict[str, Any]) -> Iterator[str]:

@@ -21,11 +21,13 @@ import pyarrow.compute as pc
 
 from etl.customers.problems import Problem
 from etl.errors import StateError
+from etl.journal import additions
+from etl.journal.additions import Additions
 from etl.journal.database import connect, transaction
 
-FORMAT = "3"
+FORMAT = "4"
 
-Stage = Literal["read", "check", "plan", "load", "verify", "done"]
+Stage = Literal["read", "check", "plan", "load", "attach", "verify", "done"]
 Endpoint = Literal["bulk-create", "bulk-update"]
 Outcome = Literal[
     "created",
@@ -139,7 +141,10 @@ class Check(NamedTuple):
     def of(
         cls, customers: pa.RecordBatch, found: pa.Table, belongings: pa.RecordBatch | None = None
     ) -> Self:
-        """Pack customers (``CUSTOMERS``) and problems (``PROBLEMS``); any thread can do it."""
+        """Pack customers (``CUSTOMERS``) and problems (``PROBLEMS``); any thread can do it.
+
+        ``belongings`` are the groups and custom attributes of the rows, if a column has any.
+        """
         return cls(
             len(rejected(found)),
             len(skipped(found)),
@@ -232,6 +237,7 @@ class Journal:
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
         self._db = connection
+        self.additions = Additions(connection)
 
     @classmethod
     def create(cls, path: Path, run: Run, sources: Sequence[tuple[str, str]]) -> Self:
@@ -246,7 +252,7 @@ class Journal:
         journal = cls(path, connect(unnamed))
         with journal.transaction():
             # executescript would commit by itself
-            for statement in _SCHEMA.split(";\n"):
+            for statement in (_SCHEMA + additions.SCHEMA).split(";\n"):
                 journal._db.execute(statement)
             facts = {**asdict(run), "format": FORMAT, "stage": "read"}
             journal._db.executemany("INSERT INTO facts VALUES (?, ?)", facts.items())
@@ -530,7 +536,11 @@ class Journal:
         Calls whose result is not known are kept: only the same key and bytes can settle them.
         """
         if self._db.execute("SELECT 1 FROM requests WHERE sends > 0 LIMIT 1").fetchone():
-            again = f"SELECT row FROM writes WHERE request IN ({_NEVER_SENT})"
+            again = (
+                f"SELECT row FROM writes WHERE request IN ({_NEVER_SENT}) "
+                # Rows that only wait for what is added beside their profile.
+                "UNION SELECT row FROM additions JOIN rows USING (row) WHERE outcome = 'pending'"
+            )
             rows = f"row IN ({again}) OR duplicate_of IN ({again})"
         else:
             rows = "planned = 1"
@@ -538,6 +548,7 @@ class Journal:
         for table in ("reviews", "problems"):
             planned = "planned = 1 AND" if table == "problems" else ""
             self._db.execute(f"DELETE FROM {table} WHERE {planned} row IN (SELECT row FROM again)")
+        self.additions.unplan("SELECT row FROM again")
         self._db.execute(f"DELETE FROM writes WHERE request IN ({_NEVER_SENT})")
         self._db.execute("DELETE FROM requests WHERE state = 'planned'")
         self._db.execute(

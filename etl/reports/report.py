@@ -55,6 +55,7 @@ def build(journal: Journal) -> dict[str, Any]:
         "repairs": _by_code(problems, ("repair", "drop", "truncate", "note")),
         "consent": consent.counts(journal),
         "lookup": facts.get("lookup"),
+        "beside": journal.additions.counts(),
         "verified": {
             "checked": sum(verified.values()),
             "matched": verified.get("matched", 0),
@@ -135,7 +136,8 @@ def _exit_code(report: dict[str, Any], config: Config) -> int:
     if report["command"] == "import" and rows["unknown"] + rows["pending"]:
         return 4
     attention = sum(rows[outcome] for outcome in _ATTENTION)
-    untrusted = report["verified"]["mismatched"] > 0
+    checked = (report["verified"], *report["beside"].values())
+    untrusted = any(counts["mismatched"] for counts in checked)
     return 3 if untrusted or beyond(attention, config.limits.tolerate, rows["read"]) else 0
 
 

@@ -12,11 +12,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import httpx
 import orjson
 
-from etl.errors import ConfigError, Refused, Unauthorized, Unavailable
+from etl.errors import ConfigError, Fault, Refused, Unauthorized, Unavailable
 from etl.square import retry, wire
 from etl.square.exchange import Received, exchange
 from etl.square.network import BASE_URLS, check_base_url, network_transport
@@ -33,6 +34,8 @@ BATCH = 100
 
 # An id Square leaves out of its answers is asked for this many times in a row.
 ASKINGS = 3
+
+_DEFINITIONS = "/v2/customers/custom-attribute-definitions"
 
 T = TypeVar("T")
 
@@ -156,6 +159,90 @@ class SquareClient:
         # Without the header Square may ignore a null.
         return self._bulk("/v2/customers/bulk-update", body, {"X-Clear-Null": "true"})
 
+    def groups(self) -> Iterator[list[dict[str, Any]]]:
+        """Yield the customer groups in pages, oldest first."""
+        return self._listing("/v2/customers/groups", "groups", 50)
+
+    def create_group(self, body: bytes) -> str:
+        """Send ``body`` to CreateCustomerGroup as it is; return the group's id."""
+        return self._ask(wire.group, "POST", "/v2/customers/groups", body=body)
+
+    def has_group(self, group_id: str) -> bool:
+        """Tell whether a group is there."""
+        path = "/v2/customers/groups/{group_id}"
+        return self._is_there(wire.group, path, group_id=group_id)
+
+    def add_to_group(self, path: str) -> None:
+        """Put a customer into a group; ``path`` names both."""
+        self._ask(
+            wire.nothing,
+            "PUT",
+            path,
+            endpoint="PUT /v2/customers/{customer_id}/groups/{group_id}",
+        )
+
+    def attribute_definitions(self) -> Iterator[list[dict[str, Any]]]:
+        """Yield the definitions of customer custom attributes in pages."""
+        return self._listing(_DEFINITIONS, "custom_attribute_definitions", BATCH)
+
+    def create_attribute_definition(self, body: bytes) -> dict[str, Any]:
+        """Send ``body`` to CreateCustomerCustomAttributeDefinition as it is."""
+        return self._ask(wire.definition, "POST", _DEFINITIONS, body=body)
+
+    def has_attribute_definition(self, key: str) -> bool:
+        """Tell whether an attribute is defined."""
+        return self._is_there(wire.definition, _DEFINITIONS + "/{key}", key=key)
+
+    def attributes(self, customer_id: str) -> dict[str, dict[str, Any]] | None:
+        """Return the custom attributes of a customer by key, None if there is no such customer."""
+        path = "/v2/customers/{customer_id}/custom-attributes"
+        found: dict[str, dict[str, Any]] = {}
+        try:
+            for page in self._listing(path, "custom_attributes", BATCH, customer_id=customer_id):
+                found |= {str(one.get("key")): one for one in page}
+        except Refused as refusal:
+            if refusal.status != 404:
+                raise
+            return None
+        return found
+
+    def upsert_attributes(self, body: bytes) -> dict[str, tuple[Fault, ...]]:
+        """Send ``body`` to BulkUpsertCustomerCustomAttributes as it is.
+
+        The result has the faults of each entry, none where it was written. What became of an entry
+        that is absent is not known.
+        """
+        names = orjson.loads(body)["values"].keys()
+        path = "/v2/customers/custom-attributes/bulk-upsert"
+        return self._ask(lambda answer: wire.upserted(answer, names), "POST", path, body=body)
+
+    def _is_there(self, read: Callable[[Answer], object], template: str, **parts: str) -> bool:
+        path = template.format(**{name: quote(part, safe="") for name, part in parts.items()})
+        try:
+            self._ask(read, "GET", path, endpoint=f"GET {template}")
+        except Refused as refusal:
+            if refusal.status != 404:
+                raise
+            return False
+        return True
+
+    def _listing(
+        self, template: str, member: str, limit: int, **parts: str
+    ) -> Iterator[list[dict[str, Any]]]:
+        path = template.format(**{name: quote(part, safe="") for name, part in parts.items()})
+
+        def turn(cursor: str | None) -> Page:
+            query = {"limit": str(limit)} | ({"cursor": cursor} if cursor else {})
+            return self._ask(
+                lambda answer: Page(*wire.listing(answer, member)),
+                "GET",
+                path,
+                params=query,
+                endpoint=f"GET {template}",
+            )
+
+        return _pages(f"GET {template}", turn)
+
     def hold_back(self, times: int) -> None:
         """Let the next request wait as after ``times`` failures in a row.
 
@@ -206,9 +293,13 @@ class SquareClient:
         *,
         params: Mapping[str, str] | None = None,
         body: bytes | None = None,
+        endpoint: str = "",
     ) -> T:
-        """Send one request until it is answered; ``read`` says what the answer means."""
-        result, _ = self._answer(read, method, path, params=params, body=body)
+        """Send one request until it is answered; ``read`` says what the answer means.
+
+        ``endpoint`` is what the call is counted as, where its path names somebody.
+        """
+        result, _ = self._answer(read, method, path, params=params, body=body, endpoint=endpoint)
         return result
 
     def _answer(
@@ -220,9 +311,10 @@ class SquareClient:
         params: Mapping[str, str] | None = None,
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
+        endpoint: str = "",
     ) -> tuple[T, int]:
         """Send one request until it is answered; also return in how many attempts it was."""
-        endpoint = f"{method} {path}"
+        endpoint = endpoint or f"{method} {path}"
         request = self._http.build_request(
             method, path, params=params, content=body, headers=headers
         )

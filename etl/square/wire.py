@@ -87,9 +87,10 @@ def parse(body: bytes) -> Answer:
 def is_refusal(answer: Answer) -> bool:
     """Tell whether a request as a whole was not carried out, although the status says it was.
 
-    Beside ``responses``, errors speak of entries that were tried: those are read one by one.
+    Beside ``responses`` or ``values``, errors speak of entries that were tried: those are read one
+    by one.
     """
-    return bool(answer.get("errors")) and "responses" not in answer
+    return bool(answer.get("errors")) and not answer.keys() & {"responses", "values"}
 
 
 def faults_in(body: bytes) -> tuple[Fault, ...]:
@@ -174,6 +175,60 @@ def retrieved(answer: Answer, asked: Collection[str]) -> dict[str, Profile | Non
             found[id] = item.customer
         elif all(fault.code == "NOT_FOUND" for fault in item.faults):
             found[id] = None
+    return found
+
+
+def listing(answer: Answer, member: str) -> tuple[list[dict[str, Any]], str | None]:
+    """Read one page of groups, definitions or values: its objects, and the cursor if any."""
+    if not answer.keys() <= {member, "cursor"}:
+        raise Unreadable("the answer is not a listing")
+    found = answer.get(member, [])
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        raise Unreadable(f"the answer holds something else than {member}")
+    cursor = answer.get("cursor")
+    if not isinstance(cursor, str | None):
+        raise Unreadable("the answer's cursor is not text")
+    return found, cursor or None
+
+
+def group(answer: Answer) -> str:
+    """Read the id of a group."""
+    found = answer.get("group")
+    if not isinstance(found, dict) or not _text(found.get("id")):
+        raise Unreadable("the answer holds no group")
+    return _text(found["id"])
+
+
+def definition(answer: Answer) -> dict[str, Any]:
+    """Read a definition of a custom attribute."""
+    found = answer.get("custom_attribute_definition")
+    if not isinstance(found, dict) or not _text(found.get("key")):
+        raise Unreadable("the answer holds no definition")
+    return found
+
+
+def nothing(answer: Answer) -> None:
+    """Read the answer to a change of memberships, which has no member."""
+    if answer:
+        raise Unreadable("the answer is not empty")
+
+
+def upserted(answer: Answer, asked: Collection[str]) -> dict[str, tuple[Fault, ...]]:
+    """Read the answer of a bulk upsert by name: the faults of an entry, none if it was written.
+
+    An entry that is missing, or says neither, is absent: what became of it is not known.
+    """
+    values = answer.get("values")
+    if not isinstance(values, dict):
+        raise Unreadable("the answer holds no values")
+    found = {}
+    for name in asked:
+        entry = values.get(name)
+        if not isinstance(entry, dict):
+            continue
+        said = faults(entry.get("errors"))
+        if said or isinstance(entry.get("custom_attribute"), dict):
+            found[name] = said
     return found
 
 

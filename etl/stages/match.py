@@ -16,6 +16,7 @@ from etl.errors import Refused, Unauthorized
 from etl.journal.journal import Journal, Run
 from etl.journal.ledger import Ledger
 from etl.square.client import SquareClient
+from etl.stages.beside import Beside, look_up
 from etl.stages.dedupe import decide, gather
 from etl.stages.plan import plan
 
@@ -33,8 +34,10 @@ def match(
     """Plan the run; afterwards its stage is ``then``. ``path`` is where the index may lie.
 
     ``between`` hears how many profiles of the directory were read. A lookup that fails raises
-    Unavailable: nothing was planned then.
+    Unavailable, a custom attribute that is not defined ConfigError: nothing was planned then.
     """
+    # Before anything else is asked: what is wrong with the settings is told at once.
+    directory = look_up(square, config) if config.has_belongings else None
     index = Index(path, run.country)
     try:
         gather(journal, ledger, index, config.source.namespace)
@@ -53,8 +56,9 @@ def match(
                 read_directory(square, index, "snapshot", keys, between)
         moved = consult_ledger(square, index, ledger, keys)
         decide(index, keys, config.dedupe)
+        beside = Beside(journal, square, config, directory, run.country) if directory else None
         with journal.transaction():
-            plan(journal, index, config, run)
+            plan(journal, index, config, run, beside)
             journal.note(stage=then)
         if run.command == "import":
             ledger.forget(moved)

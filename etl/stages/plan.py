@@ -21,7 +21,9 @@ from etl.customers.full_names import FULL_NAME
 from etl.customers.problems import Problem
 from etl.directory.index import Index
 from etl.errors import BrakeError
+from etl.journal.additions import Kind
 from etl.journal.journal import Endpoint, Journal, Review, RowChange, Run, Write
+from etl.stages.beside import Beside, Missing, Wanted, told
 
 BULK = 100
 
@@ -60,9 +62,8 @@ class RowValues:
         that it is empty. Nor does an empty one that no column of the source feeds: it comes from a
         constant, a whole name or another phone, in the rows that have these.
         """
-        position = bisect_right(self._first_rows, row) - 1
-        offset = row - self._first_rows[position]
-        source, columns, dropped = self._columns(self._numbers[position])
+        _, number, offset = self.place(row)
+        source, columns, dropped = self._columns(number)
         fed = self._mapped[source]
         values = {
             name: column[offset]
@@ -72,6 +73,11 @@ class RowValues:
         for name in dropped.get(row, ()):
             values.pop(name, None)
         return values
+
+    def place(self, row: int) -> tuple[int, int, int]:
+        """Return a row with its batch and where it stands there."""
+        position = bisect_right(self._first_rows, row) - 1
+        return row, self._numbers[position], row - self._first_rows[position]
 
     def _load(self, number: int) -> tuple[int, dict[str, list[str | None]], dict[int, list[str]]]:
         batch = self._journal.batch(number)
@@ -147,6 +153,11 @@ class _Page:
     rows: list[RowChange] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     reviews: list[Review] = field(default_factory=list)
+    additions: list[tuple[int, Kind, str, str, int | None]] = field(default_factory=list)
+
+    def add(self, row: int, missing: Iterable[Missing]) -> None:
+        """Plan what a row's customer lacks beside the profile."""
+        self.additions += [(row, *one) for one in missing]
 
     def refuse(self, rows: Iterable[int], code: str, message: str = "") -> None:
         known = codes.BY_NAME[code]
@@ -157,10 +168,12 @@ class _Page:
             )
 
 
-def plan(journal: Journal, index: Index, config: Config, run: Run) -> None:
+def plan(
+    journal: Journal, index: Index, config: Config, run: Run, beside: Beside | None = None
+) -> None:
     """Decide what each row of ``index`` comes to and plan the calls, all in the journal.
 
-    The caller holds one transaction around it.
+    ``beside`` knows what rows want beside a profile. The caller holds one transaction around it.
     """
     values, packer = RowValues(journal), Packer(journal)
     for verdicts in _in_pages(index.decided()):
@@ -168,9 +181,9 @@ def plan(journal: Journal, index: Index, config: Config, run: Run) -> None:
         for verdict in verdicts:
             match verdict["action"]:
                 case "create":
-                    _create(verdict, values, packer, page, config, run)
+                    _create(verdict, values, packer, page, config, run, beside)
                 case "match":
-                    _match(verdict, values, packer, page, config, run)
+                    _match(verdict, values, packer, page, config, run, beside)
                 case "review":
                     _review(verdict, values, page)
                 case "undecided":
@@ -208,6 +221,7 @@ def _create(
     page: _Page,
     config: Config,
     run: Run,
+    beside: Beside | None,
 ) -> None:
     row = verdict["row"]
     intent = _intent(verdict, values, config)
@@ -215,6 +229,11 @@ def _create(
     if not any(name.name in changes for name in fields.IDENTIFYING):
         page.refuse([row], "BAD_REQUEST", _NO_IDENTITY)
         return
+    wanted = _wanted(verdict, values, page, config, beside)
+    if wanted and wanted.refused:
+        return
+    if beside and wanted:
+        page.add(row, beside.lacks(wanted, None))
     key = payload.idempotency_key(
         run.merchant_id, verdict["source_key"], changes, verdict["generation"]
     )
@@ -229,6 +248,7 @@ def _match(
     page: _Page,
     config: Config,
     run: Run,
+    beside: Beside | None,
 ) -> None:
     row, customer_id = verdict["row"], verdict["customer_id"]
     profile = orjson.loads(verdict["profile"])
@@ -237,9 +257,16 @@ def _match(
     evidence = verdict["matched_by"]
     if config.update.policy == "skip" and not config.update.fields:
         page.rows.append(RowChange(row, "skipped", customer_id, evidence, "[update] policy = skip"))
-    elif not changes:
+        return
+    wanted = _wanted(verdict, values, page, config, beside)
+    if wanted and wanted.refused:
+        return
+    lacking = beside.lacks(wanted, profile) if beside and wanted else []
+    page.add(row, lacking)
+    if not changes and not lacking:
         page.rows.append(RowChange(row, "unchanged", customer_id, evidence))
-    else:
+        return
+    if changes:
         packer.add(
             Write(
                 row,
@@ -252,10 +279,8 @@ def _match(
                 changes,
             )
         )
-        named = ", ".join(sorted(changes))
-        page.rows.append(
-            RowChange(row, "pending", customer_id, evidence, f"to be updated: {named}")
-        )
+    named = ", ".join([*sorted(changes), *told(lacking)])
+    page.rows.append(RowChange(row, "pending", customer_id, evidence, f"to be updated: {named}"))
 
 
 def _review(verdict: dict[str, Any], values: RowValues, page: _Page) -> None:
@@ -295,15 +320,37 @@ def _leave(action: str, verdict: dict[str, Any], page: _Page) -> None:
             raise AssertionError(f"no such action: {action}")
 
 
+def _wanted(
+    verdict: dict[str, Any],
+    values: RowValues,
+    page: _Page,
+    config: Config,
+    beside: Beside | None,
+) -> Wanted | None:
+    """Return what a row wants beside its profile; a value that cannot be is told of the row."""
+    if beside is None:
+        return None
+    wanted = beside.wanted(map(values.place, _rows(verdict, config)), verdict["row"])
+    page.problems += wanted.problems
+    if wanted.refused:
+        page.rows.append(RowChange(verdict["row"], "rejected"))
+    return wanted
+
+
+def _rows(verdict: dict[str, Any], config: Config) -> list[int]:
+    """Return the rows whose values a write carries."""
+    return verdict["members"] if config.dedupe.in_file == "merge" else [verdict["row"]]
+
+
 def _intent(verdict: dict[str, Any], values: RowValues, config: Config) -> payload.Values:
-    rows = verdict["members"] if config.dedupe.in_file == "merge" else [verdict["row"]]
-    return payload.merged(values(row) for row in rows)
+    return payload.merged(values(row) for row in _rows(verdict, config))
 
 
 def _write_down(journal: Journal, page: _Page) -> None:
     journal.change_rows(page.rows)
     journal.add_problems(page.problems, planned=True)
     journal.add_reviews(page.reviews)
+    journal.additions.plan(page.additions)
 
 
 def _in_pages(verdicts: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

@@ -7,12 +7,13 @@ changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from etl.customers import payload
-from etl.customers.normalize import email_key
+from etl.customers.normalize import email_key, phone_key
 from etl.journal.journal import Journal, Write
 from etl.journal.ledger import Known, Ledger, Written
+from etl.square.wire import Profile
 
 
 def remember(journal: Journal, ledger: Ledger, *, final: bool) -> None:
@@ -33,6 +34,24 @@ def remember(journal: Journal, ledger: Ledger, *, final: bool) -> None:
             ledger.hold(_review_keys(journal, "review"))
             ledger.decide((key, "") for key in _review_keys(journal, "rejected"))
     journal.note(decisions="remembered")
+
+
+def recall(ledger: Ledger, profiles: Sequence[Profile], region: str) -> None:
+    """Note the versions of profiles that were read by id after something was added to them.
+
+    Lists and searches may show them without it for a while.
+    """
+    with ledger.transaction():
+        ledger.wrote(
+            Written(
+                profile["id"],
+                profile.get("version", 0),
+                profile.get("reference_id"),
+                email_key(profile.get("email_address")),
+                phone_key(profile.get("phone_number"), region),
+            )
+            for profile in profiles
+        )
 
 
 def _created(journal: Journal) -> Iterator[tuple[str, str]]:

@@ -45,8 +45,8 @@ def starter(source: Source, found: Profile, proposals: Proposals, settings: conf
         "# see which rows Square would refuse: square-etl validate FILE --config THIS_FILE",
         *_source(source, proposals, settings),
         *_columns(found, proposals),
-        *_consent(proposals),
         *_groups(found, proposals),
+        *_consent(proposals),
         *_clean(found, proposals),
     ]
     text = "\n".join(told) + "\n"
@@ -116,16 +116,6 @@ def _left_out(by_header: dict[str, Proposal], proposals: Proposals) -> Iterator[
             yield f"#   {_text(header)}: {proposal.reason}"
 
 
-def _consent(proposals: Proposals) -> Iterator[str]:
-    if proposals.consent is None:
-        return
-    yield ""
-    yield "# Who agreed to marketing: it goes to consent.csv, for Square's API cannot set it."
-    yield "[consent]"
-    yield f"column = {_text(proposals.consent.column)}"
-    yield f"yes = {_value(proposals.consent.yes)}"
-
-
 def _groups(found: Profile, proposals: Proposals) -> Iterator[str]:
     """Yield, in comments, the column that names groups: each name would become one in Square."""
     used = {header for group in proposals.groups.values() for header in group}
@@ -142,6 +132,16 @@ def _groups(found: Profile, proposals: Proposals) -> Iterator[str]:
         yield f"# column = {_text(column.header)}"
         yield f"# separator = {_text(separator)}"
         return
+
+
+def _consent(proposals: Proposals) -> Iterator[str]:
+    if proposals.consent is None:
+        return
+    yield ""
+    yield "# Who agreed to marketing: it goes to consent.csv, for Square's API cannot set it."
+    yield "[consent]"
+    yield f"column = {_text(proposals.consent.column)}"
+    yield f"yes = {_value(proposals.consent.yes)}"
 
 
 def _clean(found: Profile, proposals: Proposals) -> Iterator[str]:

@@ -12,8 +12,8 @@ Three kinds of points are counted together, and at number ``at`` the process sen
   so the product needs no hook.
 
 Without ``at`` the import runs to its end and the points it passed are printed as JSON. ``faults``
-is a plan for the embedded sandbox. ``salt`` is a bug on purpose: idempotency keys as another
-attempt would make them if they came from chance.
+is a plan for the embedded sandbox, ``settings`` the config. ``salt`` is a bug on purpose:
+idempotency keys as another attempt would make them if they came from chance.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ import httpx
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from etl.config import Config
+from etl.config import Config, parse
 from etl.journal.state import State
 from etl.pipeline import Progress, Square, World, import_customers
 from etl.sandbox import Sandbox
@@ -167,7 +167,8 @@ def main(order: dict[str, Any]) -> int:
         watch=watch,
     )
     square = Square("local", LOCAL_URL, connect)
-    report = import_customers(order["sources"], Config(), state, square, world)
+    settings = parse(order.get("settings", {}), "order")
+    report = import_customers(order["sources"], settings, state, square, world)
     sandbox.close()
     print(json.dumps(fuse.passed))
     return int(report["exit_code"])

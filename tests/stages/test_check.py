@@ -11,7 +11,6 @@ import pytest
 from etl import config, pipeline
 from etl.customers.cells import NO_PROBLEMS
 from etl.customers.dates import DateEvidence
-from etl.errors import ConfigError
 from etl.journal.journal import Journal
 from etl.stages.check import check_batch
 from etl.stages.mapping import resolve
@@ -85,20 +84,3 @@ def test_a_validation_keeps_them_in_its_journal(world: World) -> None:
     assert kept is not None
     assert kept.column("groups").to_pylist() == [["VIP", "Spring"], None, None]
     journal.close()
-
-
-@pytest.mark.parametrize(
-    "settings", [TARGETS, {"groups": {"add": ["New"]}}], ids=["columns", "constant"]
-)
-def test_an_import_of_them_is_refused(world: World, settings: dict[str, object]) -> None:
-    """Until they can be loaded, an import says so before anything happens."""
-    given = config.parse(settings, "test")
-    with pytest.raises(ConfigError, match="not imported yet"):
-        pipeline.import_customers(
-            [str(world.file([{"email": "a@example.com"}]))],
-            given,
-            world.state,
-            world.square(given),
-            world.edges(),
-        )
-    assert world.sent == []
