@@ -24,6 +24,7 @@ _MOST_RECORDS = 8192
 _MOST_TEXT = 64 << 20
 # What a short cell costs beside its text while it is held by itself.
 _CELL_COST = 64
+_WORTH_A_BLOCK = 64 << 10
 # With more columns, records are read one by one: pyarrow sets a block's size aside for each.
 _MOST_COLUMNS = 1000
 _QUOTE, _LF, _CR = b'"\n\r'
@@ -57,7 +58,8 @@ def blocks(lines: csv.Lines, delimiter: str, width: int, size: int = _BLOCK) -> 
         base = lines.text.passed
         while (start := lines.text.passed - base) < len(peeked):
             end = scan.regular(start)
-            if end > start:
+            # Between irregular records a few regular ones are not worth a block of their own.
+            if end - start >= _WORTH_A_BLOCK or (end > start and one_by_one == 1):
                 one_by_one = 1
                 block = _parsed(lines, scan, start, end, delimiter, width)
                 if len(block.lines):

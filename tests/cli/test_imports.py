@@ -89,6 +89,37 @@ def test_tolerated_rows_are_exit_0(folder: Path) -> None:
     assert run("validate", "people.csv", "--tolerate", "34%").exit_code == 0
 
 
+def test_corrected_rejects_amend_their_run(folder: Path) -> None:
+    """The hint at the end of a run is a command that works, and ``runs show`` tells both halves."""
+    (folder / "people.csv").write_text(BROKEN)
+    night = run("import", "people.csv")
+    (rejects,) = folder.glob(".square-etl/runs/*/rejects.csv")
+    name = rejects.parent.name
+    assert f"rejects.csv and import it with the same config and --amends {name}" in night.stdout
+    rejects.write_text(rejects.read_text().replace("no address", "bo@example.com"))
+    planned = run("plan", str(rejects), "--amends", name)
+    assert planned.exit_code == 0
+    assert "an import would create 1 profiles" in planned.stdout
+    done = run("import", str(rejects), "--amends", name, "--output", "json")
+    assert done.exit_code == 0
+    shown = run("runs", "show", name)
+    assert f"amended by run {json.loads(done.stdout)['run_id']}: 1 created" in shown.stdout
+    assert re.search(r"created +3 ", shown.stdout)
+    again = run("runs", "show", json.loads(done.stdout)["run_id"])
+    assert f"amends run {name}" in again.stdout
+
+
+def test_a_file_that_amends_nothing_is_refused(folder: Path) -> None:
+    """Any other file says in one sentence what --amends wants."""
+    (folder / "people.csv").write_text(BROKEN)
+    run("import", "people.csv")
+    (name,) = (path.name for path in (folder / ".square-etl/runs").iterdir())
+    refused = run("import", "people.csv", "--amends", name)
+    assert refused.exit_code == 2
+    assert "is not the rejects.csv of run" in refused.stderr
+    assert run("import", "people.csv", "--amends", "1999").exit_code == 2
+
+
 def test_corrected_rejects_import_as_they_stand(folder: Path) -> None:
     """The rejects file, with its one cell corrected, is a source like any other."""
     (folder / "people.csv").write_text(BROKEN)

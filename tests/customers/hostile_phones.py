@@ -201,7 +201,13 @@ def _with_unseen(chance: random.Random, text: str) -> str:
 
 def _twice(chance: random.Random, text: str) -> str:
     other = _damaged(chance, text) if chance.random() < 0.8 else text[-8:]
-    return text + chance.choice((" / ", ", ", ";", " or ", " ::: ", "\n", " ", "&", "|")) + other
+    return (
+        text
+        + chance.choice(
+            (" / ", ", ", ";", " or ", " oder ", " Y ", " ::: ", "\\", "\n", " ", "", "&", "|")
+        )
+        + other
+    )
 
 
 def _as_number(chance: random.Random, text: str) -> str:

@@ -100,3 +100,24 @@ def test_undecodable_blocks_are_refused() -> None:
     changed = pytest.raises(SourceError, match=r"people\.csv.*has changed since it was opened")
     with closing(csv.Lines(io.BytesIO(data), "utf-8", "people.csv")) as lines, changed:
         list(blocks(lines, ",", 2))
+
+
+def test_long_and_short_stretches_follow_each_other() -> None:
+    """Regular rows by the thousand between irregular ones, and a few at a time, are all found."""
+    regular = "".join(f'{number},"é\n{number}"\n' for number in range(6_000))
+    irregular = '5" nail,c\rx,y\r\n1,2,3\n\n'
+    text = (irregular * 3 + regular + irregular + "a,b\n" * 10) * 4
+
+    for size in (50_000, 4 << 20):
+        found = _in_blocks(text, "utf-8", 2, size)
+        assert found == _singly(text, "utf-8", 2)
+
+
+def test_mixed_line_ends_do_not_make_a_block_of_each_row() -> None:
+    """Every block costs a transaction: thousands of irregular rows come in few."""
+    text = "".join(f"{number},x" + ("\n", "\r", "\r\n")[number % 3] for number in range(20_000))
+    with closing(_lines(text, "utf-8")) as lines:
+        sizes = [len(block.lines) for block in blocks(lines, ",", 2)]
+
+    assert sum(sizes) == 20_000
+    assert len(sizes) < 50

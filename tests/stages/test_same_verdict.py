@@ -160,6 +160,13 @@ def read(text: str, region: str) -> Number | None:
     return None
 
 
+# What stands between two numbers: a sign, a word, or nothing but the plus sign of the second.
+_WORDS = "or and oder und ou et o y e"
+_BETWEEN = re.compile(
+    rf":::|[;,|\n\r/\\&]|\b(?:{'|'.join(_WORDS.split())})\b|(?<=\d)\s*(?=\+)", re.I
+)
+
+
 def unrounded(text: str) -> tuple[str, str]:
     """Return a number a spreadsheet wrote as it was, and the code that says what was done."""
     if shown := re.fullmatch(r"(\+?)(\d)(?:[.,](\d+))?[eE]\+(\d{2,3})", text):
@@ -187,7 +194,7 @@ def phone(text: str, region: str) -> Verdict:
     codes |= {damage} - {""}
     if damage == "SPREADSHEET_NUMBER":
         return Verdict(False, text, tuple(sorted(codes)))
-    parts = re.split(r":::|[;,|\n\r/&]|\b(?:or|and)\b", text) if len(text) <= _MOST else []
+    parts = _BETWEEN.split(text) if len(text) <= _MOST else []
     several = [p for p in parts if sum(map(str.isdigit, p)) >= 7 and read(p.strip(), region)]
     if len(several) > 1:
         return Verdict(False, text, tuple(sorted(codes | {"MULTIPLE_VALUES"})))
@@ -196,6 +203,7 @@ def phone(text: str, region: str) -> Verdict:
         return Verdict(False, text, tuple(sorted(codes | {"INVALID_PHONE_NUMBER"})))
     if number.text != text:
         codes |= {"PHONE_FORMATTED"} | ({"EXTENSION_CUT"} if number.extension else set())
+        codes |= {"PHONE_LETTERS"} if phonenumbers.is_alpha_number(text) else set()
     fits = 9 <= len(number.text) - 1 <= 16
     codes |= set() if fits else {"INVALID_PHONE_NUMBER"}
     return Verdict(fits, number.text, tuple(sorted(codes)))
