@@ -32,6 +32,7 @@ from etl.journal.ledger import Ledger
 from etl.journal.lock import locked
 from etl.journal.state import JOURNAL, State
 from etl.square.wire import Call, Merchant
+from etl.stages.amend import amendable, record, refuse_others, verify_links
 from etl.stages.check import canonical_constants, check
 from etl.stages.mapping import resolve
 from etl.stages.read import mapping_of, read, source_of
@@ -100,27 +101,40 @@ def import_customers(
     square: Square,
     world: World,
     run_dir: Path | None = None,
+    amends: str | None = None,
 ) -> Report:
     """Bring files of customers into Square and account for every row of them.
 
-    The same command on the same files goes on with a run that was stopped. Raises ConfigError,
+    The same command on the same files goes on with a run that was stopped. ``amends`` is the run
+    whose corrected rejects these are: its ledger takes their outcomes. Raises ConfigError,
     SourceError or Unauthorized before anything is written, LockedError while another run is at
     work; whatever stops it later is in the report.
     """
     state.prepare()
     with locked(state.folder, "import"):
         merchant = square.connect(_unobserved).merchant()
-        run, folder = _begin("import", arguments, config, state, square, merchant, world, run_dir)
+        amends = amends and amendable(amends, state, merchant.id)
+        run, folder = _begin(
+            "import", arguments, config, state, square, merchant, world, run_dir, amends or ""
+        )
         return _work(run, folder, config, state, square, world)
 
 
 def plan_import(
-    arguments: Sequence[str], config: Config, state: State, square: Square, world: World
+    arguments: Sequence[str],
+    config: Config,
+    state: State,
+    square: Square,
+    world: World,
+    amends: str | None = None,
 ) -> Report:
     """Do all of an import up to its plan; nothing is written to Square."""
     state.prepare()
     merchant = square.connect(_unobserved).merchant()
-    run, folder = _begin("plan", arguments, config, state, square, merchant, world, None)
+    amends = amends and amendable(amends, state, merchant.id)
+    run, folder = _begin(
+        "plan", arguments, config, state, square, merchant, world, None, amends or ""
+    )
     return _work(run, folder, config, state, square, world)
 
 
@@ -178,6 +192,8 @@ def _work(
             while (stage := journal.stage) != "done":
                 with _timed(job, stage):
                     _STAGES[stage](job)
+                if stage == "read" and run.amends:
+                    verify_links(journal, state)
         except BrakeError as stop:
             journal.note(stopped=f"brake: {stop}")
         except (Interrupted, SquareError) as stop:
@@ -192,6 +208,8 @@ def _work(
         finally:
             if ledger:
                 ledger.close()
+        if run.command == "import" and journal.stage == "done":
+            record(journal, state)
         report = reconcile(journal, folder)
         if journal.stage == "done":
             journal.note(reported=_timestamp(world))
@@ -342,6 +360,7 @@ def _begin(
     merchant: Merchant,
     world: World,
     run_dir: Path | None,
+    amends: str = "",
 ) -> tuple[Run, Path]:
     """Open the sources and begin a run, or find the one that this very command began."""
     # Sorts by time; the end tells apart what two machines begin in the same millisecond.
@@ -351,9 +370,12 @@ def _begin(
     spool = state.folder / f"stdin-{run_id}"
     try:
         sources = open_sources(arguments, config.source, spool)
+        if amends:
+            refuse_others(sources, amends)
         canonical_constants(config, merchant.country)
         mappings = [resolve(s.name, s.columns, s.not_text, config) for s in sources]
-        fingerprint = _fingerprint(config, [source.sha256 for source in sources], merchant, square)
+        hashes = [source.sha256 for source in sources]
+        fingerprint = _fingerprint(config, hashes, merchant, square, amends)
         unfinished = next(state.unfinished(fingerprint=fingerprint), None)
         if command == "import" and unfinished is not None:
             return _found(unfinished, sources, config), unfinished
@@ -368,6 +390,7 @@ def _begin(
             square_version=config.target.square_version,
             config=config.model_dump_json(),
             fingerprint=fingerprint,
+            amends=amends,
         )
         folder = state.begin(run_id, run_dir)
         if spool.exists():
@@ -414,10 +437,16 @@ def _attacher(job: _Job) -> Attacher:
 
 
 def _fingerprint(
-    config: Config, hashes: Sequence[str], merchant: Merchant, square: Square | None
+    config: Config, hashes: Sequence[str], merchant: Merchant, square: Square | None, amends: str
 ) -> str:
     settings = config.model_dump(mode="json", exclude={"limits"})
-    told = [settings, list(hashes), merchant.id, square and square.base_url]
+    told = [
+        settings,
+        list(hashes),
+        merchant.id,
+        square and square.base_url,
+        *filter(None, [amends]),
+    ]
     return hashlib.sha256(orjson.dumps(told, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 

@@ -303,6 +303,7 @@ def run_import(
     *,
     name: str = "people.csv",
     state: State | None = None,
+    amends: str | None = None,
 ) -> Report:
     """Import a source and return the report; ``state`` stands for another state folder."""
     settings = parse(config or {}, "test")
@@ -312,11 +313,17 @@ def run_import(
         state or world.state,
         world.square(settings),
         world.edges(),
+        amends=amends,
     )
 
 
 def run_plan(
-    world: World, source: Rows, config: Settings | None = None, *, name: str = "people.csv"
+    world: World,
+    source: Rows,
+    config: Settings | None = None,
+    *,
+    name: str = "people.csv",
+    amends: str | None = None,
 ) -> Report:
     """Plan an import without carrying it out and return the report."""
     settings = parse(config or {}, "test")
@@ -326,6 +333,7 @@ def run_plan(
         world.state,
         world.square(settings),
         world.edges(),
+        amends,
     )
 
 

@@ -11,6 +11,11 @@ from etl.cli.options import config_option, exits, output_options, state_option, 
 from etl.cli.progress import Watcher
 
 _SOURCES = click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+_AMENDS = click.option(
+    "--amends",
+    metavar="RUN",
+    help="SOURCE is the corrected rejects.csv of RUN: its ledger and report take the outcomes.",
+)
 _TOLERATE = click.option(
     "--tolerate",
     metavar="N|P%",
@@ -29,6 +34,7 @@ _TOLERATE = click.option(
     type=click.Path(path_type=Path, file_okay=False),
     help="Keep this run's journal and artifacts here instead of in the state folder.",
 )
+@_AMENDS
 @_TOLERATE
 @output_options
 @exits
@@ -41,6 +47,7 @@ def import_command(
     state_dir: Path,
     yes: bool,
     run_dir: Path | None,
+    amends: str | None,
     tolerate: str | None,
     output: str,
     quiet: bool,
@@ -61,7 +68,9 @@ def import_command(
         state, listeners = State(state_dir), session.audience(watcher, quiet=quiet)
         with connected(config, base_url, state, listeners) as square:
             session.confirm(square, yes=yes)
-            report = import_customers(sources, config, state, square, world(listeners), run_dir)
+            report = import_customers(
+                sources, config, state, square, world(listeners), run_dir, amends
+            )
     return session.show(report, state, output)
 
 
@@ -70,6 +79,7 @@ def import_command(
 @config_option
 @target_options
 @state_option
+@_AMENDS
 @_TOLERATE
 @output_options
 @exits
@@ -80,6 +90,7 @@ def plan_command(
     base_url: str | None,
     token_file: Path | None,
     state_dir: Path,
+    amends: str | None,
     tolerate: str | None,
     output: str,
     quiet: bool,
@@ -98,7 +109,7 @@ def plan_command(
     with Watcher(sys.stderr, quiet=quiet).on_signals() as watcher:
         state, listeners = State(state_dir), session.audience(watcher, quiet=quiet)
         with connected(config, base_url, state, listeners) as square:
-            report = plan_import(sources, config, state, square, world(listeners))
+            report = plan_import(sources, config, state, square, world(listeners), amends)
     return session.show(report, state, output)
 
 

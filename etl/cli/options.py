@@ -119,6 +119,13 @@ def exits(command: Callable[P, int | None]) -> Callable[P, None]:
                     f"{_way_on(kwargs.get('state_dir'))}",
                     err=True,
                 )
+            elif isinstance(error, MemoryError):
+                status = EXIT_INCOMPLETE
+                click.echo(
+                    "square-etl: the memory is used up. Nothing is lost: make room, then "
+                    f"{_way_on(kwargs.get('state_dir'))}",
+                    err=True,
+                )
             elif isinstance(error, sqlite3.DatabaseError):
                 status = EXIT_USAGE
                 click.echo(

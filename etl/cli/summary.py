@@ -36,6 +36,11 @@ def text(report: dict[str, Any], folder: Path, state_dir: Path) -> str:
 def _lines(report: dict[str, Any], folder: Path, state_dir: Path) -> Iterator[str]:
     rows = report["rows"]
     yield f"run {report['run_id']}: {report['status']} in {_seconds(report)}"
+    if report["amends"]:
+        yield f"  amends run {report['amends']}: its ledger and report tell these outcomes"
+    for run_id, outcomes in report["amended"].items():
+        told = ", ".join(f"{count:,} {outcome}" for outcome, count in outcomes.items())
+        yield f"  amended by run {run_id}: {told}"
     for source in report["sources"]:
         for note in source["notes"]:
             yield f"  {source['path']}: {note}"
@@ -130,7 +135,8 @@ def _next(report: dict[str, Any], folder: Path, state_dir: Path) -> Iterator[str
     if report["status"] == "incomplete" or (report["exit_code"] == 4):
         yield f"next: {resume_command(state_dir, report['run_id'])}"
     if rows["rejected"] + rows["failed"]:
-        yield f"next: correct {folder}/rejects.csv and import it with the same config"
+        amending = f" and --amends {report['run_id']}" if report["command"] == "import" else ""
+        yield f"next: correct {folder}/rejects.csv and import it with the same config{amending}"
     if rows["review"]:
         yield (
             f"next: fill the decision column of {folder}/review.csv (a customer id, create or "

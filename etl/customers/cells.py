@@ -57,7 +57,11 @@ def then(cell: Cell, form: Form) -> Cell:
 
     A code is kept once, as the first form worded it.
     """
-    if cell.text is None or _is_rejected(cell):
+    if cell.text is None:
+        return cell
+    if not cell.findings:
+        return form(cell.text)
+    if _is_rejected(cell):
         return cell
     text, findings = form(cell.text)
     known = {finding.code for finding in cell.findings}

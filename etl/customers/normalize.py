@@ -78,7 +78,7 @@ def may_change_text(column: pa.Array) -> pa.Array:
 def _may_change_text(column: pa.Array, held: Octets) -> pa.Array:
     short = held.filled & (held.lengths <= _LONGEST_MARKER)
     doubtful = (
-        ~held.filled
+        held.empty
         | ~held.composed()
         | held.beginning(_WRAPPING)
         | held.ending(_WRAPPING)

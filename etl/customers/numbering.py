@@ -29,6 +29,8 @@ _DECIMAL = r"\.0+$"
 _RESPELLED = r"^[ (]*0|\( *0 *\)"
 # Calling codes have one to three digits, and none begins another.
 _CODE_DIGITS = 3
+# The library knows of no longer ones, and numbers in E.164 have fewer.
+_MOST_DIGITS = 17
 # Numbers of no country, such as +800.
 _NOWHERE = "001"
 
@@ -159,7 +161,12 @@ def _judged(national: pa.Array, plan: _Plan) -> Verdicts:
 
 def _described(national: pa.Array, lengths: np.ndarray, described: _Lengths) -> np.ndarray:
     fits = _matching(national, f"^(?:{described.pattern})$")
-    return fits & np.isin(lengths, described.digits) if described.digits else fits
+    if not described.digits:
+        return fits
+    possible = np.zeros(1 + _MOST_DIGITS, dtype=bool)
+    possible[list(described.digits)] = True
+    fits &= possible[lengths]
+    return fits
 
 
 def _matching(texts: pa.Array, pattern: str) -> np.ndarray:

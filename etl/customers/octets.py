@@ -37,7 +37,8 @@ _COMPOSED[0xE4:0xEA] = _HAN
 class Octets:
     """The bytes of a text column, UTF-8; a null has none.
 
-    ``lengths`` counts the bytes of each cell, ``filled`` tells which have any.
+    ``lengths`` counts the bytes of each cell, ``filled`` tells which have any, ``empty`` which are
+    the empty text.
     """
 
     def __init__(self, column: pa.StringArray) -> None:
@@ -54,6 +55,7 @@ class Octets:
         if column.null_count:
             self.lengths = np.where(self._valid.to_numpy(zero_copy_only=False), self.lengths, 0)
         self.filled = self.lengths > 0
+        self.empty = ~self.filled & self._valid.to_numpy(zero_copy_only=False)
 
     def plain(self) -> np.ndarray:
         """Return which cells hold nothing but printable ASCII characters."""

@@ -22,6 +22,10 @@ _BLOCK = 4 << 20
 # Records read one by one are passed on in groups, bounded in number and in text.
 _MOST_RECORDS = 8192
 _MOST_TEXT = 64 << 20
+# What a short cell costs beside its text while it is held by itself.
+_CELL_COST = 64
+# With more columns, records are read one by one: pyarrow sets a block's size aside for each.
+_MOST_COLUMNS = 1000
 _QUOTE, _LF, _CR = b'"\n\r'
 
 
@@ -42,6 +46,8 @@ def blocks(lines: csv.Lines, delimiter: str, width: int, size: int = _BLOCK) -> 
 
     Raises SourceError, naming the line where it opened, for a quote that is never closed.
     """
+    while width > _MOST_COLUMNS and len(lines.text.peek(1)):
+        yield from _singly(lines, delimiter, width, _MOST_RECORDS)
     one_by_one = 1
     while True:
         peeked = lines.text.peek(size)[:size]
@@ -176,7 +182,7 @@ def _singly(lines: csv.Lines, delimiter: str, width: int, number: int) -> Iterat
     size = 0
     for record in itertools.islice(csv.records(lines, delimiter), number):
         group.append(record)
-        size += record.size
+        size += record.size + _CELL_COST * len(record.cells)
         if size >= _MOST_TEXT:
             yield _block_of(group, width)
             group, size = [], 0

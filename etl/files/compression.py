@@ -35,6 +35,15 @@ def compression_of(head: bytes) -> Compression | None:
     return None
 
 
+def refuse_bomb(name: str, encoded: int, decoded: int) -> None:
+    """Raise SourceError when so few bytes have become more than any honest file's would."""
+    if decoded > max(_SUSPICIOUS_BYTES, _SUSPICIOUS_RATIO * encoded):
+        raise SourceError(
+            f"{name}: {encoded} bytes unpack to more than {decoded} bytes; "
+            "that is no customer file. If it is one, unpack it yourself and import the result"
+        )
+
+
 def open_unpacked(path: Path, name: str, compression: Compression | None) -> io.BufferedReader:
     """Open a file for reading its unpacked bytes.
 
@@ -77,11 +86,7 @@ class _Unpacked(io.RawIOBase):
         except (OSError, zlib.error) as error:
             raise SourceError(self._damage(error)) from error
         self._decoded += len(data)
-        if self._decoded > max(_SUSPICIOUS_BYTES, _SUSPICIOUS_RATIO * self._encoded):
-            raise SourceError(
-                f"{self._name}: {self._encoded} bytes unpack to more than {self._decoded} bytes; "
-                "that is no customer file. If it is one, unpack it yourself and import the result"
-            )
+        refuse_bomb(self._name, self._encoded, self._decoded)
         buffer[: len(data)] = data
         return len(data)
 

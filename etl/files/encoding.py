@@ -7,8 +7,11 @@ whole file is decoded once before any of it is used, so no file is read half in 
 from __future__ import annotations
 
 import codecs
+import struct
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, NamedTuple
+
+import pyarrow as pa
 
 from etl.errors import ConfigError, SourceError
 
@@ -68,7 +71,8 @@ def decide(unpacked: Callable[[], BinaryIO], name: str, wanted: str | None) -> D
     wanted = checked(wanted)
     if mark is not None or wanted is not None:
         return _as_told(unpacked, name, mark, wanted)
-    not_utf8 = _undecodable(unpacked, "utf-8")
+    # Arrow looks many times faster than the decoder, which also says where.
+    not_utf8 = None if _is_utf8(unpacked) else _undecodable(unpacked, "utf-8")
     if not_utf8 is None:
         return Decided("utf-8")
     where = f"{_hex(not_utf8)} at line {_line_at(unpacked, 'utf-8', not_utf8.offset)}"
@@ -155,6 +159,29 @@ def _undecodable(unpacked: Callable[[], BinaryIO], encoding: str) -> _Undecodabl
         except UnicodeError as error:
             return _Undecodable(0, None, str(error))
     return None
+
+
+def _is_utf8(unpacked: Callable[[], BinaryIO]) -> bool:
+    begun = b""  # a character that goes on in the next chunk
+    with unpacked() as file:
+        while chunk := begun + file.read(_CHUNK):
+            complete = len(chunk) if chunk == begun else _complete(chunk)
+            text, begun = chunk[:complete], chunk[complete:]
+            try:
+                ends = pa.py_buffer(struct.pack("<2i", 0, len(text)))
+                pa.StringArray.from_buffers(1, ends, pa.py_buffer(text)).validate(full=True)
+            except pa.ArrowInvalid:
+                return False
+    return True
+
+
+def _complete(chunk: bytes) -> int:
+    """Return how many bytes of a stretch of UTF-8 there are before a character it cuts."""
+    for place in range(len(chunk) - 1, max(len(chunk) - 4, -1), -1):
+        if chunk[place] >= 0xC0:
+            size = 2 if chunk[place] < 0xE0 else 3 if chunk[place] < 0xF0 else 4
+            return place if place + size > len(chunk) else len(chunk)
+    return len(chunk)
 
 
 def _texts(

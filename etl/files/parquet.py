@@ -16,8 +16,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from etl.errors import SourceError
+from etl.files.compression import refuse_bomb
 
 _BUFFER = 1 << 20
+# Rows are read by the thousand unless they may be larger than this together.
+_BYTES_AT_ONCE = 128 << 20
 
 
 def read_columns(path: Path, name: str) -> tuple[tuple[str, ...], dict[str, str]]:
@@ -31,12 +34,46 @@ def read_columns(path: Path, name: str) -> tuple[tuple[str, ...], dict[str, str]
 def read_text(path: Path, name: str, rows_per_batch: int) -> Iterator[pa.RecordBatch]:
     """Yield the rows of a file with every column as text; null stays null."""
     with _opened(path, name) as file:
-        for batch in file.iter_batches(batch_size=rows_per_batch):
+        delivered = 0
+        for batch in _batches(file, path, rows_per_batch):
             batch.validate(full=True)  # the format does not promise that strings are UTF-8
-            yield pa.RecordBatch.from_arrays(
+            cells = pa.RecordBatch.from_arrays(
                 [_text(column) for column in batch.columns],
                 schema=pa.schema([(column, pa.string()) for column in batch.schema.names]),
             )
+            delivered += cells.nbytes
+            refuse_bomb(name, path.stat().st_size, delivered)
+            yield cells
+
+
+def _batches(file: pq.ParquetFile, path: Path, rows: int) -> Iterator[pa.RecordBatch]:
+    """Yield the rows in batches of so many, fewer where they may not fit into memory."""
+    for group in range(file.num_row_groups):
+        facts = file.metadata.row_group(group)
+        average = facts.total_byte_size // max(facts.num_rows, 1)
+        flat = set(file.schema_arrow.names)
+        largest = max(average, _longest_shared(path, facts, group, flat), 1)
+        at_once = min(rows, max(_BYTES_AT_ONCE // largest, 1))
+        yield from file.iter_batches(batch_size=at_once, row_groups=[group])
+
+
+def _longest_shared(path: Path, facts: pq.RowGroupMetaData, group: int, flat: set[str]) -> int:
+    """Return how long the cells of a row can be that are written once for many rows."""
+    chunks = [facts.column(at) for at in range(facts.num_columns)]
+    shared = [
+        chunk.path_in_schema
+        for chunk in chunks
+        if chunk.physical_type == "BYTE_ARRAY"
+        and chunk.has_dictionary_page
+        and chunk.path_in_schema in flat
+    ]
+    if not shared:
+        return 0
+    with pq.ParquetFile(path, read_dictionary=shared, buffer_size=_BUFFER) as file:
+        first = next(file.iter_batches(batch_size=1, row_groups=[group], columns=shared), None)
+    columns = first.columns if first else []
+    texts = [column.dictionary for column in columns if pa.types.is_dictionary(column.type)]
+    return sum(pc.max(pc.binary_length(text)).as_py() or 0 for text in texts)
 
 
 @contextmanager
@@ -50,8 +87,13 @@ def _opened(path: Path, name: str) -> Iterator[pq.ParquetFile]:
         if isinstance(error, SourceError):
             raise
         raise SourceError(
-            f"{name}: not a Parquet file that can be read: {error}. Copy or export it again"
+            f"{name}: not a Parquet file that can be read: {_in_one_line(error)}. "
+            "Copy or export it again"
         ) from error
+
+
+def _in_one_line(error: Exception) -> str:
+    return " ".join(str(error).split()).rstrip(" .")
 
 
 def _not_text(kind: pa.DataType) -> str:

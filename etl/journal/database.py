@@ -14,6 +14,8 @@ from pathlib import Path
 def connect(path: Path) -> sqlite3.Connection:
     """Open a file for statements that commit by themselves, but inside ``transaction``."""
     connection = sqlite3.connect(path, isolation_level=None, timeout=30)
+    # Of a new file. Batches of megabytes are written in half the time that pages of 4096 take.
+    connection.execute("PRAGMA page_size = 16384")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     return connection

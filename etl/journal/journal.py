@@ -80,6 +80,10 @@ CREATE TABLE writes (
     verified TEXT NOT NULL DEFAULT '', intent TEXT NOT NULL, changes TEXT NOT NULL);
 CREATE INDEX writes_by_request ON writes (request);
 CREATE INDEX writes_by_row ON writes (row);
+CREATE TABLE amendments (
+    number INTEGER PRIMARY KEY, row INTEGER NOT NULL, run_id TEXT NOT NULL, line INTEGER NOT NULL,
+    outcome TEXT NOT NULL, customer_id TEXT NOT NULL, matched_by TEXT NOT NULL,
+    detail TEXT NOT NULL, codes TEXT NOT NULL, duplicate_of INTEGER, UNIQUE (row, run_id));
 CREATE TABLE calls (
     endpoint TEXT PRIMARY KEY, calls INTEGER NOT NULL, retries INTEGER NOT NULL,
     rate_limited INTEGER NOT NULL, errors INTEGER NOT NULL) WITHOUT ROWID;
@@ -94,7 +98,8 @@ class Run:
     """What a run is about: fixed when it begins, all a resume needs but the token.
 
     ``config`` is the Config as JSON, ``sources`` the arguments as given, ``fingerprint`` tells
-    whether the same command would do the same work.
+    whether the same command would do the same work. ``amends`` is the
+    run whose rejects it corrects.
     """
 
     run_id: str
@@ -107,6 +112,7 @@ class Run:
     square_version: str
     config: str
     fingerprint: str
+    amends: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +187,23 @@ class RowChange(NamedTuple):
     matched_by: str = ""
     detail: str = ""
     duplicate_of: int | None = None
+
+
+class Amendment(NamedTuple):
+    """What became of a row when it was corrected and imported again, by the run ``run_id``.
+
+    ``line`` is where it stands in that run's file.
+    """
+
+    row: int
+    run_id: str
+    line: int
+    outcome: Outcome
+    customer_id: str
+    matched_by: str
+    detail: str
+    codes: str
+    duplicate_of: int | None
 
 
 class Review(NamedTuple):
@@ -269,6 +292,23 @@ class Journal:
         """Close the file."""
         self._db.close()
 
+    def amend(self, outcomes: Iterable[Amendment]) -> None:
+        """Add what became of rows in a later run; what was added before stays as it is."""
+        with self.transaction():
+            self._db.executemany(
+                "INSERT OR IGNORE INTO amendments VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                outcomes,
+            )
+
+    def amendments(self, first: int = 0, last: int = 2**62) -> dict[int, list[Amendment]]:
+        """Return what became of rows in later runs, the oldest first."""
+        found: dict[int, list[Amendment]] = {}
+        for _, *told in self._db.execute(
+            "SELECT * FROM amendments WHERE row BETWEEN ? AND ? ORDER BY number", (first, last)
+        ):
+            found.setdefault(told[0], []).append(Amendment(*told))
+        return found
+
     def transaction(self) -> AbstractContextManager[None]:
         """Make everything inside durable together, or none of it."""
         return transaction(self._db)
@@ -295,7 +335,7 @@ class Journal:
     def run(self) -> Run:
         """Return what the run is about."""
         facts = self.facts()
-        return Run(**{name: facts[name] for name in Run.__slots__})  # type: ignore[arg-type]
+        return Run(**{name: facts[name] for name in Run.__slots__ if name in facts})  # type: ignore[arg-type]
 
     def note(self, **facts: str) -> None:
         """Set facts about the run as a whole."""

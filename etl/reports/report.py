@@ -46,6 +46,8 @@ def build(journal: Journal) -> dict[str, Any]:
             }
             for source in journal.sources()
         ],
+        "amends": run.amends or None,
+        "amended": _amended(journal),
         "rows": rows,
         "balanced": rows["read"] == sum(rows[outcome] for outcome in OUTCOMES),
         "planned": journal.planned(),
@@ -103,7 +105,22 @@ def _rows(journal: Journal) -> dict[str, int]:
         checked = "SELECT coalesce(sum(rejected), 0), coalesce(sum(skipped), 0) FROM checks"
         refused, left = next(journal.query(checked))
         found = {"rejected": refused, "skipped": left, "pending": read - refused - left}
-    return {"read": read, **{outcome: found.get(outcome, 0) for outcome in OUTCOMES}}
+    counted: dict[str, int] = {outcome: found.get(outcome, 0) for outcome in OUTCOMES}
+    for row, later in journal.amendments().items():
+        (before,) = next(journal.query("SELECT outcome FROM rows WHERE row = ?", row))
+        counted[before] -= 1
+        counted[later[-1].outcome] += 1
+    return {"read": read, **counted}
+
+
+def _amended(journal: Journal) -> dict[str, dict[str, int]]:
+    """Return, for each run that corrected rows of this one, what became of them there."""
+    counts: dict[str, dict[str, int]] = {}
+    for later in journal.amendments().values():
+        for told in later:
+            of_run = counts.setdefault(told.run_id, {})
+            of_run[told.outcome] = of_run.get(told.outcome, 0) + 1
+    return {run: dict(sorted(outcomes.items())) for run, outcomes in sorted(counts.items())}
 
 
 def _status(facts: dict[str, str]) -> str:

@@ -8,9 +8,8 @@ would run as formulas carry the reversible escape of ``etl.files.escape``.
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Iterable, Sequence
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
 import numpy as np
 import orjson
@@ -23,8 +22,6 @@ from etl.customers.problems import problem_table
 from etl.files.escape import escape, escape_column
 from etl.journal.journal import Batch, Journal, rejected, skipped
 from etl.reports import consent
-
-_ROWS_AT_ONCE = 2000
 
 # Text by row, or one text that all rows have.
 Column: TypeAlias = "pa.Array | str"
@@ -52,8 +49,9 @@ def write_ledger(journal: Journal, file: BinaryIO) -> None:
         size = len(batch.lines)
         first, last = batch.first_row, batch.first_row + size - 1
         found = pa.concat_tables([journal.found(batch), _later(journal, first, last)])
-        outcome, *whom, detail, duplicate_of = _outcomes(journal, found, first, last, names)
         codes_ = _listed(found.column("row").to_numpy(), found.column("code"), size, ";")
+        told = [*_outcomes(journal, found, first, last, names), codes_]
+        outcome, *whom, detail, duplicate_of, codes_ = _amended(journal, told, first, last, names)
         line = batch.lines.cast(pa.string())
         told = [line, outcome, *whom, codes_, detail, duplicate_of]
         writer.write_columns([names[batch.source], *told])
@@ -86,6 +84,46 @@ def _outcomes(
     detail = np.full(size, "", dtype=object)
     detail[list(left)] = list(left.values())
     return [outcome, "", "", pa.array(detail, pa.string()), ""]
+
+
+def codes_of(journal: Journal, batch: Batch) -> pa.Array:
+    """Return the codes of each row of a batch, as its run found them."""
+    first, last = batch.first_row, batch.first_row + len(batch.lines) - 1
+    found = pa.concat_tables([journal.found(batch), _later(journal, first, last)])
+    rows, size = found.column("row").to_numpy(), len(batch.lines)
+    return _listed(rows, found.column("code"), size, ";")
+
+
+def _amended(
+    journal: Journal, told: Sequence[Column], first: int, last: int, names: Sequence[str]
+) -> list[Column]:
+    """Put what became of corrected rows in the place of what had become of them before."""
+    amendments = journal.amendments(first, last)
+    if not amendments:
+        return list(told)
+    size = last - first + 1
+    columns = [
+        [column] * size if isinstance(column, str) else column.to_pylist() for column in told
+    ]
+    for row, later in amendments.items():
+        at, now = row - first, later[-1]
+        was = [f"before: {columns[0][at]} {columns[-1][at]}".rstrip()]
+        was += [
+            f"{told.outcome} {told.codes}".rstrip() + f" in run {told.run_id}"
+            for told in later[:-1]
+        ]
+        detail = f"amended by run {now.run_id} line {now.line}; {'; '.join(was)}"
+        new = (
+            now.outcome,
+            now.customer_id,
+            now.matched_by,
+            f"{now.detail}; {detail}" if now.detail else detail,
+            "" if now.duplicate_of is None else _place(journal, now.duplicate_of, names),
+            now.codes,
+        )
+        for column, value in zip(columns, new, strict=True):
+            column[at] = value
+    return [pa.array(column, pa.string()) for column in columns]
 
 
 def _later(journal: Journal, first: int, last: int) -> pa.Table:
@@ -156,13 +194,23 @@ def _rows_with(journal: Journal, batch: Batch, outcomes: Sequence[str]) -> np.nd
         refused = rejected(journal.found(batch)) if "rejected" in outcomes else frozenset[int]()
         return np.array(sorted(refused), dtype="<i8")
     marks = ",".join("?" * len(outcomes))
+    first, last = batch.first_row, batch.first_row + len(batch.lines) - 1
     found = journal.query(
         f"SELECT row FROM rows WHERE row BETWEEN ? AND ? AND outcome IN ({marks}) ORDER BY row",
-        batch.first_row,
-        batch.first_row + len(batch.lines) - 1,
+        first,
+        last,
         *outcomes,
     )
-    return np.array([row - batch.first_row for (row,) in found], dtype="<i8")
+    # What was corrected since needs no correction here; what was not is still as it was.
+    done = {
+        row for row, later in journal.amendments(first, last).items() if _settled(later[-1].outcome)
+    }
+    left = [row - first for (row,) in found if row not in done]
+    return np.array(left, dtype="<i8")
+
+
+def _settled(outcome: str) -> bool:
+    return outcome not in ("rejected", "failed", "review")
 
 
 def _told(
@@ -254,18 +302,18 @@ class _Writer:
         self._file.write(Octets(ended).joined())
 
     def write(self, lines: Iterable[Sequence[Any]]) -> None:
-        text = io.StringIO(newline="")
-        writer = csv.writer(text, lineterminator="\n")
-        for number, line in enumerate(lines, 1):
+        writer = csv.writer(_Encoded(self._file), lineterminator="\n")
+        for line in lines:
             writer.writerow(["" if cell is None else escape(str(cell)) for cell in line])
-            if number % _ROWS_AT_ONCE == 0:
-                self._pass_on(text)
-        self._pass_on(text)
 
-    def _pass_on(self, text: io.StringIO) -> None:
-        self._file.write(text.getvalue().encode("utf-8"))
-        text.seek(0)
-        text.truncate()
+
+class _Encoded(NamedTuple):
+    """Takes the lines of a CSV writer one by one: a line may be as long as a record."""
+
+    file: BinaryIO
+
+    def write(self, line: str) -> int:
+        return self.file.write(line.encode())
 
 
 # What makes a cell of CSV need quotes.

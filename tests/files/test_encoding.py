@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import encodings
 import io
 import pkgutil
@@ -164,3 +165,28 @@ def test_the_line_of_a_bad_byte_is_exact(text: str, newline: str, lines: int) ->
 def test_no_mark_no_encoding() -> None:
     """A file without a byte order mark names no encoding."""
     assert marked(b"name") is None
+
+
+@settings(derandomize=True, deadline=None, max_examples=60)
+@given(st.binary(max_size=6), st.integers(0, 6), st.booleans())
+def test_characters_between_chunks_count(middle: bytes, before: int, more: bool) -> None:
+    """A file is read a MiB at a time; what lies across the border is judged as one."""
+    data = b"a" * ((1 << 20) - before) + middle + b"z" * more
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        with contextlib.suppress(SourceError):
+            assert _decide(data).encoding != "utf-8"
+    else:
+        assert _decide(data) == Decided(marked(data[:4]) or "utf-8")
+
+
+@pytest.mark.parametrize("character", ["é", "€", "😀"])
+@pytest.mark.parametrize("before", range(5))
+def test_every_cut_of_a_character(character: str, before: int) -> None:
+    """Wherever the border cuts a character, the file is UTF-8, and is not when it ends there."""
+    start = b"a" * ((1 << 20) - before)
+    written = character.encode()
+    assert _decide(start + written).encoding == "utf-8"
+    with contextlib.suppress(SourceError):
+        assert _decide(start + written[:-1]).encoding != "utf-8"

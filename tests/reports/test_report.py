@@ -46,6 +46,8 @@ def test_keys(world: World) -> None:
         "requests",
         "seconds",
         "stopped",
+        "amends",
+        "amended",
         "exit_code",
     }
     assert report["started_at"] == "2026-08-20T02:00:00Z"
