@@ -20,6 +20,7 @@ _WORDS = {
     "check": "checking rows",
     "plan": "reading the directory",
     "load": "sending requests",
+    "attach": "adding groups and attributes",
     "verify": "reading back",
 }
 _UNITS = {
@@ -27,6 +28,7 @@ _UNITS = {
     "check": "rows",
     "plan": "profiles",
     "load": "requests",
+    "attach": "additions",
     "verify": "profiles",
 }
 

@@ -74,6 +74,8 @@ def _lines(report: dict[str, Any], folder: Path, state_dir: Path) -> Iterator[st
             f"verified: {verified['matched']:,} of {verified['checked']:,} written profiles read "
             "back as written"
             if verified["checked"]
+            else "no profile was written"
+            if any(counts["added"] for counts in report["beside"].values())
             else "nothing was written, so nothing had to be read back"
         )
     if any((report["consent"] or {}).values()):

@@ -18,7 +18,7 @@ COMMON = "https://developer-production-s.squarecdn.com/schemas/v1/common.json#sq
 READ_ONLY = "VISIBILITY_READ_ONLY"
 
 _NUMBER = re.compile(r"-?[0-9]*(\.[0-9]{0,5})?")
-_NO_NUMBERS = ("", "-", ".", "-.")
+_NO_NUMBERS = ("", "-", ".")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _E164 = re.compile(r"\+[1-9][0-9]{1,14}")
 _TRUTH = {"true": True, "yes": True, "y": True, "1": True}

@@ -41,6 +41,7 @@ def test_keys(world: World) -> None:
         "repairs",
         "consent",
         "lookup",
+        "beside",
         "verified",
         "requests",
         "seconds",

@@ -115,3 +115,27 @@ def test_errors_beside_responses_are_no_refusal() -> None:
     assert wire.is_refusal({"errors": [GONE]})
     assert not wire.is_refusal({"errors": [GONE], "responses": {}})
     assert not wire.is_refusal({"errors": []})
+
+
+def test_a_bulk_upsert_is_read_by_name() -> None:
+    """An entry has its faults or none; what says neither is not known."""
+    fault = {"category": "INVALID_REQUEST_ERROR", "code": "NOT_FOUND"}
+    answer = {
+        "values": {"a": {"custom_attribute": {"key": "k"}}, "b": {"errors": [fault]}, "c": {}},
+        "errors": [fault],
+    }
+    assert not wire.is_refusal(answer)
+    found = wire.upserted(answer, ["a", "b", "c", "d"])
+    assert {name: [one.code for one in faults] for name, faults in found.items()} == {
+        "a": [],
+        "b": ["NOT_FOUND"],
+    }
+    with pytest.raises(Unreadable):
+        wire.upserted({"responses": {}}, ["a"])
+
+
+@pytest.mark.parametrize("answer", [{"groups": {}}, {"groups": [1]}, {"cursor": 3}, {"error": 1}])
+def test_what_is_no_listing_is_unreadable(answer: dict[str, object]) -> None:
+    """Small talk of something in between is no empty listing."""
+    with pytest.raises(Unreadable):
+        wire.listing(answer, "groups")
