@@ -306,13 +306,7 @@ def _load(job: _Job) -> None:
 def _attach(job: _Job) -> None:
     total = _count(job.journal, "SELECT count(*) FROM additions")
     done = _count(job.journal, "SELECT count(*) FROM additions WHERE state <> 'planned'")
-
-    def between(more: int) -> None:
-        nonlocal done
-        done += more
-        _tell(job, "attach", done, total)
-
-    _attacher(job).attach(between)
+    _attacher(job).attach(_going_on(job, "attach", done, total))
     with job.journal.transaction():
         job.journal.follow()
         job.journal.note(stage="verify")
@@ -327,15 +321,8 @@ def _verify(job: _Job) -> None:
     assert job.ledger is not None
     remember(job.journal, job.ledger, final=True)
     total = _count(job.journal, "SELECT count(*) FROM writes WHERE state = 'landed'")
-
     done = _count(job.journal, "SELECT count(*) FROM writes WHERE verified <> ''")
-
-    def between(more: int) -> None:
-        nonlocal done
-        done += more
-        _tell(job, "verify", done, total)
-
-    verify(job.journal, job.square, job.run, between)
+    verify(job.journal, job.square, job.run, _going_on(job, "verify", done, total))
     region, ledger = job.run.country, job.ledger
     verify_additions(job.journal, job.square, lambda read: recall(ledger, read, region))
     job.journal.note(stage="done", finished_at=_timestamp(job.world))
@@ -477,6 +464,17 @@ def _timed(job: _Job, stage: str) -> Iterator[None]:
 
 def _tell(job: _Job, stage: str, done: int, total: int = 0) -> None:
     job.world.watch(Progress(stage, done, total))
+
+
+def _going_on(job: _Job, stage: str, done: int, total: int) -> Callable[[int], None]:
+    """Tell how far a stage is that hears of every further step how much more it did."""
+
+    def between(more: int) -> None:
+        nonlocal done
+        done += more
+        _tell(job, stage, done, total)
+
+    return between
 
 
 def _count(journal: Journal, sql: str) -> int:

@@ -16,6 +16,7 @@ from etl.customers import octets
 from etl.customers.octets import Octets
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
+_STARTS = octets.kind("".join(_FORMULA_STARTS).encode())
 _PHONE = re.compile(r"\+[0-9]+")
 
 
@@ -42,9 +43,6 @@ def escape_column(column: pa.Array) -> pa.Array:
     if not pc.any(runs).as_py():
         return column
     return pc.if_else(runs, pc.binary_join_element_wise("'", column, ""), column)
-
-
-_STARTS = octets.kind("".join(_FORMULA_STARTS).encode())
 
 
 def _no_phone(column: pa.Array) -> pa.Array:
