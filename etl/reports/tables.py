@@ -48,7 +48,7 @@ def write_ledger(journal: Journal, file: BinaryIO) -> None:
     for batch in journal.batches():
         size = len(batch.lines)
         first, last = batch.first_row, batch.first_row + size - 1
-        found = pa.concat_tables([journal.found(batch), _later(journal, first, last)])
+        found = _found(journal, batch)
         codes_ = _listed(found.column("row").to_numpy(), found.column("code"), size, ";")
         told = [*_outcomes(journal, found, first, last, names), codes_]
         outcome, *whom, detail, duplicate_of, codes_ = _amended(journal, told, first, last, names)
@@ -88,10 +88,8 @@ def _outcomes(
 
 def codes_of(journal: Journal, batch: Batch) -> pa.Array:
     """Return the codes of each row of a batch, as its run found them."""
-    first, last = batch.first_row, batch.first_row + len(batch.lines) - 1
-    found = pa.concat_tables([journal.found(batch), _later(journal, first, last)])
-    rows, size = found.column("row").to_numpy(), len(batch.lines)
-    return _listed(rows, found.column("code"), size, ";")
+    found = _found(journal, batch)
+    return _listed(found.column("row").to_numpy(), found.column("code"), len(batch.lines), ";")
 
 
 def _amended(
@@ -126,10 +124,12 @@ def _amended(
     return [pa.array(column, pa.string()) for column in columns]
 
 
-def _later(journal: Journal, first: int, last: int) -> pa.Table:
-    """Return what was found after the check, by place in the batch that begins at ``first``."""
+def _found(journal: Journal, batch: Batch) -> pa.Table:
+    """Return all that was found in a batch, in the check and after it, by place in the batch."""
+    first, last = batch.first_row, batch.first_row + len(batch.lines) - 1
     later = journal.problems(first, last)
-    return problem_table(problem._replace(row=problem.row - first) for problem in later)
+    told = problem_table(problem._replace(row=problem.row - first) for problem in later)
+    return pa.concat_tables([journal.found(batch), told])
 
 
 def write_rejects(journal: Journal, file: BinaryIO) -> None:
@@ -217,8 +217,7 @@ def _told(
     journal: Journal, batch: Batch, wanted: np.ndarray, prefix: str, review: bool
 ) -> dict[str, pa.Array]:
     """Return what is said of the wanted rows of a batch, by column."""
-    first, last = batch.first_row, batch.first_row + len(batch.lines) - 1
-    found = pa.concat_tables([journal.found(batch), _later(journal, first, last)])
+    found = _found(journal, batch)
     explains = found.filter(pc.is_in(found.column("effect"), pa.array(["reject", "review"])))
     place = pc.index_in(explains.column("row"), pa.array(wanted))
     explains = explains.set_column(0, "row", place).filter(pc.is_valid(place))
@@ -235,7 +234,7 @@ def _told(
         "_fields": _listed(rows, explains.column("field"), len(wanted), ";"),
         "_messages": _listed(rows, explains.column("message"), len(wanted), "; "),
         "_suggestion": _listed(rows, helps, len(wanted), "; "),
-        **(_evidence(journal, (first + wanted).tolist()) if review else {}),
+        **(_evidence(journal, (batch.first_row + wanted).tolist()) if review else {}),
     }
 
 
