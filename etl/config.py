@@ -202,7 +202,7 @@ class Dedupe(_Section):
     shared_phone: Literal["review", "separate", "match"] = Field(
         "review", description="same phone, different names"
     )
-    lookup: Literal["auto", "search", "snapshot"] = Field(
+    lookup: Literal["auto", "search", "snapshot", "index"] = Field(
         "auto", description="how the directory is read; auto counts the calls of each"
     )
 

@@ -92,6 +92,7 @@ class _Job:
     world: World
     square: SquareClient | None
     ledger: Ledger | None
+    kept: Path  # the copy of the directory that stays between runs
 
 
 def import_customers(
@@ -182,7 +183,8 @@ def _work(
     with closing(Journal.open(folder / JOURNAL)) as journal:
         client = square.connect(_observer(journal)) if square else None
         ledger = Ledger(state.ledger, run.merchant_id) if square else None
-        job = _Job(run, config, folder, journal, world, client, ledger)
+        kept = state.directory(run.merchant_id, run.base_url)
+        job = _Job(run, config, folder, journal, world, client, ledger, kept)
         journal.note(stopped="")
         try:
             if square and run.command == "import":
@@ -281,6 +283,8 @@ def _plan(job: _Job) -> None:
         job.config,
         job.run,
         job.folder / "directory.duckdb",
+        job.kept,
+        job.world.clock,
         lambda profiles: _tell(job, "plan", profiles),
         then="load" if job.run.command == "import" else "done",
     )

@@ -98,6 +98,12 @@ class SquareClient:
         self._observe = observe
         self._wall = wall
         self._deadline = deadline
+        self._told_time: float | None = None
+
+    @property
+    def told_time(self) -> float | None:
+        """Square's own Unix time when it gave its last good answer, None if that did not tell."""
+        return self._told_time
 
     def merchant(self) -> Merchant:
         """Return the seller this token belongs to."""
@@ -106,6 +112,13 @@ class SquareClient:
     def count_customers(self) -> int:
         """Return how many profiles the directory lists."""
         return self._ask(wire.count, "GET", "/v2/customers", params={"count": "true", "limit": "1"})
+
+    def count_updated(self, since: str) -> int:
+        """Return how many profiles the directory lists that changed at ``since`` (RFC 3339) or
+        later.
+        """
+        body = {"limit": 1, "count": True, "query": {"filter": {"updated_at": {"start_at": since}}}}
+        return self._ask(wire.count, "POST", "/v2/customers/search", body=orjson.dumps(body))
 
     def list_customers(self) -> Iterator[list[Profile]]:
         """Yield all profiles in pages, oldest first.
@@ -368,6 +381,7 @@ class SquareClient:
             tell(refusal.status)
             raise
         tell(received.status)
+        self._told_time = retry.told_time(received.headers.get_list("date"))
         self._pace.speed_up()
         return result
 
