@@ -203,7 +203,7 @@ class Dedupe(_Section):
         "review", description="same phone, different names"
     )
     lookup: Literal["auto", "search", "snapshot", "index"] = Field(
-        "auto", description="how the directory is read; auto counts the calls of each"
+        "auto", description="how the directory is read; auto takes what needs fewest calls"
     )
 
 

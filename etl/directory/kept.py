@@ -102,7 +102,7 @@ class Kept:
 
     def _fact(self, name: str) -> str | None:
         found = self._db.execute("SELECT value FROM facts WHERE name = ?", [name]).fetchone()
-        return found and str(found[0])
+        return str(found[0]) if found else None
 
     def _note(self, **facts: str) -> None:
         self._db.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", list(facts.items()))

@@ -56,8 +56,9 @@ def weigh(
 
     How many changed takes a call, so it is not asked where another way takes hardly more.
     """
+    pages = _pages(profiles)
     ways = [
-        Way("snapshot", _pages(profiles), f"a snapshot of {profiles:,} profiles"),
+        Way("snapshot", pages, f"a snapshot of {profiles:,} profiles in {_calls(pages)}"),
         Way("search", searches, f"{searches:,} searches"),
     ]
     if lookup == "index" or (lookup == "auto" and min(way.calls for way in ways) > _WORTH_ASKING):
@@ -65,8 +66,9 @@ def weigh(
             since = copy.complete_until
         if since is not None:
             changed = square.count_updated(since)
-            told = f"the copy kept, with {changed:,} profiles changed since {since}"
-            ways.insert(0, Way("index", _pages(changed) + 1, told))
+            calls = _pages(changed) + 1
+            told = f"the kept copy and {changed:,} profiles changed since in {_calls(calls)}"
+            ways.insert(0, Way("index", calls, told))
     return ways
 
 
@@ -81,11 +83,13 @@ def choose(lookup: Lookup, ways: Sequence[Way], seconds_per_call: float) -> Choi
     best = min(asked or ways, key=lambda way: way.calls)
 
     def costs(way: Way) -> str:
-        calls = "1 call" if way.calls == 1 else f"{way.calls:,} calls"
-        return f"{way.told} ({calls}, about {way.calls * seconds_per_call:,.0f} s)"
+        seconds = way.calls * seconds_per_call
+        return f"{way.told}, " + (
+            f"{seconds:.1f} s" if seconds < 600 else f"{seconds / 60:,.0f} min"
+        )
 
     others = "; ".join(costs(way) for way in ways if way is not best)
-    return Choice(best.name, f"by {costs(best)}; other ways: {others}")
+    return Choice(best.name, f"by {costs(best)} (other ways: {others})")
 
 
 def read_directory(
@@ -167,6 +171,10 @@ def consult_ledger(
         index.resolve(found)
         moved += gone
     return moved
+
+
+def _calls(number: int) -> str:
+    return "1 call" if number == 1 else f"{number:,} calls"
 
 
 def _pages(profiles: int) -> int:

@@ -125,7 +125,7 @@ def test_only_what_changed_is_read(world: World) -> None:
     assert counts(report) == {"unchanged": 349, "updated": 1}
     # How many changed, and these; the count before and after.
     assert (len(world.calls("search")), len(world.calls("list"))) == (2, 2)
-    assert "2 profiles changed since 2026-08-20T02:50:00Z" in report["lookup"]
+    assert "the kept copy and 2 profiles changed since in 2 calls" in report["lookup"]
     assert len(kept_profiles(world)) == 351
     assert kept_profiles(world)[ids[7]]["note"] == "edited"
 
