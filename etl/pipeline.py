@@ -74,11 +74,15 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class Square:
-    """Which Square a run speaks to; ``connect`` gives a client whose calls are observed."""
+    """Which Square a run speaks to; ``connect`` gives a client whose calls are observed.
+
+    ``in_flight`` is how many calls are under way at a time; they are observed in other threads.
+    """
 
     environment: str
     base_url: str
     connect: Callable[[Callable[[Call], None]], SquareClient]
+    in_flight: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,7 @@ class _Job:
     square: SquareClient | None
     ledger: Ledger | None
     kept: Path  # the copy of the directory that stays between runs
+    in_flight: int
 
 
 def import_customers(
@@ -184,7 +189,8 @@ def _work(
         client = square.connect(_observer(journal)) if square else None
         ledger = Ledger(state.ledger, run.merchant_id) if square else None
         kept = state.directory(run.merchant_id, run.base_url)
-        job = _Job(run, config, folder, journal, world, client, ledger, kept)
+        in_flight = square.in_flight if square else 1
+        job = _Job(run, config, folder, journal, world, client, ledger, kept, in_flight)
         journal.note(stopped="")
         try:
             if square and run.command == "import":
@@ -326,7 +332,8 @@ def _verify(job: _Job) -> None:
     remember(job.journal, job.ledger, final=True)
     total = _count(job.journal, "SELECT count(*) FROM writes WHERE state = 'landed'")
     done = _count(job.journal, "SELECT count(*) FROM writes WHERE verified <> ''")
-    verify(job.journal, job.square, job.run, _going_on(job, "verify", done, total))
+    between = _going_on(job, "verify", done, total)
+    verify(job.journal, job.square, job.run, job.in_flight, between)
     region, ledger = job.run.country, job.ledger
     verify_additions(job.journal, job.square, lambda read: recall(ledger, read, region))
     job.journal.note(stage="done", finished_at=_timestamp(job.world))
@@ -417,7 +424,9 @@ def _loader(job: _Job) -> Loader:
 
     assert job.square is not None
     now = job.world.now
-    return Loader(job.journal, job.square, job.run, job.config, lambda: now().timestamp())
+    return Loader(
+        job.journal, job.square, job.run, job.config, lambda: now().timestamp(), job.in_flight
+    )
 
 
 def _attacher(job: _Job) -> Attacher:

@@ -1,13 +1,14 @@
 """How is Square asked, patiently, until it answers or refuses?
 
 The one place that waits. How long is decided in ``retry``, when the next request may leave in
-``pacing``; what an answer means in ``wire``; ``exchange`` is a single attempt. A client is used by
-one thread at a time.
+``pacing``; what an answer means in ``wire``; ``exchange`` is a single attempt. Threads may share a
+client: then they share its pace.
 """
 
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -95,6 +96,7 @@ class SquareClient:
         self._chance = chance
         self._patience = patience
         self._pace = Pace(requests_per_second)
+        self._turn = threading.Lock()  # over the pace
         self._observe = observe
         self._wall = wall
         self._deadline = deadline
@@ -261,7 +263,8 @@ class SquareClient:
 
         For answers that put off single entries, which only the caller can tell from progress.
         """
-        self._pace.hold(self._clock() + retry.backoff(times, self._chance.random()))
+        with self._turn:
+            self._pace.hold(self._clock() + retry.backoff(times, self._chance.random()))
 
     def close(self) -> None:
         """Close the connections."""
@@ -332,21 +335,21 @@ class SquareClient:
             method, path, params=params, content=body, headers=headers
         )
         began = self._clock()
-        # Spacing that the settings ask for is no lack of progress.
-        patient_until = self._pace.due(began) + self._patience
+        with self._turn:
+            # Spacing that the settings ask for is no lack of progress.
+            patient_until = self._pace.due(began) + self._patience
         last = TryAgain("an earlier request was told to wait")
         attempts = 0
         while True:
-            now = self._clock()
-            instant = self._pace.next(now)
-            if instant > max(now, patient_until):
-                raise Unavailable(
-                    f"{endpoint}: gave up after {attempts} attempts in {now - began:.0f} s"
-                    f" (last: {last}); the next one is due in {instant - now:.0f} s, beyond the"
-                    f" patience of {self._patience:.0f} s without progress"
-                ) from last
-            if instant > now:
-                self._sleep(instant - now)
+            while instant := self._leave():
+                now = self._clock()
+                if instant > patient_until:
+                    raise Unavailable(
+                        f"{endpoint}: gave up after {attempts} attempts in {now - began:.0f} s"
+                        f" (last: {last}); the next one is due in {instant - now:.0f} s, beyond the"
+                        f" patience of {self._patience:.0f} s without progress"
+                    ) from last
+                self._sleep(max(0.0, instant - now))
             attempts += 1
             try:
                 return self._attempt(endpoint, request, read, repeated=attempts > 1), attempts
@@ -356,14 +359,24 @@ class SquareClient:
                 refusal.repeated = attempts > 1
                 raise
             wait = max(last.floor, retry.backoff(attempts, self._chance.random()))
-            self._pace.hold(self._clock() + wait)
+            with self._turn:
+                self._pace.hold(self._clock() + wait)
+
+    def _leave(self) -> float | None:
+        """Take the next request's turn if it has come; else return when it may."""
+        with self._turn:
+            now = self._clock()
+            instant = self._pace.next(now)
+            if instant > now:
+                return instant
+            self._pace.sent(now)
+            return None
 
     def _attempt(
         self, endpoint: str, request: httpx.Request, read: Callable[[Answer], T], repeated: bool
     ) -> T:
         """Send the request once, tell the observer, and adapt the pace to what came back."""
         sent = self._clock()
-        self._pace.sent(sent)
 
         def tell(status: int | None, rate_limited: bool = False) -> None:
             seconds = self._clock() - sent
@@ -375,14 +388,16 @@ class SquareClient:
         except TryAgain as failure:
             tell(failure.status, failure.rate_limited)
             if failure.rate_limited:
-                self._pace.slow_down()
+                with self._turn:
+                    self._pace.slow_down(sent, self._clock())
             raise
         except Refused as refusal:
             tell(refusal.status)
             raise
         tell(received.status)
         self._told_time = retry.told_time(received.headers.get_list("date"))
-        self._pace.speed_up()
+        with self._turn:
+            self._pace.speed_up(self._clock())
         return result
 
 
