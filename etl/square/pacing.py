@@ -21,7 +21,7 @@ _HURRY_AFTER = 10.0
 _MOST_AT_ONCE = 0.05
 
 # Requests that passed between two 429s before they tell what is allowed.
-_TELLING = 10
+_TELLING = 5
 
 
 class Pace:
@@ -77,7 +77,7 @@ class Pace:
             told = self._passed >= _TELLING
             slower = self._passed / (now - self._slowed) if told else self._rate / 2
             slower = min(slower, self._rate * 0.95)
-            self._measured = self._measured or told
+            self._measured = True
         self._rate = min(self._ceiling, self._rate, max(SLOWEST_RATE, slower))
         self._slowed = self._last_passed = now
         self._passed = 0
