@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -39,6 +39,13 @@ ASKINGS = 3
 _DEFINITIONS = "/v2/customers/custom-attribute-definitions"
 
 T = TypeVar("T")
+
+
+class _Turn(NamedTuple):
+    """Has a request left, and when; or from when on it may."""
+
+    left: bool
+    instant: float
 
 
 class SquareClient:
@@ -341,8 +348,8 @@ class SquareClient:
         last = TryAgain("an earlier request was told to wait")
         attempts = 0
         while True:
-            while instant := self._leave():
-                now = self._clock()
+            while not (turn := self._leave()).left:
+                now, instant = self._clock(), turn.instant
                 if instant > patient_until:
                     raise Unavailable(
                         f"{endpoint}: gave up after {attempts} attempts in {now - began:.0f} s"
@@ -352,7 +359,8 @@ class SquareClient:
                 self._sleep(max(0.0, instant - now))
             attempts += 1
             try:
-                return self._attempt(endpoint, request, read, repeated=attempts > 1), attempts
+                repeated = attempts > 1
+                return self._attempt(endpoint, request, read, turn.instant, repeated), attempts
             except TryAgain as failure:
                 last = failure
             except Refused as refusal:
@@ -360,23 +368,30 @@ class SquareClient:
                 raise
             wait = max(last.floor, retry.backoff(attempts, self._chance.random()))
             with self._turn:
-                self._pace.hold(self._clock() + wait)
+                now = self._clock()
+                if last.rate_limited:
+                    self._pace.slow_down(turn.instant, now)
+                self._pace.hold(now + wait)
 
-    def _leave(self) -> float | None:
-        """Take the next request's turn if it has come; else return when it may."""
+    def _leave(self) -> _Turn:
+        """Take the next request's turn if it has come."""
         with self._turn:
             now = self._clock()
             instant = self._pace.next(now)
             if instant > now:
-                return instant
+                return _Turn(False, instant)
             self._pace.sent(now)
-            return None
+            return _Turn(True, now)
 
     def _attempt(
-        self, endpoint: str, request: httpx.Request, read: Callable[[Answer], T], repeated: bool
+        self,
+        endpoint: str,
+        request: httpx.Request,
+        read: Callable[[Answer], T],
+        sent: float,
+        repeated: bool,
     ) -> T:
-        """Send the request once, tell the observer, and adapt the pace to what came back."""
-        sent = self._clock()
+        """Send the request once and tell the observer what came back."""
 
         def tell(status: int | None, rate_limited: bool = False) -> None:
             seconds = self._clock() - sent
@@ -387,9 +402,6 @@ class SquareClient:
             result = _judge(endpoint, received, read, self._wall(), self._token)
         except TryAgain as failure:
             tell(failure.status, failure.rate_limited)
-            if failure.rate_limited:
-                with self._turn:
-                    self._pace.slow_down(sent, self._clock())
             raise
         except Refused as refusal:
             tell(refusal.status)

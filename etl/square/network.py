@@ -25,7 +25,7 @@ BASE_URLS = {
 }
 
 # Calls under way at a time: Square takes seconds for a bulk call, and lets about ten a second pass.
-IN_FLIGHT = 8
+IN_FLIGHT = 12
 
 # A reader that takes its time must not get a new time-out with every few bytes.
 _SLICE = 16 * 1024

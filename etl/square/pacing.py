@@ -10,7 +10,7 @@ from __future__ import annotations
 from math import inf
 
 # Users report being limited near ten calls a second for each seller (square/connect-nodejs-sdk#68).
-FIRST_RATE = 5.0
+FIRST_RATE = 9.0
 SLOWEST_RATE = 0.1
 
 # How the rate grows: with each success while it is not known what Square allows, but not beyond

@@ -20,14 +20,14 @@ def test_starts_unspaced() -> None:
 
 
 def test_429_spaces_requests() -> None:
-    """The first 429 brings five requests a second; each further one with nothing between halves."""
+    """The first 429 brings nine requests a second; each further one with nothing between halves."""
     pace = Pace()
     intervals = []
     for second in range(8):
         pace.slow_down(second, second + 0.01)
         intervals.append(pace.interval)
 
-    assert intervals == pytest.approx([0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10, 10])
+    assert intervals == pytest.approx([min(10, 2**halved / 9) for halved in range(8)])
 
 
 def test_requests_under_way_together_slow_once() -> None:
@@ -37,7 +37,7 @@ def test_requests_under_way_together_slow_once() -> None:
     for sent in (0.2, 0.9, 1.0):
         pace.slow_down(sent, 1.5)
 
-    assert pace.interval == pytest.approx(0.2)
+    assert pace.interval == pytest.approx(1 / 9)
 
 
 def test_what_passed_between_two_429s_is_the_pace() -> None:
