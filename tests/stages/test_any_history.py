@@ -152,6 +152,17 @@ class Histories(RuleBasedStateMachine):
         self.unfinished.clear()
         self.world.time.now += 2 * LAG
 
+    @rule(seed=st.integers(0, 99), moment=st.integers(0, 14), how=st.sampled_from("bas"))
+    def crash_and_lose_the_state(self, seed: int, moment: int, how: str) -> None:
+        """Killed and robbed of its state, the same import leans on Square knowing its keys."""
+        self.world.time.now += 2 * LAG
+        self.crash(seed, moment, how)
+        shutil.rmtree(self.world.state.folder, ignore_errors=True)
+        self.unfinished.clear()
+        before = self.directory()
+        self.check_finished(self.run(seed), before, self.rows, set())
+        self.nobody_is_there_twice()
+
     # -- the seller --------------------------------------------------------------------------
 
     @rule(person=persons, field=fields, word=words)
