@@ -117,13 +117,13 @@ def import_customers(
     work; whatever stops it later is in the report.
     """
     state.prepare()
-    with locked(state.folder, "import"):
+    with locked(state.folder, "import") as check_lock:
         merchant = square.connect(_unobserved).merchant()
         amends = amends and amendable(amends, state, merchant.id)
         run, folder = _begin(
             "import", arguments, config, state, square, merchant, world, run_dir, amends or ""
         )
-        return _work(run, folder, config, state, square, world)
+        return _work(run, folder, config, state, square, _checking(world, check_lock))
 
 
 def plan_import(
@@ -162,7 +162,7 @@ def resume(run_id: str, state: State, square: Square, world: World) -> Report:
     again has changed.
     """
     state.prepare()
-    with locked(state.folder, "resume"):
+    with locked(state.folder, "resume") as check_lock:
         folder = state.run_folder(run_id)
         with closing(Journal.open(folder / JOURNAL)) as journal:
             run, facts = journal.run(), journal.facts()
@@ -177,7 +177,17 @@ def resume(run_id: str, state: State, square: Square, world: World) -> Report:
                 f"{merchant.id}. Use the token of that merchant."
             )
         config = Config.model_validate_json(run.config)
-        return _work(run, folder, config, state, square, world)
+        return _work(run, folder, config, state, square, _checking(world, check_lock))
+
+
+def _checking(world: World, check_lock: Callable[[], None]) -> World:
+    """Return a world in which every step is taken only while the lock is held."""
+
+    def watch(progress: Progress) -> None:
+        check_lock()
+        world.watch(progress)
+
+    return replace(world, watch=watch)
 
 
 def _work(
