@@ -153,9 +153,9 @@ def test_answers_come_in_the_order_of_launching() -> None:
 
 def test_one_gives_up_waiting_in_time() -> None:
     """A call that is not answered is given up; whoever waited goes on."""
-    flights: Flights[str, None] = Flights(2)
+    flights: Flights[str, bool] = Flights(2)
     forever = threading.Event()
-    flights.launch("stuck", lambda: forever.wait(60) and None)
+    flights.launch("stuck", lambda: forever.wait(60))
 
     with pytest.raises(TimeoutError):
         flights.land(0.01)

@@ -234,7 +234,7 @@ class Histories(RuleBasedStateMachine):
 
     def interfere(self, how: str, die: Callable[[Any], None]) -> None:
         """Have ``die`` called before each request, after each, or at each step; or not any more."""
-        self.world.before = die if how == "b" else lambda sent: None  # type: ignore[assignment]
+        self.world.before = die if how == "b" else lambda sent: None
         self.world.after = die if how == "a" else lambda sent: None
         self.world.watch = die if how == "s" else lambda progress: None
 
