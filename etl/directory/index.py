@@ -7,6 +7,7 @@ rows. It is derived (from Square and the journal) and may be thrown away.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +21,36 @@ _STRANGER = (
     "customer_id IS NULL AND NOT held AND known_by = '' "
     "AND row * 2 NOT IN (SELECT element FROM labels)"
 )
+
+# Letters that are swapped, missing or too many count as one. What stands before the @ may only
+# differ where the family name is the same.
+_NEAR = """
+    WITH new AS (
+        SELECT rows.*, split_part(email, '@', 1) AS box, split_part(email, '@', 2) AS host,
+            lower(family_name) AS family
+        FROM rows JOIN verdicts USING (row) WHERE action = 'create'),
+    known AS (
+        SELECT *, split_part(email, '@', 1) AS box, split_part(email, '@', 2) AS host,
+            lower(family_name) AS family
+        FROM kept.profiles),
+    found AS (
+        SELECT new.row, known.id, true AS typo FROM new JOIN known ON new.box = known.box
+        WHERE damerau_levenshtein(new.host, known.host) BETWEEN 1 AND 2
+        UNION ALL
+        SELECT new.row, known.id, true FROM new
+        JOIN known ON new.host = known.host AND new.family = known.family
+            AND left(new.box, 1) = left(known.box, 1)
+        WHERE damerau_levenshtein(new.box, known.box) = 1
+        UNION ALL
+        SELECT new.row, known.id, false FROM new JOIN known ON new.address = known.address),
+    pairs AS (
+        SELECT row, id, bool_or(typo) AS typo FROM found GROUP BY row, id
+        QUALIFY count(*) OVER (PARTITION BY row) <= {at_most})
+    SELECT row, id, typo, coalesce(new.address = known.address, false) AS same_address,
+        new.given_name, new.family_name, new.company_name, known.given_name AS other_given_name,
+        known.family_name AS other_family_name, known.company_name AS other_company_name
+    FROM pairs JOIN new USING (row) JOIN known USING (id)
+"""
 
 ROWS = pa.schema(
     [
@@ -36,6 +67,7 @@ ROWS = pa.schema(
         ("given_name", pa.string()),
         ("family_name", pa.string()),
         ("company_name", pa.string()),
+        ("address", pa.string()),
     ]
 )
 WRITTEN = pa.schema(
@@ -99,12 +131,17 @@ class Index:
         """
         shares = [f"{key} IN (SELECT {key} FROM rows WHERE {key} IS NOT NULL)" for key in keys]
         shares.append("id IN (SELECT customer_id FROM rows WHERE customer_id IS NOT NULL)")
-        path = str(kept).replace("'", "''")
-        self._db.execute(f"ATTACH '{path}' AS kept (READ_ONLY)")
-        try:
+        with self._attached(kept):
             self._db.execute(
                 "INSERT INTO profiles SELECT * FROM kept.profiles WHERE " + " OR ".join(shares)
             )
+
+    @contextmanager
+    def _attached(self, kept: Path) -> Iterator[None]:
+        path = str(kept).replace("'", "''")
+        self._db.execute(f"ATTACH '{path}' AS kept (READ_ONLY)")
+        try:
+            yield
         finally:
             self._db.execute("DETACH kept")
 
@@ -276,6 +313,17 @@ class Index:
             self._db.execute("CREATE OR REPLACE TABLE labels AS SELECT * FROM spread")
             if changed == [(0,)]:
                 return
+
+    def near_pairs(self, kept: Path, at_most: int) -> Iterator[dict[str, Any]]:
+        """Yield rows to be created beside profiles of the file ``kept`` that share part of an email
+        or an address with them, in row order.
+
+        A row that shares something with more than ``at_most`` profiles is yielded with none of
+        them. ``typo`` tells that the emails differ by one or two letters.
+        """
+        with self._attached(kept):
+            self._db.execute(f"CREATE OR REPLACE TABLE near AS {_NEAR.format(at_most=at_most)}")
+        yield from self._stream("near_in_order", "SELECT * FROM near ORDER BY row, id")
 
     def decided(self) -> Iterator[dict[str, Any]]:
         """Yield the verdicts in row order, with source key and matched profile (JSON)."""
