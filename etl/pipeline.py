@@ -240,7 +240,10 @@ def _plan_anew(job: _Job) -> None:
     """
     _settle(job)
     with job.journal.transaction():
-        job.journal.unplan()
+        if job.run.applies:
+            job.journal.plan.reconsider()
+        else:
+            job.journal.plan.undo()
         job.journal.note(stage="plan")
 
 
@@ -444,6 +447,7 @@ def _observer(journal: Journal) -> Callable[[Call], None]:
             retry=call.retry,
             rate_limited=call.rate_limited,
             error=call.status is None or call.status >= 400,
+            seconds=call.seconds,
         )
 
     return observe

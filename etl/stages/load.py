@@ -367,6 +367,7 @@ def _updating(write: Write, profile: Profile, changes: dict[str, str | None]) ->
         customer_id=profile["id"],
         version=profile.get("version", 0),
         changes=changes,
+        before=payload.held(profile, changes),
         tries=write.tries + 1,
         uncertain=False,
     )

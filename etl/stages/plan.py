@@ -153,7 +153,7 @@ class _Page:
     rows: list[RowChange] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     reviews: list[Review] = field(default_factory=list)
-    additions: list[tuple[int, Kind, str, str, int | None]] = field(default_factory=list)
+    additions: list[tuple[int, Kind, str, str, int | None, str]] = field(default_factory=list)
 
     def add(self, row: int, missing: Iterable[Missing]) -> None:
         """Plan what a row's customer lacks beside the profile."""
@@ -255,8 +255,10 @@ def _match(
     intent = _intent(verdict, values, config)
     changes = payload.difference(intent, profile, config.update.policy_for, run.country)
     evidence = verdict["matched_by"]
+    version = profile.get("version", 0)
     if config.update.policy == "skip" and not config.update.fields:
-        page.rows.append(RowChange(row, "skipped", customer_id, evidence, "[update] policy = skip"))
+        why = "[update] policy = skip"
+        page.rows.append(RowChange(row, "skipped", customer_id, evidence, why, None, version))
         return
     wanted = _wanted(verdict, values, page, config, beside)
     if wanted and wanted.refused:
@@ -264,23 +266,14 @@ def _match(
     lacking = beside.lacks(wanted, profile) if beside and wanted else []
     page.add(row, lacking)
     if not changes and not lacking:
-        page.rows.append(RowChange(row, "unchanged", customer_id, evidence))
+        page.rows.append(RowChange(row, "unchanged", customer_id, evidence, version=version))
         return
     if changes:
-        packer.add(
-            Write(
-                row,
-                "update",
-                customer_id,
-                customer_id,
-                profile.get("version", 0),
-                0,
-                intent,
-                changes,
-            )
-        )
-    named = ", ".join([*sorted(changes), *told(lacking)])
-    page.rows.append(RowChange(row, "pending", customer_id, evidence, f"to be updated: {named}"))
+        before = payload.held(profile, changes)
+        known = (customer_id, customer_id, version, 0)
+        packer.add(Write(row, "update", *known, intent, changes, before=before))
+    detail = "to be updated: " + ", ".join([*sorted(changes), *told(lacking)])
+    page.rows.append(RowChange(row, "pending", customer_id, evidence, detail, None, version))
 
 
 def _review(verdict: dict[str, Any], values: RowValues, page: _Page) -> None:
