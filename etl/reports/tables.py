@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Sequence
-from typing import Any, BinaryIO, NamedTuple, TypeAlias
+from typing import Any, BinaryIO, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 import orjson
@@ -25,6 +25,14 @@ from etl.reports import consent
 
 # Text by row, or one text that all rows have.
 Column: TypeAlias = "pa.Array | str"
+
+
+class Sink(Protocol):
+    """Where the bytes of a table go."""
+
+    def write(self, data: bytes, /) -> int:
+        """Take some of them."""
+
 
 LEDGER = (
     "source",
@@ -43,8 +51,8 @@ CROSSWALK = ("source_key", "customer_id", "outcome", "source", "line")
 
 def write_ledger(journal: Journal, file: BinaryIO) -> None:
     """Write ``rows.csv``: every source row, in order, with what became of it."""
-    names = _names(journal)
-    writer = _Writer(file, LEDGER)
+    names = source_names(journal)
+    writer = Writer(file, LEDGER)
     for batch in journal.batches():
         size = len(batch.lines)
         first, last = batch.first_row, batch.first_row + size - 1
@@ -72,7 +80,7 @@ def _outcomes(
     )
     if entered:
         *columns, carriers = zip(*entered, strict=True)
-        places = ["" if row is None else _place(journal, row, names) for row in carriers]
+        places = ["" if row is None else place(journal, row, names) for row in carriers]
         return [pa.array(column, pa.string()) for column in (*columns, places)]
     which = np.zeros(size, dtype="<i4")
     which[list(rejected(found))] = 1
@@ -116,7 +124,7 @@ def _amended(
             now.customer_id,
             now.matched_by,
             f"{now.detail}; {detail}" if now.detail else detail,
-            "" if now.duplicate_of is None else _place(journal, now.duplicate_of, names),
+            "" if now.duplicate_of is None else place(journal, now.duplicate_of, names),
             now.codes,
         )
         for column, value in zip(columns, new, strict=True):
@@ -144,8 +152,8 @@ def write_review(journal: Journal, file: BinaryIO) -> None:
 
 def write_crosswalk(journal: Journal, file: BinaryIO) -> None:
     """Write ``crosswalk.csv``: which customer each source key is in Square."""
-    names = _names(journal)
-    writer = _Writer(file, CROSSWALK)
+    names = source_names(journal)
+    writer = Writer(file, CROSSWALK)
     writer.write(
         (key, customer_id, outcome, names[source], line)
         for key, customer_id, outcome, source, line in journal.query(
@@ -158,14 +166,14 @@ def write_crosswalk(journal: Journal, file: BinaryIO) -> None:
 
 def write_consent(journal: Journal, file: BinaryIO) -> None:
     """Write ``consent.csv``: who is subscribed, for the import page of the Dashboard."""
-    _Writer(file, consent.HEADER).write(consent.lines(journal))
+    Writer(file, consent.HEADER).write(consent.lines(journal))
 
 
 def _write_originals(
     journal: Journal, file: BinaryIO, outcomes: tuple[str, ...], extra: Sequence[str]
 ) -> None:
     sources = journal.sources()
-    names = _names(journal)
+    names = source_names(journal)
     columns = list(
         dict.fromkeys(
             column
@@ -174,7 +182,7 @@ def _write_originals(
             if not _is_ours(column, source["facts"]["ours"])
         )
     )
-    writer = _Writer(file, (*columns, *extra))
+    writer = Writer(file, (*columns, *extra))
     for batch in journal.batches():
         wanted = _rows_with(journal, batch, outcomes)
         if len(wanted):
@@ -258,12 +266,12 @@ def _listed(rows: np.ndarray, texts: pa.ChunkedArray, size: int, separator: str)
 
 def _evidence(journal: Journal, rows: Sequence[int]) -> dict[str, pa.Array]:
     """Return who the rows in review could be, by column."""
-    names = _names(journal)
+    names = source_names(journal)
     told = []
     for row in rows:
         found = "SELECT candidates, matched_by, related FROM reviews JOIN rows USING (row)"
         candidates, evidence, related = next(journal.query(f"{found} WHERE row = ?", row))
-        places = [_place(journal, other, names) for other in orjson.loads(related)]
+        places = [place(journal, other, names) for other in orjson.loads(related)]
         told.append((";".join(orjson.loads(candidates)), evidence, ";".join(places), ""))
     columns = zip(*told, strict=True)
     return {
@@ -276,21 +284,23 @@ def _is_ours(column: str, ours: bool) -> bool:
     return ours and column in REVIEW_COLUMNS
 
 
-def _names(journal: Journal) -> list[str]:
+def source_names(journal: Journal) -> list[str]:
+    """Return what the sources of a run are called, in order."""
     return [source["facts"]["name"] for source in journal.sources()]
 
 
-def _place(journal: Journal, row: int, names: Sequence[str]) -> str:
+def place(journal: Journal, row: int, names: Sequence[str]) -> str:
+    """Return where a row stands, as ``source:line``."""
     source, line = next(
         journal.query("SELECT source, line FROM rows JOIN batches USING (batch) WHERE row = ?", row)
     )
     return f"{names[source]}:{line}"
 
 
-class _Writer:
+class Writer:
     """Writes escaped CSV lines, the header first."""
 
-    def __init__(self, file: BinaryIO, header: Sequence[str]) -> None:
+    def __init__(self, file: Sink, header: Sequence[str]) -> None:
         self._file = file
         self.write([header])
 
@@ -301,6 +311,7 @@ class _Writer:
         self._file.write(Octets(ended).joined())
 
     def write(self, lines: Iterable[Sequence[Any]]) -> None:
+        """Write lines one by one."""
         writer = csv.writer(_Encoded(self._file), lineterminator="\n")
         for line in lines:
             writer.writerow(["" if cell is None else escape(str(cell)) for cell in line])
@@ -309,7 +320,7 @@ class _Writer:
 class _Encoded(NamedTuple):
     """Takes the lines of a CSV writer one by one: a line may be as long as a record."""
 
-    file: BinaryIO
+    file: Sink
 
     def write(self, line: str) -> int:
         return self.file.write(line.encode())

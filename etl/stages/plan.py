@@ -6,8 +6,9 @@ to 100 (BulkCreateCustomers and BulkUpdateCustomers reference). Nothing is sent 
 
 from __future__ import annotations
 
+import hashlib
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal
@@ -15,12 +16,11 @@ from typing import Any, Literal
 import orjson
 import pyarrow.compute as pc
 
-from etl.config import Config, Limits, beyond
+from etl.config import Config
 from etl.customers import codes, fields, payload
 from etl.customers.full_names import FULL_NAME
 from etl.customers.problems import Problem
 from etl.directory.index import Index
-from etl.errors import BrakeError
 from etl.journal.additions import Kind
 from etl.journal.journal import Endpoint, Journal, Review, RowChange, Run, Write
 from etl.stages.beside import Beside, Missing, Wanted, told
@@ -29,12 +29,6 @@ BULK = 100
 
 _BATCHES_AT_HAND = 16
 _ROWS_AT_ONCE = 5000
-
-_BRAKES = {
-    "max_rejected": "rows are rejected",
-    "max_created": "profiles would be created",
-    "max_cleared": "fields would be cleared",
-}
 
 # Literal answer of CreateCustomer to a profile without any of the five (observed
 # in an application's log).
@@ -176,8 +170,11 @@ def plan(
     ``beside`` knows what rows want beside a profile. The caller holds one transaction around it.
     """
     values, packer = RowValues(journal), Packer(journal)
-    for verdicts in _in_pages(index.decided()):
+    may_be_applied = run.command == "plan" or run.applies
+    for verdicts in in_pages(index.decided()):
         page = _Page()
+        standing = _standing(journal, verdicts) if run.applies else ()
+        verdicts = [verdict for verdict in verdicts if verdict["row"] not in standing]
         for verdict in verdicts:
             match verdict["action"]:
                 case "create":
@@ -191,27 +188,32 @@ def plan(
                 case action:
                     _leave(action, verdict, page)
         _write_down(journal, page)
+        if may_be_applied:
+            journal.plan.rest_on((verdict["row"], basis(verdict)) for verdict in verdicts)
     packer.finish()
     journal.follow()
 
 
-def brake(journal: Journal, limits: Limits) -> None:
-    """Stop before the load when the plan goes beyond a brake; raises BrakeError."""
-    (rows,) = next(journal.query("SELECT count(*) FROM rows"))
-    (rejected,) = next(journal.query("SELECT count(*) FROM rows WHERE outcome = 'rejected'"))
-    planned = journal.planned()
-    for name, count in (
-        ("max_rejected", rejected),
-        ("max_created", planned["creates"]),
-        ("max_cleared", planned["fields_cleared"]),
-    ):
-        limit = getattr(limits, name)
-        if limit is not None and beyond(count, limit, rows):
-            raise BrakeError(
-                f"{count} {_BRAKES[name]} of {rows} rows, more than "
-                f"[limits] {name} = {limit!r}. Nothing more is sent. Look at the plan; if it is "
-                "right, raise the limit and give the same command again."
-            )
+def basis(verdict: dict[str, Any]) -> str:
+    """Return a digest of all that the plan of a row rests on; evidence may change without it."""
+    told = [
+        *(verdict[name] or None for name in ("action", "customer_id", "code", "carrier")),
+        *(sorted(verdict[name] or ()) for name in ("candidates", "related", "members")),
+        verdict["generation"] if verdict["action"] == "create" else version_of(verdict),
+    ]
+    return hashlib.blake2b(orjson.dumps(told), digest_size=8).hexdigest()
+
+
+def version_of(verdict: dict[str, Any]) -> int | None:
+    """Return the version of the profile a row is matched with."""
+    return orjson.loads(verdict["profile"]).get("version", 0) if verdict["profile"] else None
+
+
+def _standing(journal: Journal, verdicts: Sequence[dict[str, Any]]) -> Collection[int]:
+    """Return which of these rows stay as they were planned."""
+    if not verdicts:
+        return ()
+    return journal.plan.reconsidered(verdicts[0]["row"], verdicts[-1]["row"])
 
 
 def _create(
@@ -346,7 +348,8 @@ def _write_down(journal: Journal, page: _Page) -> None:
     journal.additions.plan(page.additions)
 
 
-def _in_pages(verdicts: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+def in_pages(verdicts: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """Yield some thousand verdicts at a time."""
     page: list[dict[str, Any]] = []
     for verdict in verdicts:
         page.append(verdict)
