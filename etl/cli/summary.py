@@ -71,7 +71,7 @@ def _lines(report: dict[str, Any], folder: Path, state_dir: Path) -> Iterator[st
     yield from _beside(report)
     if report["command"] == "plan":
         count = sum(report["planned"]["calls"].values())
-        yield f"  which takes {count:,} calls, some {_time(report['planned']['seconds'])}"
+        yield f"  which takes {count:,} calls, about {_time(report['planned']['seconds'])}"
     yield from _reasons(report)
     yield ""
     if report["command"] == "import":
@@ -90,7 +90,7 @@ def _lines(report: dict[str, Any], folder: Path, state_dir: Path) -> Iterator[st
     if report["lookup"]:
         yield f"directory read {report['lookup']}"
     also = " consent.csv" if report["consent"] else ""
-    also += " plan.csv" if report["command"] == "plan" else ""
+    also += " plan.csv" if (folder / "plan.csv").exists() else ""
     yield (
         f"artifacts: {folder}/ (report.json rows.csv rejects.csv review.csv crosswalk.csv{also})"
     )
@@ -165,7 +165,7 @@ def _next(report: dict[str, Any], folder: Path, state_dir: Path) -> Iterator[str
 
 
 def _time(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:,.0f} minutes"
+    return f"{max(seconds, 0.1):.1f} s" if seconds < 120 else f"{seconds / 60:,.0f} minutes"
 
 
 def _seconds(report: dict[str, Any]) -> str:

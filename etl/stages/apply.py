@@ -112,12 +112,13 @@ def _told(verdict: dict[str, Any], was: Basis) -> Problem:
 
 def _why(verdict: dict[str, Any], was: Basis) -> str:
     found = verdict["customer_id"]
-    if was.customer_id and found != was.customer_id:
-        return "PROFILE_GONE"
-    if found and was.outcome == "pending" and not was.customer_id:
+    if was.customer_id:
+        if found != was.customer_id:
+            return "PROFILE_GONE"
+        if verdict["action"] == "match" and version_of(verdict) != was.version:
+            return "PROFILE_CHANGED"
+    elif found and was.outcome in ("pending", "duplicate"):
         return "PROFILE_APPEARED"
-    if verdict["action"] == "match" and version_of(verdict) != was.version:
-        return "PROFILE_CHANGED"
     return "MATCHED_ANEW"
 
 

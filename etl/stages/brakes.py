@@ -28,7 +28,7 @@ def brake_plan(journal: Journal, limits: Limits) -> None:
     planned = journal.planned()
     counts = (rejected, planned["creates"], planned["fields_cleared"])
     for (name, told), count in zip(_BEFORE.items(), counts, strict=True):
-        _check(journal, limits, name, count, told, "Look at the plan; if it is right, raise")
+        _check(journal, limits, name, count, told, "Look at plan.csv; if it is right, raise")
 
 
 def brake_load(journal: Journal, limits: Limits) -> None:
