@@ -71,7 +71,7 @@ def _lines(report: dict[str, Any], folder: Path, state_dir: Path) -> Iterator[st
     yield from _beside(report)
     if report["command"] == "plan":
         count = sum(report["planned"]["calls"].values())
-        yield f"  which takes {count:,} calls, at least {_time(report['planned']['seconds'])}"
+        yield f"  which takes {count:,} calls, about {_time(report['planned']['seconds'])}"
     yield from _reasons(report)
     yield ""
     if report["command"] == "import":

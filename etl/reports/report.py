@@ -132,8 +132,7 @@ def _amended(journal: Journal) -> dict[str, dict[str, int]]:
 def _planned(journal: Journal, config: Config) -> dict[str, Any]:
     """Return what was planned, and the calls and, at the pace allowed, the seconds it takes.
 
-    A call is taken to need as long as those of this run needed so far: one that writes a hundred
-    profiles needs longer than one that counts them, so the seconds are the least it takes.
+    A rough guess: one call after the other, each as long as those of this run were so far.
     """
     planned = journal.planned()
     beside = journal.additions.counts()
