@@ -280,6 +280,16 @@ CODES: tuple[Code, ...] = (
         "no name, company, email or phone: the row can only update a profile with this reference",
         "",
     ),
+    # Applying a plan: why a row was planned anew.
+    Code("PROFILE_CHANGED", "square-etl", "the profile changed after the plan was made", ""),
+    Code(
+        "PROFILE_GONE",
+        "square-etl",
+        "the profile was merged, deleted or is not this person's any more since the plan",
+        "",
+    ),
+    Code("PROFILE_APPEARED", "square-etl", "the customer to be created is there by now", ""),
+    Code("MATCHED_ANEW", "square-etl", "who this row is was decided otherwise than planned", ""),
     # After the load.
     Code(
         "VERIFY_MISMATCH",

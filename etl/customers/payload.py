@@ -47,6 +47,11 @@ def value_of(profile: Mapping[str, Any], field: str) -> str | None:
     return str(found) if found not in (None, "") else None
 
 
+def held(profile: Mapping[str, Any], names: Iterable[str]) -> Values:
+    """Return what a profile holds in these fields."""
+    return {name: value_of(profile, name) for name in names}
+
+
 def difference(
     values: Mapping[str, str | None],
     profile: Mapping[str, Any],

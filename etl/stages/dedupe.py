@@ -56,7 +56,7 @@ def gather(journal: Journal, ledger: Ledger, index: Index, namespace: str) -> No
         pending = list(
             journal.query(
                 "SELECT row, source_key FROM rows WHERE row BETWEEN ? AND ? "
-                "AND outcome = 'pending' ORDER BY row",
+                "AND (planned = 2 OR (planned = 0 AND outcome = 'pending')) ORDER BY row",
                 batch.first_row,
                 batch.first_row + len(batch.lines) - 1,
             )

@@ -18,6 +18,7 @@ from etl.journal.journal import Journal, Run
 from etl.journal.ledger import Ledger
 from etl.journal.lock import locked
 from etl.square.client import SquareClient
+from etl.stages.apply import withdraw_moved
 from etl.stages.beside import Beside, look_up
 from etl.stages.dedupe import decide, gather
 from etl.stages.plan import plan
@@ -55,7 +56,10 @@ def match(
         decide(index, keys, config.dedupe)
         beside = Beside(journal, square, config, directory, run.country) if directory else None
         with journal.transaction():
+            if run.applies:
+                withdraw_moved(journal, index)
             plan(journal, index, config, run, beside)
+            journal.plan.keep()
             journal.note(stage=then)
         if run.command == "import":
             ledger.forget(moved)
