@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -79,6 +80,7 @@ WRITTEN = pa.schema(
         ("phone", pa.string()),
     ]
 )
+HINTS = pa.schema([("row", pa.int64()), ("customer_id", pa.string()), ("evidence", pa.string())])
 VERDICTS = pa.schema(
     [
         ("row", pa.int64()),
@@ -112,7 +114,8 @@ class Index:
         path.with_name(path.name + ".wal").unlink(missing_ok=True)
         self._region = region
         self._db = profiles.connect(path)
-        for name, schema in {"rows": ROWS, "written": WRITTEN, "verdicts": VERDICTS}.items():
+        tables = {"rows": ROWS, "written": WRITTEN, "verdicts": VERDICTS, "hints": HINTS}
+        for name, schema in tables.items():
             profiles.create_table(self._db, name, schema)
 
     def close(self) -> None:
@@ -167,6 +170,13 @@ class Index:
     def add_verdicts(self, verdicts: pa.Table) -> None:
         """Keep verdicts of the ``VERDICTS`` schema."""
         self._insert("verdicts", verdicts)
+
+    def add_hints(self, hints: Iterable[tuple[int, str, str]]) -> None:
+        """Keep who rows are nearly: row, customer, and what speaks for it."""
+        found = iter(hints)
+        while page := list(islice(found, _BUFFERED)):
+            columns = [list(column) for column in zip(*page, strict=True)]
+            self._insert("hints", pa.table(columns, schema=HINTS))
 
     def _insert(self, table: str, batch: pa.Table) -> None:
         self._db.register("batch", batch)
@@ -326,10 +336,13 @@ class Index:
         yield from self._stream("near_in_order", "SELECT * FROM near ORDER BY row, id")
 
     def decided(self) -> Iterator[dict[str, Any]]:
-        """Yield the verdicts in row order, with source key and matched profile (JSON)."""
+        """Yield the verdicts in row order, with source key, matched profile (JSON), and hints."""
         return self._stream(
             "verdicts_in_order",
-            "SELECT verdicts.*, source_key, profile FROM verdicts LEFT JOIN rows USING (row) "
+            "WITH near AS (SELECT row, list(customer_id ORDER BY customer_id) AS near, "
+            "list(evidence ORDER BY customer_id) AS evidence FROM hints GROUP BY row) "
+            "SELECT verdicts.*, source_key, profile, near, evidence FROM verdicts "
+            "LEFT JOIN rows USING (row) LEFT JOIN near USING (row) "
             "LEFT JOIN profiles ON id = verdicts.customer_id AND action = 'match' ORDER BY row",
         )
 

@@ -240,6 +240,9 @@ def _create(
         run.merchant_id, verdict["source_key"], changes, verdict["generation"]
     )
     packer.add(Write(row, "create", key, "", None, verdict["generation"], intent, changes))
+    if verdict["near"]:
+        under = payload.review_key(verdict["source_key"], values(row))
+        page.reviews.append(Review(row, under, verdict["near"], [], verdict["evidence"]))
     page.rows.append(RowChange(row, "pending", "", verdict["matched_by"], "to be created"))
 
 
