@@ -290,6 +290,13 @@ CODES: tuple[Code, ...] = (
     ),
     Code("PROFILE_APPEARED", "square-etl", "the customer to be created is there by now", ""),
     Code("MATCHED_ANEW", "square-etl", "who this row is was decided otherwise than planned", ""),
+    # In planning.
+    Code(
+        "CHANGED_IN_SQUARE",
+        "square-etl",
+        "somebody changed this in Square since it was written, and the file says something else",
+        'to keep what Square has, set [update.fields] of this field to "fill"; else nothing',
+    ),
     # After the load.
     Code(
         "VERIFY_MISMATCH",

@@ -78,6 +78,7 @@ WRITTEN = pa.schema(
         ("reference_id", pa.string()),
         ("email", pa.string()),
         ("phone", pa.string()),
+        ("digests", pa.string()),
     ]
 )
 HINTS = pa.schema([("row", pa.int64()), ("customer_id", pa.string()), ("evidence", pa.string())])
@@ -341,8 +342,9 @@ class Index:
             "verdicts_in_order",
             "WITH near AS (SELECT row, list(customer_id ORDER BY customer_id) AS near, "
             "list(evidence ORDER BY customer_id) AS evidence FROM hints GROUP BY row) "
-            "SELECT verdicts.*, source_key, profile, near, evidence FROM verdicts "
+            "SELECT verdicts.*, source_key, profile, near, evidence, digests FROM verdicts "
             "LEFT JOIN rows USING (row) LEFT JOIN near USING (row) "
+            "LEFT JOIN written ON written.customer_id = verdicts.customer_id "
             "LEFT JOIN profiles ON id = verdicts.customer_id AND action = 'match' ORDER BY row",
         )
 
