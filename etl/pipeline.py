@@ -1,4 +1,4 @@
-"""The journeys, each on one page: import, plan, validate, resume.
+"""The journeys, each on one page: import, plan, apply, validate, resume.
 
 A journey is a row of stages. Each stage takes its work from the journal and leaves its results
 there, so a run that stopped anywhere goes on with the stage it stopped in.
@@ -108,11 +108,13 @@ def import_customers(
     world: World,
     run_dir: Path | None = None,
     amends: str | None = None,
+    canary: int = 0,
 ) -> Report:
     """Bring files of customers into Square and account for every row of them.
 
     The same command on the same files goes on with a run that was stopped. ``amends`` is the run
-    whose corrected rejects these are: its ledger takes their outcomes. Raises ConfigError,
+    whose corrected rejects these are: its ledger takes their outcomes. ``canary``: so many profiles
+    are written and read back before all others, at most a hundred. Raises ConfigError,
     SourceError or Unauthorized before anything is written, LockedError while another run is at
     work; whatever stops it later is in the report.
     """
@@ -123,7 +125,8 @@ def import_customers(
         run, folder = _begin(
             "import", arguments, config, state, square, merchant, world, run_dir, amends or ""
         )
-        return _work(run, folder, config, state, square, _checking(world, check_lock))
+        watched = _checking(world, check_lock)
+        return _work(run, folder, config, state, square, watched, canary)
 
 
 def plan_import(
@@ -133,15 +136,64 @@ def plan_import(
     square: Square,
     world: World,
     amends: str | None = None,
+    run_dir: Path | None = None,
 ) -> Report:
     """Do all of an import up to its plan; nothing is written to Square."""
     state.prepare()
     merchant = square.connect(_unobserved).merchant()
     amends = amends and amendable(amends, state, merchant.id)
     run, folder = _begin(
-        "plan", arguments, config, state, square, merchant, world, None, amends or ""
+        "plan", arguments, config, state, square, merchant, world, run_dir, amends or ""
     )
     return _work(run, folder, config, state, square, world)
+
+
+def planned(plan: str, state: State) -> Run:
+    """Return the run of a plan; raises StateError when it is none that can be applied."""
+    from etl.stages.apply import find_plan
+
+    return find_plan(plan, state)[0]
+
+
+def apply_plan(
+    plan: str, config: Config, state: State, square: Square, world: World, canary: int = 0
+) -> Report:
+    """Carry out a plan as it was made; only rows that moved since are planned anew.
+
+    ``plan`` is the id of its run, its folder, or the plan.csv in there; ``config`` may differ from
+    the plan's in its limits. That is an import of its own, which leaves the plan as it is; the same
+    command goes on with one that was stopped, and returns the report of one that has finished.
+    Raises StateError or ConfigError when the plan cannot be applied, or not here.
+    """
+    from etl.stages.apply import application, find_plan, refuse_elsewhere, refuse_other_settings
+
+    state.prepare()
+    with locked(state.folder, "apply") as check_lock:
+        made, place = find_plan(plan, state)
+        refuse_other_settings(made, config)
+        merchant = square.connect(_unobserved).merchant()
+        refuse_elsewhere(made, square.environment, square.base_url, merchant.id)
+        folder, finished = application(made.run_id, state) or (None, False)
+        if folder is None:
+            run = replace(
+                made,
+                run_id=_new_id(world),
+                command="import",
+                started_at=_timestamp(world),
+                config=config.model_dump_json(),
+                fingerprint=f"plan {made.run_id}",
+                applies=made.run_id,
+            )
+            folder = state.begin(run.run_id, None)
+            with closing(Journal.open(place / JOURNAL)) as journal:
+                journal.carry_on(folder / JOURNAL, run)
+        with closing(Journal.open(folder / JOURNAL)) as journal:
+            if finished:
+                return reconcile(journal, folder)
+            journal.note(config=config.model_dump_json())
+            run = journal.run()
+        watched = _checking(world, check_lock)
+        return _work(run, folder, config, state, square, watched, canary)
 
 
 def validate_files(arguments: Sequence[str], config: Config, state: State, world: World) -> Report:
@@ -191,7 +243,13 @@ def _checking(world: World, check_lock: Callable[[], None]) -> World:
 
 
 def _work(
-    run: Run, folder: Path, config: Config, state: State, square: Square | None, world: World
+    run: Run,
+    folder: Path,
+    config: Config,
+    state: State,
+    square: Square | None,
+    world: World,
+    canary: int = 0,
 ) -> Report:
     """Carry a run through the stages it has not completed, and report."""
     world.announce(run)
@@ -201,7 +259,7 @@ def _work(
         kept = state.directory(run.merchant_id, run.base_url)
         in_flight = square.in_flight if square else 1
         job = _Job(run, config, folder, journal, world, client, ledger, kept, in_flight)
-        journal.note(stopped="")
+        journal.note(stopped="", **({"canary": str(canary)} if canary else {}))
         try:
             if square and run.command == "import":
                 _settle_others(job, state, square)
@@ -254,11 +312,15 @@ def _settle_others(job: _Job, state: State, square: Square) -> None:
 def _plan_anew(job: _Job) -> None:
     """Go back to planning for what was planned before the run stopped and never sent.
 
-    The directory may have changed since, and another run may have written in between.
+    The directory may have changed since, and another run may have written in between. What was
+    planned by a plan of its own stays as it is where nothing moved.
     """
     _settle(job)
     with job.journal.transaction():
-        job.journal.unplan()
+        if job.run.applies:
+            job.journal.plan.reconsider()
+        else:
+            job.journal.plan.undo()
         job.journal.note(stage="plan")
 
 
@@ -307,26 +369,41 @@ def _plan(job: _Job) -> None:
 
 
 def _load(job: _Job) -> None:
-    from etl.stages.plan import brake
+    from etl.stages.brakes import brake_load, brake_plan, try_first
+    from etl.stages.verify import verify
 
-    brake(job.journal, job.config.limits)
+    journal, limits = job.journal, job.config.limits
+    brake_plan(journal, limits)
     _attacher(job).prepare()
-    answered = _count(job.journal, "SELECT count(*) FROM requests WHERE state = 'answered'")
+    answered = _count(journal, "SELECT count(*) FROM requests WHERE state = 'answered'")
+
+    def read_back() -> None:
+        assert job.square is not None
+        verify(journal, job.square, job.run, job.in_flight, lambda more: None)
 
     def between(settled: int) -> None:
-        total = _count(job.journal, "SELECT coalesce(max(request), 0) FROM requests")
+        total = _count(journal, "SELECT coalesce(max(request), 0) FROM requests")
         _tell(job, "load", answered + settled, total)
+        if limits.max_mismatched is not None:
+            read_back()
+        brake_load(journal, limits)
 
+    if size := int(journal.facts().get("canary") or 0):
+        try_first(journal, size, lambda: _loader(job).load(between), read_back)
     _loader(job).load(between)
-    with job.journal.transaction():
-        job.journal.follow()
-        job.journal.note(stage="attach")
+    with journal.transaction():
+        journal.follow()
+        journal.note(stage="attach")
 
 
 def _attach(job: _Job) -> None:
+    from etl.stages.brakes import brake_load
+
     total = _count(job.journal, "SELECT count(*) FROM additions")
     done = _count(job.journal, "SELECT count(*) FROM additions WHERE state <> 'planned'")
+    brake_load(job.journal, job.config.limits)
     _attacher(job).attach(_going_on(job, "attach", done, total))
+    brake_load(job.journal, job.config.limits)
     with job.journal.transaction():
         job.journal.follow()
         job.journal.note(stage="verify")
@@ -334,6 +411,7 @@ def _attach(job: _Job) -> None:
 
 def _verify(job: _Job) -> None:
     from etl.stages.attach import verify_additions
+    from etl.stages.brakes import brake_load
     from etl.stages.remember import recall, remember
     from etl.stages.verify import verify
 
@@ -346,6 +424,7 @@ def _verify(job: _Job) -> None:
     verify(job.journal, job.square, job.run, job.in_flight, between)
     region, ledger = job.run.country, job.ledger
     verify_additions(job.journal, job.square, lambda read: recall(ledger, read, region))
+    brake_load(job.journal, job.config.limits)
     job.journal.note(stage="done", finished_at=_timestamp(job.world))
 
 
@@ -371,10 +450,7 @@ def _begin(
     amends: str = "",
 ) -> tuple[Run, Path]:
     """Open the sources and begin a run, or find the one that this very command began."""
-    # Sorts by time; the end tells apart what two machines begin in the same millisecond.
-    now = world.now()
-    chance = world.chance.getrandbits(16)
-    run_id = f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03}Z-{chance:04x}"
+    run_id = _new_id(world)
     spool = state.folder / f"stdin-{run_id}"
     try:
         sources = open_sources(arguments, config.source, spool)
@@ -411,6 +487,13 @@ def _begin(
         return run, folder
     finally:
         spool.unlink(missing_ok=True)
+
+
+def _new_id(world: World) -> str:
+    """Return a name that sorts by time; its end tells apart what begins in one millisecond."""
+    now = world.now()
+    chance = world.chance.getrandbits(16)
+    return f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03}Z-{chance:04x}"
 
 
 def _found(folder: Path, sources: Sequence[Source], config: Config) -> Run:
@@ -467,6 +550,7 @@ def _observer(journal: Journal) -> Callable[[Call], None]:
             retry=call.retry,
             rate_limited=call.rate_limited,
             error=call.status is None or call.status >= 400,
+            seconds=call.seconds,
         )
 
     return observe

@@ -304,6 +304,7 @@ def run_import(
     name: str = "people.csv",
     state: State | None = None,
     amends: str | None = None,
+    canary: int = 0,
 ) -> Report:
     """Import a source and return the report; ``state`` stands for another state folder."""
     settings = parse(config or {}, "test")
@@ -314,6 +315,7 @@ def run_import(
         world.square(settings),
         world.edges(),
         amends=amends,
+        canary=canary,
     )
 
 
@@ -334,6 +336,19 @@ def run_plan(
         world.square(settings),
         world.edges(),
         amends,
+    )
+
+
+def run_apply(
+    world: World, plan: Report | str, limits: Settings | None = None, *, canary: int = 0
+) -> Report:
+    """Carry out a plan, with other limits if any are given, and return the report."""
+    named = plan if isinstance(plan, str) else str(plan["run_id"])
+    made = Config.model_validate_json(pipeline.planned(named, world.state).config)
+    settings = made.model_dump(exclude_unset=True) | ({"limits": limits} if limits else {})
+    config = parse(settings, "test")
+    return pipeline.apply_plan(
+        named, config, world.state, world.square(config), world.edges(), canary
     )
 
 

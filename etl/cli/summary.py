@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from etl.cli.options import resume_command
+from etl.cli.options import apply_command, resume_command
 from etl.customers import codes
 from etl.customers.cells import for_screen
 
@@ -38,6 +38,9 @@ def _lines(report: dict[str, Any], folder: Path, state_dir: Path) -> Iterator[st
     yield f"run {report['run_id']}: {report['status']} in {_seconds(report)}"
     if report["amends"]:
         yield f"  amends run {report['amends']}: its ledger and report tell these outcomes"
+    if report["applies"]:
+        moved = f"{report['replanned']:,} rows moved since then and were planned anew"
+        yield f"  carries out the plan of run {report['applies']}; {moved}"
     for run_id, outcomes in report["amended"].items():
         told = ", ".join(f"{count:,} {outcome}" for outcome, count in outcomes.items())
         yield f"  amended by run {run_id}: {told}"
@@ -66,6 +69,9 @@ def _lines(report: dict[str, Any], folder: Path, state_dir: Path) -> Iterator[st
             f"{planned['updates']:,}, clearing {planned['fields_cleared']:,} fields"
         )
     yield from _beside(report)
+    if report["command"] == "plan":
+        count = sum(report["planned"]["calls"].values())
+        yield f"  which takes {count:,} calls, about {_time(report['planned']['seconds'])}"
     yield from _reasons(report)
     yield ""
     if report["command"] == "import":
@@ -84,6 +90,7 @@ def _lines(report: dict[str, Any], folder: Path, state_dir: Path) -> Iterator[st
     if report["lookup"]:
         yield f"directory read {report['lookup']}"
     also = " consent.csv" if report["consent"] else ""
+    also += " plan.csv" if (folder / "plan.csv").exists() else ""
     yield (
         f"artifacts: {folder}/ (report.json rows.csv rejects.csv review.csv crosswalk.csv{also})"
     )
@@ -153,7 +160,12 @@ def _next(report: dict[str, Any], folder: Path, state_dir: Path) -> Iterator[str
     if report["verified"]["mismatched"]:
         yield f"next: look for VERIFY_MISMATCH in {folder}/rows.csv"
     if report["command"] == "plan":
-        yield "nothing was written to Square; to do it: square-etl import, same arguments"
+        yield f"nothing was written to Square; {folder}/plan.csv says what would be, row by row"
+        yield f"next: {apply_command(state_dir, report['run_id'])}"
+
+
+def _time(seconds: float) -> str:
+    return f"{max(seconds, 0.1):.1f} s" if seconds < 120 else f"{seconds / 60:,.0f} minutes"
 
 
 def _seconds(report: dict[str, Any]) -> str:

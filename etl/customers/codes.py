@@ -280,6 +280,23 @@ CODES: tuple[Code, ...] = (
         "no name, company, email or phone: the row can only update a profile with this reference",
         "",
     ),
+    # Applying a plan: why a row was planned anew.
+    Code("PROFILE_CHANGED", "square-etl", "the profile changed after the plan was made", ""),
+    Code(
+        "PROFILE_GONE",
+        "square-etl",
+        "the profile was merged, deleted or is not this person's any more since the plan",
+        "",
+    ),
+    Code("PROFILE_APPEARED", "square-etl", "the customer to be created is there by now", ""),
+    Code("MATCHED_ANEW", "square-etl", "who this row is was decided otherwise than planned", ""),
+    # In planning.
+    Code(
+        "CHANGED_IN_SQUARE",
+        "square-etl",
+        "somebody changed this in Square since it was written, and the file says something else",
+        'to keep what Square has, set [update.fields] of this field to "fill"; else nothing',
+    ),
     # After the load.
     Code(
         "VERIFY_MISMATCH",

@@ -6,6 +6,7 @@ A pure function of the journal: the same journal always gives the same bytes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil
 from typing import Any
 
 import orjson
@@ -15,6 +16,9 @@ import pyarrow.compute as pc
 from etl.config import Config, beyond
 from etl.journal.journal import OUTCOMES, Journal
 from etl.reports import consent
+
+# Why rows of an applied plan were planned anew.
+_MOVED = ("PROFILE_CHANGED", "PROFILE_GONE", "PROFILE_APPEARED", "MATCHED_ANEW")
 
 # Outcomes that need somebody's attention, unless [limits] tolerate allows for them.
 _ATTENTION = ("rejected", "failed", "review")
@@ -50,7 +54,9 @@ def build(journal: Journal) -> dict[str, Any]:
         "amended": _amended(journal),
         "rows": rows,
         "balanced": rows["read"] == sum(rows[outcome] for outcome in OUTCOMES),
-        "planned": journal.planned(),
+        "applies": run.applies or None,
+        "replanned": _replanned(journal) if run.applies else None,
+        "planned": _planned(journal, Config.model_validate_json(run.config)),
         "reasons": _by_code(problems, ("reject", "review", "skip")),
         "repairs": _by_code(problems, ("repair", "drop", "truncate", "note")),
         "consent": consent.counts(journal),
@@ -121,6 +127,37 @@ def _amended(journal: Journal) -> dict[str, dict[str, int]]:
             of_run = counts.setdefault(told.run_id, {})
             of_run[told.outcome] = of_run.get(told.outcome, 0) + 1
     return {run: dict(sorted(outcomes.items())) for run, outcomes in sorted(counts.items())}
+
+
+def _planned(journal: Journal, config: Config) -> dict[str, Any]:
+    """Return what was planned, and the calls and, at the pace allowed, the seconds it takes.
+
+    A rough guess: one call after the other, each as long as those of this run were so far.
+    """
+    planned = journal.planned()
+    beside = journal.additions.counts()
+    members, values = (beside[kind]["planned"] for kind in ("groups", "custom_attributes"))
+    sql = "SELECT count(DISTINCT row) FROM additions WHERE kind = 'attribute'"
+    (valued,) = next(journal.query(sql))
+    pages = [ceil(planned["creates"] / 100), ceil(planned["updates"] / 100)]
+    calls = {
+        "create": pages[0],
+        "update": pages[1],
+        "groups": members,
+        "custom_attributes": ceil(values / 25),
+        "read_back": ceil((planned["creates"] + planned["updates"]) / 100)
+        + ceil((members + values) / 100)
+        + valued,
+    }
+    made, seconds = next(journal.query("SELECT sum(calls), sum(seconds) FROM calls"))
+    pace = config.limits.requests_per_second
+    each = max(seconds / made if made else 0.0, 1 / pace if pace else 0.0)
+    return {**planned, "calls": calls, "seconds": round(each * sum(calls.values()), 1)}
+
+
+def _replanned(journal: Journal) -> int:
+    sql = f"SELECT count(DISTINCT row) FROM problems WHERE code IN ({','.join('?' * len(_MOVED))})"
+    return int(next(journal.query(sql, *_MOVED))[0])
 
 
 def _status(facts: dict[str, str]) -> str:

@@ -1,8 +1,8 @@
 """What happened to row 4,711? The files beside the report, one line per row or customer.
 
 ``rows.csv`` (the ledger), ``rejects.csv`` and ``review.csv`` (original rows that import again as
-they stand), ``crosswalk.csv``, ``consent.csv``. All are UTF-8 with commas; cells that a spreadsheet
-would run as formulas carry the reversible escape of ``etl.files.escape``.
+they stand), ``crosswalk.csv``, ``consent.csv``, ``plan.csv``. All are UTF-8 with commas; cells that
+a spreadsheet would run as formulas carry the reversible escape of ``etl.files.escape``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from etl.customers.octets import Octets
 from etl.customers.problems import problem_table
 from etl.files.escape import escape, escape_column
 from etl.journal.journal import Batch, Journal, rejected, skipped
-from etl.reports import consent
+from etl.reports import consent, planned
 
 # Text by row, or one text that all rows have.
 Column: TypeAlias = "pa.Array | str"
@@ -159,6 +159,11 @@ def write_crosswalk(journal: Journal, file: BinaryIO) -> None:
 def write_consent(journal: Journal, file: BinaryIO) -> None:
     """Write ``consent.csv``: who is subscribed, for the import page of the Dashboard."""
     _Writer(file, consent.HEADER).write(consent.lines(journal))
+
+
+def write_plan(journal: Journal, file: BinaryIO) -> None:
+    """Write ``plan.csv``: every source row, in order, with what would be done to whom."""
+    _Writer(file, planned.HEADER).write(planned.lines(journal, codes_of))
 
 
 def _write_originals(

@@ -7,7 +7,7 @@ from typing import Any
 
 from etl.files.atomic import PARTIAL, replacing
 from etl.journal.journal import Journal
-from etl.reports import report, tables
+from etl.reports import planned, report, tables
 
 _TABLES = {
     "rows.csv": tables.write_ledger,
@@ -15,6 +15,7 @@ _TABLES = {
     "review.csv": tables.write_review,
     "crosswalk.csv": tables.write_crosswalk,
     "consent.csv": tables.write_consent,
+    planned.PLAN_FILE: tables.write_plan,
 }
 
 
@@ -23,8 +24,13 @@ def reconcile(journal: Journal, folder: Path) -> dict[str, Any]:
     for left in folder.glob(f"{PARTIAL}*"):
         left.unlink()  # of a process that was killed while it wrote
     built = report.build(journal)
+    left_out = {
+        "consent.csv": built["consent"] is None,
+        planned.PLAN_FILE: not planned.shows_a_plan(journal),
+    }
     for name, write in _TABLES.items():
-        if name == "consent.csv" and built["consent"] is None:
+        if left_out.get(name):
+            (folder / name).unlink(missing_ok=True)
             continue
         with replacing(folder / name) as file:
             write(journal, file)
