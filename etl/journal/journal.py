@@ -27,7 +27,7 @@ from etl.journal.additions import Additions
 from etl.journal.database import connect, transaction
 from etl.journal.plan import Plan
 
-FORMAT = "5"
+FORMAT = "6"
 
 Stage = Literal["read", "check", "plan", "load", "attach", "verify", "done"]
 Endpoint = Literal["bulk-create", "bulk-update"]
@@ -148,7 +148,8 @@ class Check(NamedTuple):
     ) -> Self:
         """Pack customers (``CUSTOMERS``) and problems (``PROBLEMS``); any thread can do it.
 
-        ``belongings`` are the groups and custom attributes of the rows, if a column has any.
+        ``belongings`` are the groups, gift cards and custom attributes of the rows, if a column
+        has any.
         """
         return cls(
             len(rejected(found)),
@@ -473,7 +474,7 @@ class Journal:
         return self._kept(batch, "customers", "checks").to_batches()[0]
 
     def belongings(self, batch: Batch) -> pa.RecordBatch | None:
-        """Return the groups and custom attributes of a checked batch, None if it has no column."""
+        """Return what rows of a checked batch want beside profiles, None if no column says."""
         (data,) = self._db.execute(
             "SELECT belongings FROM checks WHERE batch = ?", (batch.batch,)
         ).fetchone()
