@@ -125,6 +125,12 @@ def same(field: fields.Field, wanted: str, held: str, region: str) -> bool:
             return _plain(wanted) == _plain(held)
 
 
+def still(name: str, ours: str | None, held: str | None, region: str) -> bool:
+    """Does a profile still hold what was written, whichever of the two spellings is asked first?"""
+    field = fields.BY_NAME[name]
+    return _equal(field, ours, held, region) and _equal(field, held, ours, region)
+
+
 def merged(rows: Iterable[Mapping[str, str | None]]) -> Values:
     """Return the values of rows that are one customer: the last non-empty of each field wins."""
     values: Values = {}
