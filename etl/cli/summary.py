@@ -147,7 +147,7 @@ def _undo(report: dict[str, Any], folder: Path, state_dir: Path) -> Iterator[str
     if report["status"] == "incomplete":
         yield f"next: {resume_command(state_dir, report['run_id'])}"
     elif report["reasons"]:
-        yield f"next: look at the rows of {folder}/rows.csv with codes; what they say was left alone"
+        yield f"next: rows with codes in {folder}/rows.csv were left alone: look at them in Square"
     if planned:
         yield "nothing was written to Square; the same command without --dry-run does it"
 

@@ -92,7 +92,7 @@ class Undoing:
     def add_subjects(self, subjects: Iterable[Subject]) -> None:
         """Enter whom the run touched."""
         for one in subjects:
-            texts = map(_json, (one.written, one.before, one.added))
+            texts = map(_json, (one.written, one.before, [list(each) for each in one.added]))
             self._db.execute(
                 "INSERT INTO subjects VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (one.row, one.customer_id, one.created, one.review_key, *texts),

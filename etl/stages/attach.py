@@ -209,7 +209,11 @@ class Attacher:
         self.journal.additions.send("attribute", path, body, values)
 
     def _name(self, one: Addition) -> str:
-        """Return what an entry is called, and its idempotency key."""
+        """Return what an entry is called, and its idempotency key.
+
+        It is this run's: a value that was taken back since, and is written anew by another run,
+        must not be answered from what Square remembers of the first time.
+        """
         told = (one.customer_id, one.name, one.value, one.version)
         return _key(self.run.merchant_id, self.run.run_id, *told)
 

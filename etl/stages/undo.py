@@ -273,9 +273,7 @@ class Undoer:
         for one, profile, now in seen:
             version = int((profile or {}).get("version", 0))
             if now.delete:
-                self.journal.undoing.plan(
-                    [(one.row, "profile", "", one.customer_id, "", version)]
-                )
+                self.journal.undoing.plan([(one.row, "profile", "", one.customer_id, "", version)])
             if now.changes:
                 known = (one.customer_id, one.customer_id, version, 0)
                 before = {name: one.written[name] for name in now.changes}
