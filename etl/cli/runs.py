@@ -153,7 +153,10 @@ def undo_command(
     of RUN's sources (exit 3).
 
     The undo is a run of its own: stopped anywhere, the same command or `runs resume` finishes it.
-    Given again, it writes nothing. To do RUN over, import its files again. An undo cannot be undone.
+    Given again, it writes nothing. An unfinished RUN is not gone on with afterwards. To do RUN
+    over, import its files again; an undo cannot be undone.
+
+    Cards on file are seen with PAYMENTS_READ only; without it no profile is deleted.
     """
     from etl.cli import session
     from etl.journal.state import State
