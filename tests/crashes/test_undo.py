@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import json
 import random
+import re
+import shlex
+import signal
 import subprocess
+import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +59,7 @@ def fields(profiles: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 def undo_with_kills(place: Place, run: str, chance: random.Random, seconds: float) -> int:
     """Begin and resume an undo, killing it each time, until it ends; return the kills."""
-    undoing = ("runs", "undo", run, "--state-dir", str(place.state))
+    undoing: tuple[str, ...] = ("runs", "undo", run, "--state-dir", str(place.state))
     killed, arguments = 0, undoing
     while killed < 4:
         process = place.start(*arguments)
