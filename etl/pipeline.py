@@ -428,26 +428,20 @@ def _load(job: _Job) -> None:
     brake_plan(journal, limits)
     _attacher(job).prepare()
     answered = _count(journal, "SELECT count(*) FROM requests WHERE state = 'answered'")
-    checked = -1
 
     def read_back() -> None:
         assert job.square is not None
         verify(journal, job.square, job.run, lambda more: None)
 
     def between(settled: int) -> None:
-        nonlocal checked
         total = _count(journal, "SELECT coalesce(max(request), 0) FROM requests")
         _tell(job, "load", answered + settled, total)
-        if settled > checked:
-            # Not once the next call is noted as sent: what is noted is sent.
-            checked = settled
-            if limits.max_mismatched is not None:
-                read_back()
-            brake_load(journal, limits)
+        if limits.max_mismatched is not None:
+            read_back()
+        brake_load(journal, limits)
 
     if size := int(journal.facts().get("canary") or 0):
         try_first(journal, size, lambda: _loader(job).load(between), read_back)
-        checked = -1
     _loader(job).load(between)
     with journal.transaction():
         journal.follow()

@@ -66,10 +66,9 @@ class Plan:
         self._db.executemany("INSERT OR IGNORE INTO moved VALUES (?)", ((row,) for row in rows))
 
     def withdraw_moved(self) -> None:
-        """Undo the plan of the rows that moved, and of those that share the fate of one."""
+        """Undo the plan of the rows that moved."""
         self.moved(())
-        moved = "SELECT row FROM moved"
-        self._mark(f"planned = 2 AND (row IN ({moved}) OR duplicate_of IN ({moved}))")
+        self._mark("row IN (SELECT row FROM moved)")
         self._db.execute("DROP TABLE moved")
         self._withdraw()
 

@@ -7,14 +7,14 @@ that out, not this file.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import orjson
+import pyarrow as pa
 
 from etl.customers.belongings import ATTRIBUTES, GROUPS
 from etl.journal.journal import Batch, Journal
-from etl.reports.tables import Sink, Writer, codes_of, place, source_names
 
 PLAN_FILE = "plan.csv"
 HEADER = (
@@ -46,35 +46,30 @@ def shows_a_plan(journal: Journal) -> bool:
     return facts["stage"] == "load" and next(journal.query(sent), None) is None
 
 
-def write_plan(journal: Journal, file: Sink) -> None:
-    """Write ``plan.csv``: every source row, in order, with what would be done to whom."""
-    names = source_names(journal)
-    writer = Writer(file, HEADER)
+def lines(
+    journal: Journal, codes_of: Callable[[Journal, Batch], pa.Array]
+) -> Iterator[tuple[object, ...]]:
+    """Yield the lines under ``HEADER``: every source row, in order; ``codes_of`` a batch's rows."""
+    names = [source["facts"]["name"] for source in journal.sources()]
     for batch in journal.batches():
-        writer.write(_lines(journal, batch, names))
-
-
-def _lines(journal: Journal, batch: Batch, names: list[str]) -> Iterator[tuple[object, ...]]:
-    first, last = batch.first_row, batch.first_row + len(batch.lines) - 1
-    codes = codes_of(journal, batch)
-    written = _written(journal, first, last)
-    beside = _beside(journal, first, last)
-    for row, line, outcome, customer_id, matched_by, detail, carrier, version in journal.query(
-        "SELECT row, line, outcome, customer_id, matched_by, detail, duplicate_of, version "
-        "FROM rows WHERE row BETWEEN ? AND ? ORDER BY row",
-        first,
-        last,
-    ):
-        changes = [*written.get(row, ()), *beside.get(row, ())]
-        action = _ACTIONS.get(outcome, "unchanged")
-        if outcome == "pending":
-            action, detail = ("update" if customer_id else "create"), ""
-        whom = (customer_id, version, matched_by)
-        why = (codes[row - first].as_py(), detail)
-        duplicate_of = "" if carrier is None else place(journal, carrier, names)
-        for change in changes or [_NOTHING]:
-            at = (names[batch.source], line)
-            yield (*at, action, *whom, *change, *why, duplicate_of)
+        first, last = batch.first_row, batch.first_row + len(batch.lines) - 1
+        codes = codes_of(journal, batch).to_pylist()
+        written, beside = _written(journal, first, last), _beside(journal, first, last)
+        for row, line, outcome, *whom, detail, source, carrier in journal.query(
+            "SELECT rows.row, rows.line, rows.outcome, rows.customer_id, rows.version, "
+            "rows.matched_by, rows.detail, batches.source, carrier.line FROM rows "
+            "LEFT JOIN rows AS carrier ON carrier.row = rows.duplicate_of "
+            "LEFT JOIN batches ON batches.batch = carrier.batch "
+            "WHERE rows.row BETWEEN ? AND ? ORDER BY rows.row",
+            first,
+            last,
+        ):
+            action = _ACTIONS.get(outcome, "unchanged")
+            if outcome == "pending":
+                action, detail = ("update" if whom[0] else "create"), ""
+            why = (codes[row - first], detail, carrier and f"{names[source]}:{carrier}")
+            for change in [*written.get(row, ()), *beside.get(row, ())] or [_NOTHING]:
+                yield (names[batch.source], line, action, *whom, *change, *why)
 
 
 def _written(journal: Journal, first: int, last: int) -> dict[int, list[Change]]:

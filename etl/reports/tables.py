@@ -1,15 +1,15 @@
 """What happened to row 4,711? The files beside the report, one line per row or customer.
 
 ``rows.csv`` (the ledger), ``rejects.csv`` and ``review.csv`` (original rows that import again as
-they stand), ``crosswalk.csv``, ``consent.csv``. All are UTF-8 with commas; cells that a spreadsheet
-would run as formulas carry the reversible escape of ``etl.files.escape``.
+they stand), ``crosswalk.csv``, ``consent.csv``, ``plan.csv``. All are UTF-8 with commas; cells that
+a spreadsheet would run as formulas carry the reversible escape of ``etl.files.escape``.
 """
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Sequence
-from typing import Any, BinaryIO, NamedTuple, Protocol, TypeAlias
+from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
 import numpy as np
 import orjson
@@ -21,18 +21,10 @@ from etl.customers.octets import Octets
 from etl.customers.problems import problem_table
 from etl.files.escape import escape, escape_column
 from etl.journal.journal import Batch, Journal, rejected, skipped
-from etl.reports import consent
+from etl.reports import consent, planned
 
 # Text by row, or one text that all rows have.
 Column: TypeAlias = "pa.Array | str"
-
-
-class Sink(Protocol):
-    """Where the bytes of a table go."""
-
-    def write(self, data: bytes, /) -> int:
-        """Take some of them."""
-
 
 LEDGER = (
     "source",
@@ -51,8 +43,8 @@ CROSSWALK = ("source_key", "customer_id", "outcome", "source", "line")
 
 def write_ledger(journal: Journal, file: BinaryIO) -> None:
     """Write ``rows.csv``: every source row, in order, with what became of it."""
-    names = source_names(journal)
-    writer = Writer(file, LEDGER)
+    names = _names(journal)
+    writer = _Writer(file, LEDGER)
     for batch in journal.batches():
         size = len(batch.lines)
         first, last = batch.first_row, batch.first_row + size - 1
@@ -80,7 +72,7 @@ def _outcomes(
     )
     if entered:
         *columns, carriers = zip(*entered, strict=True)
-        places = ["" if row is None else place(journal, row, names) for row in carriers]
+        places = ["" if row is None else _place(journal, row, names) for row in carriers]
         return [pa.array(column, pa.string()) for column in (*columns, places)]
     which = np.zeros(size, dtype="<i4")
     which[list(rejected(found))] = 1
@@ -124,7 +116,7 @@ def _amended(
             now.customer_id,
             now.matched_by,
             f"{now.detail}; {detail}" if now.detail else detail,
-            "" if now.duplicate_of is None else place(journal, now.duplicate_of, names),
+            "" if now.duplicate_of is None else _place(journal, now.duplicate_of, names),
             now.codes,
         )
         for column, value in zip(columns, new, strict=True):
@@ -152,8 +144,8 @@ def write_review(journal: Journal, file: BinaryIO) -> None:
 
 def write_crosswalk(journal: Journal, file: BinaryIO) -> None:
     """Write ``crosswalk.csv``: which customer each source key is in Square."""
-    names = source_names(journal)
-    writer = Writer(file, CROSSWALK)
+    names = _names(journal)
+    writer = _Writer(file, CROSSWALK)
     writer.write(
         (key, customer_id, outcome, names[source], line)
         for key, customer_id, outcome, source, line in journal.query(
@@ -166,14 +158,19 @@ def write_crosswalk(journal: Journal, file: BinaryIO) -> None:
 
 def write_consent(journal: Journal, file: BinaryIO) -> None:
     """Write ``consent.csv``: who is subscribed, for the import page of the Dashboard."""
-    Writer(file, consent.HEADER).write(consent.lines(journal))
+    _Writer(file, consent.HEADER).write(consent.lines(journal))
+
+
+def write_plan(journal: Journal, file: BinaryIO) -> None:
+    """Write ``plan.csv``: every source row, in order, with what would be done to whom."""
+    _Writer(file, planned.HEADER).write(planned.lines(journal, codes_of))
 
 
 def _write_originals(
     journal: Journal, file: BinaryIO, outcomes: tuple[str, ...], extra: Sequence[str]
 ) -> None:
     sources = journal.sources()
-    names = source_names(journal)
+    names = _names(journal)
     columns = list(
         dict.fromkeys(
             column
@@ -182,7 +179,7 @@ def _write_originals(
             if not _is_ours(column, source["facts"]["ours"])
         )
     )
-    writer = Writer(file, (*columns, *extra))
+    writer = _Writer(file, (*columns, *extra))
     for batch in journal.batches():
         wanted = _rows_with(journal, batch, outcomes)
         if len(wanted):
@@ -266,12 +263,12 @@ def _listed(rows: np.ndarray, texts: pa.ChunkedArray, size: int, separator: str)
 
 def _evidence(journal: Journal, rows: Sequence[int]) -> dict[str, pa.Array]:
     """Return who the rows in review could be, by column."""
-    names = source_names(journal)
+    names = _names(journal)
     told = []
     for row in rows:
         found = "SELECT candidates, matched_by, related FROM reviews JOIN rows USING (row)"
         candidates, evidence, related = next(journal.query(f"{found} WHERE row = ?", row))
-        places = [place(journal, other, names) for other in orjson.loads(related)]
+        places = [_place(journal, other, names) for other in orjson.loads(related)]
         told.append((";".join(orjson.loads(candidates)), evidence, ";".join(places), ""))
     columns = zip(*told, strict=True)
     return {
@@ -284,23 +281,21 @@ def _is_ours(column: str, ours: bool) -> bool:
     return ours and column in REVIEW_COLUMNS
 
 
-def source_names(journal: Journal) -> list[str]:
-    """Return what the sources of a run are called, in order."""
+def _names(journal: Journal) -> list[str]:
     return [source["facts"]["name"] for source in journal.sources()]
 
 
-def place(journal: Journal, row: int, names: Sequence[str]) -> str:
-    """Return where a row stands, as ``source:line``."""
+def _place(journal: Journal, row: int, names: Sequence[str]) -> str:
     source, line = next(
         journal.query("SELECT source, line FROM rows JOIN batches USING (batch) WHERE row = ?", row)
     )
     return f"{names[source]}:{line}"
 
 
-class Writer:
+class _Writer:
     """Writes escaped CSV lines, the header first."""
 
-    def __init__(self, file: Sink, header: Sequence[str]) -> None:
+    def __init__(self, file: BinaryIO, header: Sequence[str]) -> None:
         self._file = file
         self.write([header])
 
@@ -311,7 +306,6 @@ class Writer:
         self._file.write(Octets(ended).joined())
 
     def write(self, lines: Iterable[Sequence[Any]]) -> None:
-        """Write lines one by one."""
         writer = csv.writer(_Encoded(self._file), lineterminator="\n")
         for line in lines:
             writer.writerow(["" if cell is None else escape(str(cell)) for cell in line])
@@ -320,7 +314,7 @@ class Writer:
 class _Encoded(NamedTuple):
     """Takes the lines of a CSV writer one by one: a line may be as long as a record."""
 
-    file: Sink
+    file: BinaryIO
 
     def write(self, line: str) -> int:
         return self.file.write(line.encode())

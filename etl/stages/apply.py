@@ -8,6 +8,7 @@ version. Only the rows for which that is not so are planned anew.
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ from etl.errors import ConfigError, StateError
 from etl.journal.journal import Journal, Run
 from etl.journal.plan import Basis
 from etl.journal.state import JOURNAL, State
-from etl.reports.planned import PLAN_FILE, write_plan
+from etl.reports.planned import PLAN_FILE
+from etl.reports.tables import write_plan
 from etl.stages.plan import basis, in_pages, version_of
 
 
@@ -124,18 +126,8 @@ def _why(verdict: dict[str, Any], was: Basis) -> str:
 
 def _differs(journal: Journal, path: Path) -> bool:
     """Is a file anything else than what is planned, written out?"""
-    digest = _Digest()
-    write_plan(journal, digest)
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").digest() != digest.hash.digest()
-
-
-class _Digest:
-    """Takes what would be written to a file."""
-
-    def __init__(self) -> None:
-        self.hash = hashlib.sha256()
-
-    def write(self, data: bytes) -> int:
-        self.hash.update(data)
-        return len(data)
+    with tempfile.TemporaryFile(dir=path.parent) as fresh, open(path, "rb") as file:
+        write_plan(journal, fresh)
+        fresh.seek(0)
+        ours, theirs = (hashlib.file_digest(each, "sha256").digest() for each in (fresh, file))
+        return ours != theirs

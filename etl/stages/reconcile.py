@@ -15,7 +15,7 @@ _TABLES = {
     "review.csv": tables.write_review,
     "crosswalk.csv": tables.write_crosswalk,
     "consent.csv": tables.write_consent,
-    planned.PLAN_FILE: planned.write_plan,
+    planned.PLAN_FILE: tables.write_plan,
 }
 
 

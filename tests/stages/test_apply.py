@@ -224,6 +224,36 @@ def test_what_another_run_wrote_meanwhile_is_seen_inside_the_search_lag(tmp_path
     world.close()
 
 
+def test_who_was_made_and_deleted_meanwhile_is_made_once_more(world: World) -> None:
+    """The key of a profile that another run made is used up when the seller deletes it."""
+    plan = run_plan(world, people(2))
+    run_import(world, people(1), name="tonight.csv")
+    (made,) = world.alive()
+    world.delete(made)
+
+    report = run_apply(world, plan)
+
+    assert counts(report) == {"created": 2}
+    assert codes(world, report) == ["MATCHED_ANEW", ""]
+    assert len(world.alive()) == 2
+    assert len({write["idempotency_key"] for write in world.written("create")}) == 3
+
+
+def test_who_a_plan_found_is_no_memory_yet(world: World) -> None:
+    """An email that went to another profile since the plan leads there, not to the old one."""
+    row = {"given_name": "Ada", "email_address": "ada@example.com"}
+    old = world.create(**row)
+    plan = run_plan(world, [row])
+    world.update(old, email_address="other@example.com", given_name="Eve")
+    new = world.create(**row)
+
+    report = run_apply(world, plan)
+
+    assert counts(report) == {"unchanged": 1}
+    assert codes(world, report) == ["PROFILE_GONE"]
+    assert table(world, report, "rows.csv")[0]["customer_id"] == new
+
+
 def test_a_joined_row_that_parts_takes_its_values_along(world: World) -> None:
     """When one of several joined rows turns out to be somebody else, its carrier changes too."""
     first = {"reference_id": "R1", "given_name": "Ada", "phone_number": PHONE}

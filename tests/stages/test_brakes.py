@@ -112,6 +112,23 @@ def test_a_canary_that_goes_wrong_stops_all_others(
     assert len(created(world)) == len(set(created(world))) == report["rows"]["created"]
 
 
+def test_a_canary_that_went_well_is_over(world: World) -> None:
+    """Stopped after its canary, a run goes on without another one."""
+
+    def die() -> None:
+        raise Killed
+
+    interfere(world, "bulk-create", 2, die)
+    with pytest.raises(Killed):
+        run_import(world, people(30), canary=10)
+    world.before = lambda sent: None
+    meddle(world, "Given12")
+
+    report = run_resume(world, world.announced[-1].run_id)
+
+    assert (report["status"], counts(report)) == ("finished", {"created": 30})
+
+
 def test_a_canary_outside_the_first_batch_is_none(world: World) -> None:
     """What goes wrong later does not stop a run that only asked for a canary."""
     meddle(world, "Given40")
@@ -123,8 +140,8 @@ def test_a_canary_outside_the_first_batch_is_none(world: World) -> None:
 
 
 def test_a_canary_asked_for_again_is_another_one(world: World) -> None:
-    """The same command with a canary tries the next rows first."""
-    meddle(world, "Given3", "Given12", "Given13", "Given14", "Given15")
+    """The same command with a canary tries the next rows first; a resume tries none."""
+    meddle(world, "Given3", "Given15", "Given25")
     first = run_import(world, people(60), canary=10)
 
     second = run_import(world, people(60), canary=10)
@@ -132,6 +149,7 @@ def test_a_canary_asked_for_again_is_another_one(world: World) -> None:
     assert first["run_id"] == second["run_id"]
     assert (first["rows"]["created"], second["rows"]["created"]) == (10, 20)
     assert second["exit_code"] == 6
+    assert run_resume(world, second)["status"] == "finished"
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
