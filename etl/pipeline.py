@@ -75,11 +75,15 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class Square:
-    """Which Square a run speaks to; ``connect`` gives a client whose calls are observed."""
+    """Which Square a run speaks to; ``connect`` gives a client whose calls are observed.
+
+    ``in_flight`` is how many calls are under way at a time; they are observed in other threads.
+    """
 
     environment: str
     base_url: str
     connect: Callable[[Callable[[Call], None]], SquareClient]
+    in_flight: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,8 @@ class _Job:
     world: World
     square: SquareClient | None
     ledger: Ledger | None
+    kept: Path  # the copy of the directory that stays between runs
+    in_flight: int
 
 
 def import_customers(
@@ -114,12 +120,13 @@ def import_customers(
     work; whatever stops it later is in the report.
     """
     state.prepare()
-    with locked(state.folder, "import"):
+    with locked(state.folder, "import") as check_lock:
         merchant = square.connect(_unobserved).merchant()
         amends = amends and amendable(amends, state, merchant.id)
         run, folder = _begin(
             "import", arguments, config, state, square, merchant, world, run_dir, amends or ""
         )
+        world = _checking(world, check_lock)
         return _work(run, folder, config, state, square, world, canary)
 
 
@@ -162,7 +169,8 @@ def apply_plan(
     from etl.stages.apply import application, find_plan, refuse_elsewhere, refuse_other_settings
 
     state.prepare()
-    with locked(state.folder, "apply"):
+    with locked(state.folder, "apply") as check_lock:
+        world = _checking(world, check_lock)
         made, place = find_plan(plan, state)
         refuse_other_settings(made, config)
         merchant = square.connect(_unobserved).merchant()
@@ -212,8 +220,8 @@ def undo_run(
     state.prepare()
     if dry_run:
         return _undo(run_id, state, square, world, "undo-plan")
-    with locked(state.folder, "undo"):
-        return _undo(run_id, state, square, world, "undo")
+    with locked(state.folder, "undo") as check_lock:
+        return _undo(run_id, state, square, _checking(world, check_lock), "undo")
 
 
 def _undo(
@@ -271,7 +279,7 @@ def resume(run_id: str, state: State, square: Square, world: World) -> Report:
     again has changed.
     """
     state.prepare()
-    with locked(state.folder, "resume"):
+    with locked(state.folder, "resume") as check_lock:
         folder = state.run_folder(run_id)
         with closing(Journal.open(folder / JOURNAL)) as journal:
             run, facts = journal.run(), journal.facts()
@@ -288,7 +296,17 @@ def resume(run_id: str, state: State, square: Square, world: World) -> Report:
         merchant = square.connect(_unobserved).merchant()
         _refuse_another(run, merchant)
         config = Config.model_validate_json(run.config)
-        return _work(run, folder, config, state, square, world)
+        return _work(run, folder, config, state, square, _checking(world, check_lock))
+
+
+def _checking(world: World, check_lock: Callable[[], None]) -> World:
+    """Return a world in which every step is taken only while the lock is held."""
+
+    def watch(progress: Progress) -> None:
+        check_lock()
+        world.watch(progress)
+
+    return replace(world, watch=watch)
 
 
 def _work(
@@ -305,7 +323,9 @@ def _work(
     with closing(Journal.open(folder / JOURNAL)) as journal:
         client = square.connect(_observer(journal)) if square else None
         ledger = Ledger(state.ledger, run.merchant_id) if square else None
-        job = _Job(run, config, folder, journal, world, client, ledger)
+        kept = state.directory(run.merchant_id, run.base_url)
+        in_flight = square.in_flight if square else 1
+        job = _Job(run, config, folder, journal, world, client, ledger, kept, in_flight)
         journal.note(stopped="", **({"canary": str(canary)} if canary else {}))
         try:
             if square and run.command == "import":
@@ -415,6 +435,8 @@ def _plan(job: _Job) -> None:
         job.config,
         job.run,
         job.folder / "directory.duckdb",
+        job.kept,
+        job.world.clock,
         lambda profiles: _tell(job, "plan", profiles),
         then="load" if job.run.command == "import" else "done",
     )
@@ -431,7 +453,7 @@ def _load(job: _Job) -> None:
 
     def read_back() -> None:
         assert job.square is not None
-        verify(journal, job.square, job.run, lambda more: None)
+        verify(journal, job.square, job.run, job.in_flight, lambda more: None)
 
     def between(settled: int) -> None:
         total = _count(journal, "SELECT coalesce(max(request), 0) FROM requests")
@@ -472,7 +494,8 @@ def _verify(job: _Job) -> None:
     remember(job.journal, job.ledger, final=True)
     total = _count(job.journal, "SELECT count(*) FROM writes WHERE state = 'landed'")
     done = _count(job.journal, "SELECT count(*) FROM writes WHERE verified <> ''")
-    verify(job.journal, job.square, job.run, _going_on(job, "verify", done, total))
+    between = _going_on(job, "verify", done, total)
+    verify(job.journal, job.square, job.run, job.in_flight, between)
     region, ledger = job.run.country, job.ledger
     verify_additions(job.journal, job.square, lambda read: recall(ledger, read, region))
     brake_load(job.journal, job.config.limits)
@@ -632,7 +655,9 @@ def _loader(job: _Job) -> Loader:
 
     assert job.square is not None
     now = job.world.now
-    return Loader(job.journal, job.square, job.run, job.config, lambda: now().timestamp())
+    return Loader(
+        job.journal, job.square, job.run, job.config, lambda: now().timestamp(), job.in_flight
+    )
 
 
 def _undoer(job: _Job) -> Undoer:
@@ -642,7 +667,13 @@ def _undoer(job: _Job) -> Undoer:
     assert job.ledger is not None
     now = job.world.now
     return Undoer(
-        job.journal, job.square, job.ledger, job.run, job.config, lambda: now().timestamp()
+        job.journal,
+        job.square,
+        job.ledger,
+        job.run,
+        job.config,
+        lambda: now().timestamp(),
+        job.in_flight,
     )
 
 

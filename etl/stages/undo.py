@@ -149,6 +149,7 @@ class Undoer:
     run: Run
     config: Config
     now: Callable[[], float]  # Unix time
+    in_flight: int = 1  # bulk calls under way at a time
     _cards: Collection[str] | None = field(default=frozenset(), init=False)
 
     def plan(self, between: Callable[[int], None], then: str) -> None:
@@ -184,6 +185,7 @@ class Undoer:
         """Send all other calls: memberships, values, whole profiles."""
         undoing = self.journal.undoing
         while page := undoing.planned(_PAGE):
+            between(0)
             with self.journal.transaction():
                 undoing.send(page)
             settlement = _Settlement()
@@ -296,7 +298,13 @@ class Undoer:
 
     def _loader(self) -> Loader:
         return Loader(
-            self.journal, self.square, self.run, self.config, self.now, self._still_to_put_back
+            self.journal,
+            self.square,
+            self.run,
+            self.config,
+            self.now,
+            lacking=self._still_to_put_back,
+            in_flight=self.in_flight,
         )
 
     def _still_to_put_back(self, write: Write, profile: Profile) -> payload.Values:
