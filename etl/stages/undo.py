@@ -8,8 +8,10 @@ again. What is left alone is a conflict of its row (``etl.customers.undone`` say
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
@@ -20,11 +22,12 @@ from etl.config import Config
 from etl.customers import attributes, codes, payload, undone
 from etl.customers.problems import Problem, problem_table
 from etl.customers.undone import Added, Conflict, Undoing, named
-from etl.errors import Fault, Refused, Unauthorized, Unavailable
+from etl.errors import Fault, Interrupted, Refused, SquareError, Unauthorized, Unavailable
 from etl.journal.journal import Journal, Outcome, RowChange, Run, Write
 from etl.journal.ledger import Ledger
 from etl.journal.undoing import Removal, Result, Subject
 from etl.square.client import SquareClient
+from etl.square.flights import Flights
 from etl.square.wire import Profile
 from etl.stages.load import Loader
 from etl.stages.plan import BULK, Packer
@@ -37,6 +40,8 @@ _TRIES = 3
 # Clocks of Square and of this machine may differ: cards from this long before the run count.
 _SKEW = timedelta(hours=1)
 
+# Seconds for calls under way to be answered when the undo has to stop.
+_GRACE = 5.0
 # Answers in a row that put off one value.
 _PUT_OFF = 20
 
@@ -190,8 +195,7 @@ class Undoer:
                 undoing.send(page)
             settlement = _Settlement()
             try:
-                for one in page:
-                    self._send(one, settlement)
+                self._send(page, settlement)
             finally:
                 # What has its answer is kept, whatever stops the rest.
                 with self.journal.transaction():
@@ -314,44 +318,70 @@ class Undoer:
         one = self.journal.undoing.subject(write.row)
         return undone.differing(one.written, one.before, profile, self.run.country)[0]
 
-    def _send(self, one: Removal, settlement: _Settlement) -> None:
+    def _send(self, page: Sequence[Removal], settlement: _Settlement) -> None:
+        """Make the calls of a page, several at a time, and settle them in order."""
+        flights: Flights[Removal, tuple[Fault, ...]] = Flights(self.in_flight)
         try:
-            if one.kind == "profile":
-                self._delete(one, settlement)
-                return
-            if one.kind == "group":
-                self.square.remove_from_group(one.customer_id, one.name)
-            elif not one.value:
-                self.square.delete_attribute(one.customer_id, one.name)
-            elif faults := self._restore_value(one):
+            for one in page:
+                if flights.full:
+                    self._land(*flights.land(), settlement)
+                flights.launch(one, partial(self._call, one))
+            while flights:
+                self._land(*flights.land(), settlement)
+        except (Interrupted, SquareError):
+            until = self.now() + _GRACE
+            while flights:
+                with suppress(Interrupted, SquareError, TimeoutError):
+                    left = max(0.0, until - self.now())
+                    self._land(*flights.land(left), settlement)
+            raise
+
+    def _call(self, one: Removal) -> tuple[Fault, ...]:
+        """Take one thing back; return why Square does not, where it says so inside its answer."""
+        if one.kind == "profile":
+            self.square.delete_customer(one.customer_id, one.version or 0)
+        elif one.kind == "group":
+            self.square.remove_from_group(one.customer_id, one.name)
+        elif one.value:
+            return self._restore_value(one)
+        else:
+            self.square.delete_attribute(one.customer_id, one.name)
+        return ()
+
+    def _land(
+        self, one: Removal, answer: Callable[[], tuple[Fault, ...]], settlement: _Settlement
+    ) -> None:
+        try:
+            if faults := answer():
                 self._refused(one, faults, settlement, repeated=False)
-                return
+            else:
+                settlement.settle(one, "landed")
         except Refused as refusal:
             if refusal.status not in _OF_ONE:
                 raise
-            self._refused(one, refusal.faults, settlement, repeated=refusal.repeated)
-        else:
-            settlement.settle(one, "landed")
+            if one.kind == "profile" and _is_stale(refusal):
+                self._delete_anew(one, settlement, repeated=refusal.repeated)
+            else:
+                self._refused(one, refusal.faults, settlement, repeated=refusal.repeated)
 
-    def _delete(self, one: Removal, settlement: _Settlement) -> None:
-        """Delete a profile, if it still is nothing but what the run made of it."""
-        version = one.version or 0
+    def _delete_anew(self, one: Removal, settlement: _Settlement, *, repeated: bool) -> None:
+        """Delete a profile that moved, if it still is nothing but what the run made of it."""
+        subject = self.journal.undoing.subject(one.row)
         for _ in range(_TRIES):
+            ((_, profile, now),) = self._look([subject], valued=True)
+            if not now.delete:
+                if now.conflicts:
+                    settlement.leave(one, now.conflicts)
+                else:
+                    settlement.settle(one, "landed" if repeated else "needless")
+                return
+            assert profile is not None
             try:
-                self.square.delete_customer(one.customer_id, version)
+                self.square.delete_customer(one.customer_id, int(profile.get("version", 0)))
             except Refused as refusal:
-                stale = {fault.code for fault in refusal.faults} & _STALE
-                if not stale and refusal.status != 409:
+                repeated = repeated or refusal.repeated
+                if not _is_stale(refusal) and refusal.status != 404:
                     raise
-                subject = self.journal.undoing.subject(one.row)
-                ((_, profile, now),) = self._look([subject], valued=True)
-                if not now.delete:
-                    if now.conflicts:
-                        settlement.leave(one, now.conflicts)
-                    else:
-                        settlement.settle(one, "landed" if refusal.repeated else "needless")
-                    return
-                version = int((profile or {}).get("version", 0))
             else:
                 settlement.settle(one, "landed")
                 return
@@ -413,6 +443,10 @@ class Undoer:
         self.journal.add_problems(p for p in found if (p.code, p.field) not in known)
         undoing.verified(one.row, "matched" if right else "mismatched")
         undoing.tell(one.row)
+
+
+def _is_stale(refusal: Refused) -> bool:
+    return refusal.status == 409 or any(fault.code in _STALE for fault in refusal.faults)
 
 
 def _problems(row: int, conflicts: Iterable[Conflict]) -> list[Problem]:
