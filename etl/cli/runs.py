@@ -35,7 +35,8 @@ def list_command(state_dir: Path, output: str, quiet: bool) -> int:
         click.echo(f"no runs in {state_dir}", err=True)
     for run in found:
         told = f"{run['run_id']}  {run['command']:<8}  {run['status']:<10}  "
-        say(f"{told}{run['rows']['read']:>9,} rows: {_outcomes(run['rows'])}")
+        of = f", of {run['undoes']}" if run["undoes"] else ""
+        say(f"{told}{run['rows']['read']:>9,} rows: {_outcomes(run['rows'])}{of}")
     return 0
 
 

@@ -96,6 +96,7 @@ def headline(journal: Journal) -> dict[str, Any]:
     kept = ("run_id", "command", "started_at", "target")
     return {
         **{name: facts[name] for name in kept},
+        "undoes": facts.get("undoes") or None,
         "status": _status(facts),
         "rows": _rows(journal),
     }

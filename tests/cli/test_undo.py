@@ -30,7 +30,7 @@ def test_undo(imported: str, folder: Path) -> None:
     assert "looked at again: 2 of 2 are as before" in done.stdout
     (line, _) = run("runs", "list").stdout.splitlines()
     assert "undo" in line
-    assert "2 deleted, 0 put back, 0 left as they are" in line
+    assert f"2 deleted, 0 put back, 0 left as they are, of {imported}" in line
     (undone,) = [path for path in folder.glob(".square-etl/runs/*") if path.name != imported]
     assert {path.name for path in undone.iterdir()} == {"journal.sqlite", "report.json", "rows.csv"}
     assert "ada@example.com" not in done.output

@@ -130,3 +130,22 @@ def test_another_version_is_told(tmp_path: Path) -> None:
 
     with pytest.raises(StateError, match="another version"):
         Ledger(path, "M")
+
+
+def test_what_was_deleted_again(ledger: Ledger) -> None:
+    """Source keys of profiles that are no more begin their next generation, once."""
+    ledger.remember([("a", Known("X", 0)), ("b", Known("X", 2)), ("c", Known("Y", 0))])
+    ledger.wrote([Written("X", 3, None, "a@example.com", None)])
+    ledger.hold(["k", "l"])
+    ledger.decide([("k", "X"), ("l", "Y")])
+    for _ in range(2):
+        ledger.undone([("X", "k"), ("Y2", "l")])
+    assert ledger.known(["a", "b", "c"]) == {
+        "a": Known("", 1),
+        "b": Known("", 3),
+        "c": Known("Y", 0),
+    }
+    assert ledger.reviews(["k", "l"]) == {"k": "create", "l": "Y"}
+    (page,) = ledger.written()
+    assert page[0].email == "a@example.com"
+    assert page[0].version > 10**9

@@ -96,8 +96,10 @@ def test_imported_again(world: World) -> None:
     rows = [{**person, "note": "new"} for person in people(3)]
     done = run_import(world, rows)
     run_undo(world, done)
+    calls = len(world.calls("bulk-create"))
     again = run_import(world, rows)
     assert counts(again) == {"created": 2, "updated": 1}
+    assert len(world.calls("bulk-create")) == calls + 1  # under keys that are not used up
     assert len(world.alive()) == 3
     assert counts(run_import(world, rows)) == {"unchanged": 3}
 
@@ -433,6 +435,59 @@ def test_an_outage_is_resumed(tmp_path: Path) -> None:
     world.close()
 
 
+def test_a_refusal_is_of_its_row(tmp_path: Path) -> None:
+    """What Square refuses to take back is told of its row; the others go on."""
+    world, before, done = busy_world(tmp_path)
+    world.faults({"endpoint": "delete", "nth": 1, "do": "status", "status": 400})
+    undone = run_undo(world, done)
+    world.faults()
+    assert counts(undone) == {"updated": 3, "deleted": 1, "failed": 1}
+    assert (undone["exit_code"], undone["balanced"]) == (3, True)
+    assert counts(run_undo(world, done)) == {"deleted": 1, "unchanged": 4}
+    assert state_of(world) == before
+    world.close()
+
+
+def test_an_import_between_an_undo_and_its_resume(tmp_path: Path) -> None:
+    """An import after a killed undo makes again what was deleted, and nobody twice."""
+    world = open_world(tmp_path)
+    rows = people(60)
+    done = run_import(world, rows)
+    deleted = 0
+
+    def kill(sent: Sent) -> None:
+        nonlocal deleted
+        deleted += len(sent.content) == 0 and sent.endpoint in ids
+        if deleted == 31:
+            raise Killed
+
+    ids = set(world.alive())
+    world.after = kill
+    with pytest.raises(Killed):
+        run_undo(world, done)
+    world.after = lambda sent: None
+    assert len(world.alive()) == 29
+    again = run_import(world, rows)
+    assert counts(again) == {"created": 31, "unchanged": 29}
+    assert len(world.alive()) == 60
+    assert counts(run_undo(world, done)) == {"deleted": 60}
+    assert set(world.alive()).isdisjoint(ids)
+    assert len(world.alive()) == 31
+    assert counts(run_import(world, rows)) == {"created": 29, "unchanged": 31}
+    world.close()
+
+
+def test_what_an_unanswered_attempt_changed(world: World) -> None:
+    """Fields that an attempt without an answer changed are put back, though another wrote last."""
+    id = world.create(**people(1)[0], note="old", nickname="Nick")
+    world.faults({"endpoint": "bulk-update", "nth": 1, "when": "after", "do": "drop"})
+    interfere(world, "bulk-update", 2, lambda: world.update(id, note="theirs"))
+    done = run_import(world, [{**people(1)[0], "note": "new", "nickname": "N"}])
+    assert (world.profile(id)["note"], world.profile(id)["nickname"]) == ("new", "N")
+    assert counts(run_undo(world, done)) == {"updated": 1}
+    assert (world.profile(id)["note"], world.profile(id)["nickname"]) == ("theirs", "Nick")
+
+
 def test_a_profile_that_changes_meanwhile(world: World) -> None:
     """What somebody edits between the look and the call is left alone: the version guards it."""
     updated = world.create(**people(1)[0], note="old", nickname="Nick")
@@ -501,19 +556,23 @@ EDIT = st.tuples(
     there=st.lists(PERSON, min_size=0, max_size=4),
     rows=st.lists(PERSON, min_size=1, max_size=6),
     policy=st.sampled_from(["overwrite", "fill", "mirror"]),
+    grouped=st.booleans(),
     edits=st.lists(EDIT, max_size=4),
 )
 def test_the_directory_is_as_before(
     there: list[dict[str, str]],
     rows: list[dict[str, str]],
     policy: str,
+    grouped: bool,
     edits: list[tuple[int, str, str]],
 ) -> None:
     """Any import, any edits by others, undo: fields are as before, or as others left them."""
     with tempfile.TemporaryDirectory() as name, closing(open_world(Path(name))) as world:
         for person, more in zip(people(4), there, strict=False):
             world.create(**person, **{name: value for name, value in more.items() if value})
-        config = {"update": {"policy": policy, "allow_clear": policy == "mirror"}}
+        config: dict[str, Any] = {"update": {"policy": policy, "allow_clear": policy == "mirror"}}
+        if grouped:
+            config["groups"] = {"add": ["Imported"]}
         before = state_of(world)
         file = [{**person, **more} for person, more in zip(people(6), rows, strict=False)]
         done = run_import(world, file, config)
@@ -560,9 +619,11 @@ def filled(profile: dict[str, Any]) -> dict[str, Any]:
 def as_expected(
     before: dict[str, Any] | None, after: dict[str, Any], now: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return a profile as an undo is to leave it: the oracle, in three lines."""
+    """Return a profile as an undo is to leave it: the oracle."""
     if before is None:
         return filled(now)
     names = {*before, *after, *now}
     was = {n: before.get(n) if now.get(n) == after.get(n) else now.get(n) for n in names}
+    joined = set(after.get("group_ids", [])) - set(before.get("group_ids", []))
+    was["group_ids"] = [id for id in now.get("group_ids", []) if id not in joined]
     return filled(was)
