@@ -126,8 +126,8 @@ def import_customers(
         run, folder = _begin(
             "import", arguments, config, state, square, merchant, world, run_dir, amends or ""
         )
-        world = _checking(world, check_lock)
-        return _work(run, folder, config, state, square, world, canary)
+        watched = _checking(world, check_lock)
+        return _work(run, folder, config, state, square, watched, canary)
 
 
 def plan_import(
@@ -170,7 +170,6 @@ def apply_plan(
 
     state.prepare()
     with locked(state.folder, "apply") as check_lock:
-        world = _checking(world, check_lock)
         made, place = find_plan(plan, state)
         refuse_other_settings(made, config)
         merchant = square.connect(_unobserved).merchant()
@@ -194,7 +193,8 @@ def apply_plan(
                 return reconcile(journal, folder)
             journal.note(config=config.model_dump_json())
             run = journal.run()
-        return _work(run, folder, config, state, square, world, canary)
+        watched = _checking(world, check_lock)
+        return _work(run, folder, config, state, square, watched, canary)
 
 
 def validate_files(arguments: Sequence[str], config: Config, state: State, world: World) -> Report:

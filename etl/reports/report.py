@@ -141,7 +141,7 @@ def _amended(journal: Journal) -> dict[str, dict[str, int]]:
 def _planned(journal: Journal, config: Config) -> dict[str, Any]:
     """Return what was planned, and the calls and, at the pace allowed, the seconds it takes.
 
-    A call is taken to need as long as those of this run needed so far.
+    A rough guess: one call after the other, each as long as those of this run were so far.
     """
     planned = journal.planned()
     beside = journal.additions.counts()

@@ -21,7 +21,7 @@ from etl.customers.identity import Verdict
 from etl.customers.names import Names
 from etl.customers.normalize import email_key, phone_key
 from etl.customers.problems import Problem
-from etl.errors import Fault, Interrupted, Refused, SquareError, Unavailable
+from etl.errors import BrakeError, Fault, Interrupted, Refused, SquareError, Unavailable
 from etl.journal.journal import Journal, Outcome, Request, RowChange, Run, Write
 from etl.square.client import SquareClient
 from etl.square.flights import Flights
@@ -121,7 +121,7 @@ class Loader:
                     settled += 1
                 else:
                     self._launch(request, flights, lambda: between(settled))  # noqa: B023
-        except (Interrupted, SquareError) as stop:
+        except (BrakeError, Interrupted, SquareError) as stop:
             self._land_others(flights, _GRACE if isinstance(stop, Interrupted) else None)
             raise
 

@@ -80,7 +80,7 @@ def contents(profile: dict[str, Any]) -> str:
     return str([profile.get(name, "") for name in fields])
 
 
-def left(world: World, report: Report) -> tuple[list[tuple[str, ...]], list[str]]:
+def left(world: World, report: Report) -> tuple[list[tuple[str, str, str]], list[str]]:
     """Return what became of each row, with what its customer holds now, and all profiles."""
     alive = world.alive()
     rows = [
@@ -99,7 +99,7 @@ def ended(
     rows: list[dict[str, str]],
     config: dict[str, Any],
     carry_out: Callable[[World], Report],
-) -> tuple[list[tuple[str, ...]], list[str]]:
+) -> tuple[list[tuple[str, str, str]], list[str]]:
     """Return how it ends in a world of its own."""
     with tempfile.TemporaryDirectory() as folder:
         world = open_world(Path(folder))

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
 
+from etl import pipeline
+from etl.config import parse
+from etl.pipeline import Progress
+from tests.square.test_flights import TOGETHER, Gate, square
 from tests.worlds import (
     Killed,
     Sent,
@@ -224,6 +229,30 @@ def test_mismatches_stop_the_load_while_it_goes_on(world: World) -> None:
     assert counts(report) == {"created": 350}
     assert report["verified"] == {"checked": 350, "matched": 349, "mismatched": 1}
     assert len(created(world)) == 350
+
+
+def test_a_brake_waits_for_the_calls_under_way(world: World) -> None:
+    """With several calls in flight, those that left are settled; nothing is left unknown."""
+    gate = Gate(world, TOGETHER)
+
+    def meddle_at_once(progress: Progress) -> None:
+        with gate.turn:
+            for customer_id, profile in world.alive().items():
+                if profile["given_name"] == "Given3" and "note" not in profile:
+                    world.update(customer_id, note="!", family_name="Meddled")
+
+    config = parse({"limits": {"max_mismatched": "0"}}, "test")
+    stopped = pipeline.import_customers(
+        [str(world.file(people(800)))],
+        config,
+        world.state,
+        square(world, gate),
+        replace(world.edges(), watch=meddle_at_once),
+    )
+
+    assert stopped["exit_code"] == 6
+    assert counts(stopped) == {"created": 400, "pending": 400}
+    assert len(created(world)) == 400
 
 
 def test_reading_back_as_it_goes_costs_no_call(world: World, tmp_path: Path) -> None:
