@@ -7,7 +7,6 @@ import random
 import re
 import shlex
 import signal
-import subprocess
 import time
 from contextlib import closing
 from pathlib import Path
@@ -57,26 +56,36 @@ def fields(profiles: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     }
 
 
-def undo_with_kills(place: Place, run: str, chance: random.Random, seconds: float) -> int:
-    """Begin and resume an undo, killing it each time, until it ends; return the kills."""
+def undo_with_kills(place: Place, run: str, chance: random.Random) -> int:
+    """Begin and resume an undo, killing it each time a bit later, then end it; return the kills.
+
+    The first is killed as soon as its run has begun.
+    """
     undoing: tuple[str, ...] = ("runs", "undo", run, "--state-dir", str(place.state))
     killed, arguments = 0, undoing
-    while killed < 4:
+    for after in (-1, *sorted(chance.sample(range(150), 3))):
         process = place.start(*arguments)
-        try:
-            process.communicate(timeout=chance.uniform(0.3, 1.0) * seconds)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-            killed += 1
-        else:
-            break
-        unfinished = len(place.runs()) > 2
-        arguments = chance.choice((undoing, place.resuming())) if unfinished else undoing
+        while process.poll() is None and progress(place) <= after:
+            time.sleep(0.01)
+        killed += process.poll() is None
+        process.kill()
+        process.communicate()
+        arguments = chance.choice((undoing, place.resuming()))
     done = place.run(*undoing, "--output", "json", "--quiet")
     assert done.returncode == 0, done.stderr
     KILLS["an undo, from outside"] += killed
     return killed
+
+
+def progress(place: Place) -> int:
+    """Return how much an undo has done so far, -1 if it has not begun."""
+    if len(place.runs()) < 3:
+        return -1
+    done = "SELECT count(*) FROM {} WHERE state = 'landed'"
+    with closing(Journal.open(place.runs()[-1] / "journal.sqlite")) as journal:
+        return sum(
+            int(next(journal.query(done.format(table)))[0]) for table in ("writes", "removals")
+        )
 
 
 def check(place: Place, run: str, before: dict[str, dict[str, Any]]) -> None:
@@ -99,7 +108,7 @@ def test_killed_at_random(tmp_path: Path, seed: int) -> None:
     state = tmp_path / "state"
     place = Place(state, state / "sandbox.sqlite")
     run, before = imported(place, tmp_path)
-    assert undo_with_kills(place, run, random.Random(seed), 2.5)
+    assert undo_with_kills(place, run, random.Random(seed))
     check(place, run, before)
 
 
@@ -109,7 +118,7 @@ def test_killed_beside_a_server_in_trouble(tmp_path: Path) -> None:
     with served(Place(state, tmp_path / "box.sqlite")) as place:
         run, before = imported(place, tmp_path)
         set_faults(place, TROUBLE, 1)
-        assert undo_with_kills(place, run, random.Random(7), 4)
+        assert undo_with_kills(place, run, random.Random(7))
         set_faults(place, (), 1)
         check(place, run, before)
 

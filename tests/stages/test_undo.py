@@ -23,6 +23,7 @@ from tests.worlds import (
     interfere,
     open_world,
     people,
+    run_apply,
     run_import,
     run_plan,
     run_resume,
@@ -316,6 +317,16 @@ def test_what_cannot_be_undone(world: World) -> None:
     undone = run_undo(world, done)
     with pytest.raises(StateError, match="import its files again"):
         run_undo(world, undone)
+
+
+def test_an_applied_plan_is_undone(world: World) -> None:
+    """A run that carried out a plan is undone like any import; the plan itself wrote nothing."""
+    world.create(**people(1)[0], note="old")
+    before = state_of(world)
+    plan = run_plan(world, [{**person, "note": "new"} for person in people(3)])
+    done = run_apply(world, plan)
+    assert counts(run_undo(world, done)) == {"updated": 1, "deleted": 2}
+    assert state_of(world) == before
 
 
 def test_another_merchant(world: World, tmp_path: Path) -> None:
