@@ -321,6 +321,13 @@ CODES: tuple[Code, ...] = (
         "the token may not see cards on file, which deleting the profile could lose",
         "undo again with a token that has PAYMENTS_READ",
     ),
+    # In planning.
+    Code(
+        "CHANGED_IN_SQUARE",
+        "square-etl",
+        "somebody changed this in Square since it was written, and the file says something else",
+        'to keep what Square has, set [update.fields] of this field to "fill"; else nothing',
+    ),
     # After the load.
     Code(
         "VERIFY_MISMATCH",

@@ -131,6 +131,28 @@ def still(name: str, ours: str | None, held: str | None, region: str) -> bool:
     return _equal(field, ours, held, region) and _equal(field, held, ours, region)
 
 
+def digest(value: str | None) -> str:
+    """Return what tells later whether a field still holds what was written to it."""
+    return hashlib.blake2b(_plain(value or "").encode(), digest_size=8).hexdigest()
+
+
+def changed_since(
+    values: Mapping[str, str | None],
+    profile: Mapping[str, Any],
+    written: Mapping[str, str],
+    region: str,
+) -> list[str]:
+    """Return the fields that hold neither what ``values`` say nor what we last wrote to them.
+
+    Somebody changed these in Square. ``written`` holds digests by field.
+    """
+    return [
+        name
+        for name in mismatches(values, profile, region)
+        if name in written and written[name] != digest(value_of(profile, name))
+    ]
+
+
 def merged(rows: Iterable[Mapping[str, str | None]]) -> Values:
     """Return the values of rows that are one customer: the last non-empty of each field wins."""
     values: Values = {}

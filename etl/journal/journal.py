@@ -77,7 +77,7 @@ CREATE TABLE problems (
 CREATE INDEX problems_by_row ON problems (row);
 CREATE TABLE reviews (
     row INTEGER PRIMARY KEY, review_key TEXT NOT NULL, candidates TEXT NOT NULL,
-    related TEXT NOT NULL);
+    related TEXT NOT NULL, hints TEXT NOT NULL);
 CREATE TABLE decisions (review_key TEXT PRIMARY KEY, decision TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE requests (
     request INTEGER PRIMARY KEY, state TEXT NOT NULL DEFAULT 'planned',
@@ -227,13 +227,15 @@ class Amendment(NamedTuple):
 class Review(NamedTuple):
     """Who a row in review could be: profile ids, and rows it belongs or conflicts with.
 
-    ``review_key`` is what the decision is remembered under.
+    ``review_key`` is what the decision is remembered under. A row that is to be created waits for
+    none: its ``candidates`` are only near, and ``hints`` say of each what speaks for it.
     """
 
     row: int
     review_key: str
     candidates: Sequence[str]
     related: Sequence[int]
+    hints: Sequence[str] = ()
 
 
 class Request(NamedTuple):
@@ -593,10 +595,10 @@ class Journal:
         )
 
     def add_reviews(self, reviews: Iterable[Review]) -> None:
-        """Note who the rows in review could be."""
+        """Note who rows could be."""
         self._db.executemany(
-            "INSERT OR REPLACE INTO reviews VALUES (?, ?, ?, ?)",
-            ((row, key, _json(list(c)), _json(list(r))) for row, key, c, r in reviews),
+            "INSERT OR REPLACE INTO reviews VALUES (?, ?, ?, ?, ?)",
+            ((*review[:2], *(_json(list(each)) for each in review[2:])) for review in reviews),
         )
 
     def add_request(

@@ -13,6 +13,7 @@ from pathlib import Path
 from etl.config import Config
 from etl.directory.index import Index
 from etl.directory.lookup import KEY_COLUMNS, choose, consult_ledger, read_directory, weigh
+from etl.directory.near import near_matches
 from etl.errors import LockedError, Refused, Unauthorized
 from etl.journal.journal import Journal, Run
 from etl.journal.ledger import Ledger
@@ -48,12 +49,12 @@ def match(
     try:
         gather(journal, ledger, index, config.source.namespace)
         keys = [KEY_COLUMNS[key] for key in config.dedupe.keys]
-        searches = index.count_distinct(keys)
-        if searches:
-            with _reserved(kept, path) as copy:
-                _read(journal, square, index, config, run, copy, keys, searches, clock, between)
-        moved = consult_ledger(square, index, ledger, keys)
-        decide(index, keys, config.dedupe)
+        with _reserved(kept, path) as copy:
+            whole = _read(journal, square, index, config, run, copy, keys, clock, between)
+            moved = consult_ledger(square, index, ledger, keys)
+            decide(index, keys, config.dedupe)
+            if whole:
+                index.add_hints(near_matches(index, copy))
         beside = Beside(journal, square, config, directory, run.country) if directory else None
         with journal.transaction():
             if run.applies:
@@ -89,12 +90,17 @@ def _read(
     run: Run,
     kept: Path,
     keys: Sequence[str],
-    searches: int,
     clock: Callable[[], float],
     between: Callable[[int], None],
-) -> None:
-    """Read the directory in the way that the settings name, or that takes fewest calls."""
+) -> bool:
+    """Read the directory in the way that the settings name, or that takes fewest calls.
+
+    Returns whether the whole of it lies in ``kept`` now.
+    """
     lookup, pace = config.dedupe.lookup, config.limits.requests_per_second
+    searches = index.count_distinct(keys)
+    if not searches:
+        return False
     began = clock()
     profiles = square.count_customers()
     asked_at, took = square.told_time, clock() - began
@@ -103,9 +109,11 @@ def _read(
     journal.note(lookup=choice.told)
     try:
         read_directory(square, index, kept, run.country, choice.way, keys, asked_at, between)
+        return choice.way != "search"
     except Refused as refusal:
         if choice.way != "search" or isinstance(refusal, Unauthorized):
             raise
         # One value that cannot be searched for must not stop the others.
         journal.note(lookup="by a snapshot, because Square refused a search")
         read_directory(square, index, kept, run.country, "snapshot", keys, asked_at, between)
+        return True

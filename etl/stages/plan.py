@@ -153,6 +153,18 @@ class _Page:
         """Plan what a row's customer lacks beside the profile."""
         self.additions += [(row, *one) for one in missing]
 
+    def note_changed(
+        self, row: int, intent: payload.Values, profile: Any, digests: str | None, region: str
+    ) -> None:
+        """Note the fields of a row's profile that somebody changed since they were written."""
+        written = orjson.loads(digests) if digests else {}
+        told = {name: value for name, value in intent.items() if value is not None}
+        known = codes.BY_NAME["CHANGED_IN_SQUARE"]
+        self.problems += [
+            Problem(row, "note", known.name, name, known.meaning, known.remedy)
+            for name in payload.changed_since(told, profile, written, region)
+        ]
+
     def refuse(self, rows: Iterable[int], code: str, message: str = "") -> None:
         known = codes.BY_NAME[code]
         for row in rows:
@@ -240,6 +252,9 @@ def _create(
         run.merchant_id, verdict["source_key"], changes, verdict["generation"]
     )
     packer.add(Write(row, "create", key, "", None, verdict["generation"], intent, changes))
+    if verdict["near"]:
+        under = payload.review_key(verdict["source_key"], values(row))
+        page.reviews.append(Review(row, under, verdict["near"], [], verdict["evidence"]))
     page.rows.append(RowChange(row, "pending", "", verdict["matched_by"], "to be created"))
 
 
@@ -262,6 +277,7 @@ def _match(
         why = "[update] policy = skip"
         page.rows.append(RowChange(row, "skipped", customer_id, evidence, why, None, version))
         return
+    page.note_changed(row, intent, profile, verdict["digests"], run.country)
     wanted = _wanted(verdict, values, page, config, beside)
     if wanted and wanted.refused:
         return

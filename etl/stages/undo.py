@@ -24,7 +24,7 @@ from etl.customers.problems import Problem, problem_table
 from etl.customers.undone import Added, Conflict, Undoing, named
 from etl.errors import Fault, Interrupted, Refused, SquareError, Unauthorized, Unavailable
 from etl.journal.journal import Journal, Outcome, RowChange, Run, Write
-from etl.journal.ledger import Ledger
+from etl.journal.ledger import Ledger, Written
 from etl.journal.undoing import Removal, Result, Subject
 from etl.square.client import SquareClient
 from etl.square.flights import Flights
@@ -212,6 +212,8 @@ class Undoer:
             seen = self._look(page, valued=True)
             there = [profile for _, profile, _ in seen if profile is not None]
             recall(self.ledger, there, self.run.country)
+            with self.ledger.transaction():
+                self.ledger.wrote(_put_back(one, profile) for one, profile, _ in seen if profile)
             with self.journal.transaction():
                 for one, profile, now in seen:
                     if one.created and not undoing.is_deleted(one.row):
@@ -443,6 +445,17 @@ class Undoer:
         self.journal.add_problems(p for p in found if (p.code, p.field) not in known)
         undoing.verified(one.row, "matched" if right else "mismatched")
         undoing.tell(one.row)
+
+
+def _put_back(one: Subject, profile: Profile) -> Written:
+    """Return what the ledger is to know of fields that hold again what they held before."""
+    digests = {
+        name: payload.digest(was)
+        for name, was in one.before.items()
+        if payload.value_of(profile, name) == was
+    }
+    told = orjson.dumps(digests).decode()
+    return Written(profile["id"], profile.get("version", 0), None, None, None, told)
 
 
 def _is_stale(refusal: Refused) -> bool:

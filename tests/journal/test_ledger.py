@@ -149,3 +149,25 @@ def test_what_was_deleted_again(ledger: Ledger) -> None:
     (page,) = ledger.written()
     assert page[0].email == "a@example.com"
     assert page[0].version > 10**9
+
+
+def test_a_ledger_of_the_first_release_is_taken_over(tmp_path: Path) -> None:
+    """What it knows stays; of what was written to single fields it knows nothing yet."""
+    path = tmp_path / "ledger.sqlite"
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(
+            "CREATE TABLE written (merchant TEXT, customer_id TEXT, version INTEGER NOT NULL, "
+            "reference_id TEXT, email TEXT, phone TEXT, PRIMARY KEY (merchant, customer_id)) "
+            "WITHOUT ROWID; INSERT INTO written VALUES ('M', 'C', 3, 'R', NULL, NULL); "
+            "PRAGMA user_version = 1;"
+        )
+    for _ in range(2):
+        with closing(Ledger(path, "M")) as ledger:
+            ((old,),) = ledger.written()
+    assert old == Written("C", 3, "R", None, None)
+
+    with closing(Ledger(path, "M")) as ledger:
+        ledger.wrote([Written("C", 4, None, None, None, '{"note":"a","nickname":"b"}')])
+        ledger.wrote([Written("C", 5, None, None, None, '{"note":"c"}')])
+        ((new,),) = ledger.written()
+    assert new == Written("C", 5, "R", None, None, '{"note":"c","nickname":"b"}')
