@@ -58,7 +58,7 @@ def test_the_report_is_rebuilt(imported: str, folder: Path) -> None:
 def test_dry_run(imported: str) -> None:
     """A dry run says what would be done, and that nothing was."""
     done = run("runs", "undo", imported, "--dry-run")
-    assert done.exit_code == 0
+    assert done.exit_code == 0, done.output
     assert "pending       2  to be put back, or deleted" in done.stdout
     assert "nothing was written to Square" in done.stdout
     again = json.loads(run("import", "people.csv", "--output", "json").stdout)
