@@ -1,7 +1,7 @@
 """Whatever happens to an import and around it, the directory ends as the file and the seller say.
 
-A state machine of histories: files that change, imports that are killed, resumed, repeated and taken
-back, state folders that are lost, a seller who edits, deletes and merges meanwhile, time that
+A state machine of histories: files that change, imports that are killed, resumed, repeated and
+taken back, state folders that are lost, a seller who edits, deletes and merges meanwhile, time that
 passes. An importer of a few lines of plain Python says what the directory should hold afterwards;
 the sandbox's write log tells who wrote what.
 
