@@ -1,4 +1,4 @@
-"""The journeys, each on one page: import, plan, apply, validate, resume.
+"""The journeys, each on one page: import, plan, apply, validate, undo, resume.
 
 A journey is a row of stages. Each stage takes its work from the journal and leaves its results
 there, so a run that stopped anywhere goes on with the stage it stopped in.
@@ -30,7 +30,7 @@ from etl.files.sources import Source, open_sources, verify_unchanged
 from etl.journal.journal import Journal, Run
 from etl.journal.ledger import Ledger
 from etl.journal.lock import locked
-from etl.journal.state import JOURNAL, State
+from etl.journal.state import JOURNAL, WRITING, State
 from etl.square.wire import Call, Merchant
 from etl.stages.amend import amendable, record, refuse_others, verify_links
 from etl.stages.check import canonical_constants, check
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from etl.square.client import SquareClient
     from etl.stages.attach import Attacher
     from etl.stages.load import Loader
+    from etl.stages.undo import Undoer
 
 Command = Literal["import", "plan", "validate"]
 Report = dict[str, Any]
@@ -207,6 +208,70 @@ def validate_files(arguments: Sequence[str], config: Config, state: State, world
     return _work(run, folder, config, state, None, world)
 
 
+def undo_run(
+    run_id: str, state: State, square: Square, world: World, *, dry_run: bool = False
+) -> Report:
+    """Take back what a run wrote, as far as everything still is as it left it.
+
+    A run of its own, which the same command goes on with if it was stopped; ``dry_run`` sends
+    nothing. Raises StateError for a run that wrote nothing by itself, ConfigError when it belongs
+    to another merchant.
+    """
+    state.prepare()
+    if dry_run:
+        return _undo(run_id, state, square, world, "undo-plan")
+    with locked(state.folder, "undo") as check_lock:
+        return _undo(run_id, state, square, _checking(world, check_lock), "undo")
+
+
+def _undo(
+    run_id: str, state: State, square: Square, world: World, command: Literal["undo", "undo-plan"]
+) -> Report:
+    place = state.run_folder(run_id)
+    with closing(Journal.open(place / JOURNAL)) as journal:
+        done, facts, sources = journal.run(), journal.facts(), journal.sources()
+    if done.command != "import":
+        kind = {"undo": "an undo: import its files again to do them over"}
+        why = kind.get(done.command, f"a {done.command}, which writes nothing")
+        raise StateError(f"run {done.run_id} cannot be undone: it is {why}")
+    if command == "undo-plan" and facts["stage"] != "done" and "undone" not in facts:
+        raise StateError(
+            f"run {done.run_id} is not finished, and what it left in flight is settled by writing: "
+            f"undo it without --dry-run, or first square-etl runs resume {done.run_id}"
+        )
+    merchant = square.connect(_unobserved).merchant()
+    _refuse_another(done, merchant)
+    fingerprint = f"undo {done.run_id}"
+    unfinished = next(state.unfinished(fingerprint=fingerprint), None)
+    config = Config.model_validate_json(done.config)
+    if command == "undo" and unfinished is not None:
+        with closing(Journal.open(unfinished / JOURNAL)) as journal:
+            return _work(journal.run(), unfinished, config, state, square, world)
+    run = replace(
+        done,
+        run_id=_new_id(world),
+        command=command,
+        started_at=_timestamp(world),
+        fingerprint=fingerprint,
+        undoes=done.run_id,
+        amends="",
+        applies="",
+    )
+    folder = state.begin(run.run_id, None)
+    unmapped = _json({"fields": {}, "unused": [], "consent": None})
+    kept = [(_json({**source["facts"], "notes": []}), unmapped) for source in sources]
+    Journal.create(folder / JOURNAL, run, kept).close()
+    return _work(run, folder, config, state, square, world)
+
+
+def _refuse_another(run: Run, merchant: Merchant) -> None:
+    if merchant.id != run.merchant_id:
+        raise ConfigError(
+            f"run {run.run_id} belongs to merchant {run.merchant_id}, but this token to "
+            f"{merchant.id}. Use the token of that merchant."
+        )
+
+
 def resume(run_id: str, state: State, square: Square, world: World) -> Report:
     """Finish a run that stopped.
 
@@ -218,16 +283,18 @@ def resume(run_id: str, state: State, square: Square, world: World) -> Report:
         folder = state.run_folder(run_id)
         with closing(Journal.open(folder / JOURNAL)) as journal:
             run, facts = journal.run(), journal.facts()
-            if run.command != "import" or "reported" in facts:
+            if run.command not in WRITING or "reported" in facts:
                 raise StateError(f"run {run.run_id} is finished: there is nothing to resume")
-            for source in journal.sources() if facts["stage"] == "read" else ():
+            if undone := facts.get("undone"):
+                raise StateError(
+                    f"run {run.run_id} was taken back by run {undone}: to do it over, import its "
+                    "files again"
+                )
+            reading = run.command == "import" and facts["stage"] == "read"
+            for source in journal.sources() if reading else ():
                 verify_unchanged(source_of(source))
         merchant = square.connect(_unobserved).merchant()
-        if merchant.id != run.merchant_id:
-            raise ConfigError(
-                f"run {run.run_id} belongs to merchant {run.merchant_id}, but this token to "
-                f"{merchant.id}. Use the token of that merchant."
-            )
+        _refuse_another(run, merchant)
         config = Config.model_validate_json(run.config)
         return _work(run, folder, config, state, square, _checking(world, check_lock))
 
@@ -263,11 +330,12 @@ def _work(
         try:
             if square and run.command == "import":
                 _settle_others(job, state, square)
-            if journal.stage == "load":
+            if journal.stage == "load" or run.command == "undo":
                 _plan_anew(job)
+            stages = _UNDO if run.undoes else _STAGES
             while (stage := journal.stage) != "done":
                 with _timed(job, stage):
-                    _STAGES[stage](job)
+                    stages[stage](job)
                 if stage == "read" and run.amends:
                     verify_links(journal, state)
         except BrakeError as stop:
@@ -315,6 +383,9 @@ def _plan_anew(job: _Job) -> None:
     The directory may have changed since, and another run may have written in between. What was
     planned by a plan of its own stays as it is where nothing moved.
     """
+    if job.run.undoes:
+        _look_anew(job)
+        return
     _settle(job)
     with job.journal.transaction():
         if job.run.applies:
@@ -329,6 +400,9 @@ def _settle(job: _Job) -> None:
     from etl.stages.remember import remember
 
     assert job.ledger is not None
+    if job.run.undoes:
+        _undoer(job).settle()
+        return
     _loader(job).load(lambda settled: _tell(job, "load", settled), sent_only=True)
     remember(job.journal, job.ledger, final=False)
 
@@ -428,6 +502,70 @@ def _verify(job: _Job) -> None:
     job.journal.note(stage="done", finished_at=_timestamp(job.world))
 
 
+def _gather(job: _Job) -> None:
+    from etl.stages.undo import gather
+
+    place = job.folder.parent / job.run.undoes / JOURNAL
+    with closing(Journal.open(place)) as done:
+        if job.run.command == "undo" and done.stage != "done":
+            # It is not gone on with: what it left in flight is settled, the rest never sent.
+            config = Config.model_validate_json(done.run().config)
+            other = replace(job, run=done.run(), config=config, journal=done)
+            _settle(other)
+            _attacher(other).settle()
+            done.note(undone=job.run.run_id)
+        gather(job.journal, done)
+
+
+def _look_anew(job: _Job) -> None:
+    """Settle what an undo left in flight, and look again at those for whom the rest was planned."""
+    if job.journal.stage not in ("plan", "load", "detach"):
+        return
+    _settle(job)
+    with job.journal.transaction():
+        job.journal.undoing.unplan()
+        job.journal.note(stage="plan")
+
+
+def _look(job: _Job) -> None:
+    total = _count(job.journal, "SELECT count(*) FROM subjects")
+    done = _count(job.journal, "SELECT count(*) FROM rows WHERE planned = 1")
+    then = "load" if job.run.command == "undo" else "done"
+    _undoer(job).plan(_going_on(job, "plan", done, total), then)
+
+
+def _put_back(job: _Job) -> None:
+    answered = _count(job.journal, "SELECT count(*) FROM requests WHERE state = 'answered'")
+
+    def between(settled: int) -> None:
+        total = _count(job.journal, "SELECT count(*) FROM requests")
+        _tell(job, "load", answered + settled, total)
+
+    _undoer(job).put_back(between)
+    job.journal.note(stage="detach")
+
+
+def _take_back(job: _Job) -> None:
+    total = _count(job.journal, "SELECT count(*) FROM removals")
+    done = _count(job.journal, "SELECT count(*) FROM removals WHERE state <> 'planned'")
+    _undoer(job).take_back(_going_on(job, "detach", done, total))
+    job.journal.note(stage="verify")
+
+
+def _look_again(job: _Job) -> None:
+    total = _count(job.journal, "SELECT count(*) FROM subjects")
+    _undoer(job).verify(_going_on(job, "verify", 0, total))
+    job.journal.note(stage="done", finished_at=_timestamp(job.world))
+
+
+_UNDO: dict[str, Callable[[_Job], None]] = {
+    "read": _gather,
+    "plan": _look,
+    "load": _put_back,
+    "detach": _take_back,
+    "verify": _look_again,
+}
+
 _STAGES: dict[str, Callable[[_Job], None]] = {
     "read": _read,
     "check": _check,
@@ -519,6 +657,23 @@ def _loader(job: _Job) -> Loader:
     now = job.world.now
     return Loader(
         job.journal, job.square, job.run, job.config, lambda: now().timestamp(), job.in_flight
+    )
+
+
+def _undoer(job: _Job) -> Undoer:
+    from etl.stages.undo import Undoer
+
+    assert job.square is not None
+    assert job.ledger is not None
+    now = job.world.now
+    return Undoer(
+        job.journal,
+        job.square,
+        job.ledger,
+        job.run,
+        job.config,
+        lambda: now().timestamp(),
+        job.in_flight,
     )
 
 

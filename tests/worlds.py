@@ -358,6 +358,13 @@ def run_resume(world: World, report_or_id: Report | str) -> Report:
     return pipeline.resume(run_id, world.state, world.square(parse({}, "test")), world.edges())
 
 
+def run_undo(world: World, report_or_id: Report | str, *, dry_run: bool = False) -> Report:
+    """Take back what a run wrote and return the report."""
+    run_id = report_or_id if isinstance(report_or_id, str) else str(report_or_id["run_id"])
+    square = world.square(parse({}, "test"))
+    return pipeline.undo_run(run_id, world.state, square, world.edges(), dry_run=dry_run)
+
+
 # -- what they left --------------------------------------------------------------------------
 
 

@@ -61,10 +61,10 @@ def audience(watcher: Watcher, *, quiet: bool) -> Audience:
 def reconnected(
     run_id: str | None, token_file: Path | None, state: State, listeners: Audience
 ) -> Iterator[tuple[str, Square]]:
-    """Open the target that an unfinished run spoke to: the run named, or the newest one."""
+    """Open the target that a run spoke to: the run named, or the newest that is not finished."""
     folder = state.run_folder(run_id) if run_id else next(state.unfinished(), None)
     if folder is None:
-        raise StateError(f"no import in {state.folder} is unfinished")
+        raise StateError(f"no run in {state.folder} is unfinished")
     with closing(Journal.open(folder / JOURNAL)) as journal:
         run = journal.run()
     config = Config.model_validate_json(run.config)

@@ -99,7 +99,7 @@ def ending(gan: str) -> str:
     return f"…{gan[-4:]}"
 
 
-def named(kind: Literal["group", "attribute", "gift_card"], name: str) -> str:
+def named(kind: str, name: str) -> str:
     """Return what reports call the field of an addition."""
     return {"group": GROUPS, "gift_card": GIFT_CARD}.get(kind, ATTRIBUTES + name)
 

@@ -308,6 +308,43 @@ CODES: tuple[Code, ...] = (
     ),
     Code("PROFILE_APPEARED", "square-etl", "the customer to be created is there by now", ""),
     Code("MATCHED_ANEW", "square-etl", "who this row is was decided otherwise than planned", ""),
+    # Undo: why something is left as it is.
+    Code(
+        "GIFT_CARD_STAYS",
+        "square-etl",
+        "the run that is undone linked a gift card to this customer, and undo does not unlink it",
+        "unlink it in Square if it is not this customer's",
+    ),
+    Code(
+        "EDITED_SINCE",
+        "square-etl",
+        "somebody changed this after the run that is undone wrote it",
+        "look at the profile in Square, and correct it there if need be",
+    ),
+    Code(
+        "USED_SINCE",
+        "square-etl",
+        "deleting the profile would lose groups, attributes or cards that others added",
+        "remove them from the profile and undo again, or delete it in the Square Dashboard",
+    ),
+    Code(
+        "MERGED_SINCE",
+        "square-etl",
+        "the profile was merged into another one",
+        "look at that one in Square",
+    ),
+    Code(
+        "DELETED_SINCE",
+        "square-etl",
+        "the profile was deleted, so nothing can be put back",
+        "",
+    ),
+    Code(
+        "CARDS_NOT_SEEN",
+        "square-etl",
+        "the token may not see cards on file, which deleting the profile could lose",
+        "undo again with a token that has PAYMENTS_READ",
+    ),
     # In planning.
     Code(
         "CHANGED_IN_SQUARE",

@@ -125,6 +125,12 @@ def same(field: fields.Field, wanted: str, held: str, region: str) -> bool:
             return _plain(wanted) == _plain(held)
 
 
+def still(name: str, ours: str | None, held: str | None, region: str) -> bool:
+    """Does a profile still hold what was written, whichever of the two spellings is asked first?"""
+    field = fields.BY_NAME[name]
+    return _equal(field, ours, held, region) and _equal(field, held, ours, region)
+
+
 def digest(value: str | None) -> str:
     """Return what tells later whether a field still holds what was written to it."""
     return hashlib.blake2b(_plain(value or "").encode(), digest_size=8).hexdigest()

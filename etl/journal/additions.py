@@ -198,12 +198,15 @@ class Additions:
             "UPDATE additions SET state = ? WHERE number = ?", (result, addition.number)
         )
 
-    def again(self, addition: Addition, version: int | None) -> None:
-        """Plan an addition anew, beside the ``version`` of the value that is there now."""
+    def again(self, addition: Addition, version: int | None, before: str | None) -> None:
+        """Plan an addition anew, beside the ``version`` of the value that is there now.
+
+        ``before`` is that value (JSON), None if it is still the one that was there when planned.
+        """
         self._db.execute(
-            "UPDATE additions SET state = 'planned', tries = tries + 1, version = ? "
-            "WHERE number = ?",
-            (version, addition.number),
+            "UPDATE additions SET state = 'planned', tries = tries + 1, version = ?, "
+            "before = coalesce(?, before) WHERE number = ?",
+            (version, before, addition.number),
         )
 
     def move(self, customer_id: str, survivor: str) -> None:

@@ -22,14 +22,15 @@ import pyarrow.compute as pc
 
 from etl.customers.problems import Problem
 from etl.errors import StateError
-from etl.journal import additions
+from etl.journal import additions, undoing
 from etl.journal.additions import Additions
 from etl.journal.database import connect, transaction
 from etl.journal.plan import Plan
+from etl.journal.undoing import Undoing
 
 FORMAT = "6"
 
-Stage = Literal["read", "check", "plan", "load", "attach", "verify", "done"]
+Stage = Literal["read", "check", "plan", "load", "attach", "detach", "verify", "done"]
 Endpoint = Literal["bulk-create", "bulk-update"]
 Outcome = Literal[
     "created",
@@ -42,8 +43,15 @@ Outcome = Literal[
     "failed",
     "unknown",
     "pending",
+    # Of an undo only.
+    "deleted",
+    "conflict",
 ]
-OUTCOMES: tuple[Outcome, ...] = Outcome.__args__  # type: ignore[attr-defined]
+OUTCOMES: tuple[Outcome, ...] = Outcome.__args__[:10]  # type: ignore[attr-defined]
+# What becomes of the customers that an undo looks at.
+UNDONE: tuple[Outcome, ...] = (
+    *("updated", "deleted", "unchanged", "conflict", "failed", "unknown", "pending"),
+)
 
 _SCHEMA = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -103,11 +111,12 @@ class Run:
 
     ``config`` is the Config as JSON, ``sources`` the arguments as given, ``fingerprint`` tells
     whether the same command would do the same work. ``amends`` is the
-    run whose rejects it corrects, ``applies`` the run whose plan it carries out.
+    run whose rejects it corrects, ``applies`` the run whose plan it carries out, ``undoes`` the run
+    that it takes back.
     """
 
     run_id: str
-    command: Literal["import", "plan", "validate"]
+    command: Literal["import", "plan", "validate", "undo", "undo-plan"]
     started_at: str
     target: str
     base_url: str
@@ -118,6 +127,7 @@ class Run:
     fingerprint: str
     amends: str = ""
     applies: str = ""
+    undoes: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +261,7 @@ class Journal:
         self._called = deque[tuple[str, bool, bool, bool, float]]()
         self.additions = Additions(connection)
         self.plan = Plan(connection, self.additions)
+        self.undoing = Undoing(connection)
 
     @classmethod
     def create(cls, path: Path, run: Run, sources: Sequence[tuple[str, str]]) -> Self:
@@ -260,7 +271,7 @@ class Journal:
         """
         with closing(connect(_unnamed(path))) as connection, transaction(connection):
             # executescript would commit by itself
-            for statement in (_SCHEMA + additions.SCHEMA).split(";\n"):
+            for statement in (_SCHEMA + additions.SCHEMA + undoing.SCHEMA).split(";\n"):
                 connection.execute(statement)
             facts = {**asdict(run), "format": FORMAT, "stage": "read"}
             connection.executemany("INSERT INTO facts VALUES (?, ?)", facts.items())

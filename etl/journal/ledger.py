@@ -19,6 +19,9 @@ from etl.journal.database import connect, transaction
 # SQLite takes at least this many parameters in one statement, whatever it was built with.
 _PARAMETERS = 500
 
+# Later than any version a profile has.
+_NO_VERSION = 2**62
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS crosswalk (
     merchant TEXT, source_key TEXT, customer_id TEXT NOT NULL, generation INTEGER NOT NULL,
@@ -133,6 +136,32 @@ class Ledger:
             "DELETE FROM written WHERE merchant = ? AND customer_id = ?",
             ((self._merchant, customer_id) for customer_id in customer_ids),
         )
+
+    def undone(self, gone: Iterable[tuple[str, str]]) -> None:
+        """Let profiles that we made and deleted again (id, review key) be made anew.
+
+        Their keys of idempotency stay used, so their source keys begin the next generation. Lists
+        and searches may show them for a while: they are kept under a later version than any they
+        had, so that they are asked for by id. Doing it again changes nothing.
+        """
+        self._db.execute("CREATE TEMP TABLE gone (customer_id TEXT, key TEXT)")
+        self._db.executemany("INSERT INTO gone VALUES (?, ?)", gone)
+        self._db.execute(
+            "UPDATE crosswalk SET customer_id = '', generation = generation + 1 "
+            "WHERE merchant = ? AND customer_id IN (SELECT customer_id FROM gone)",
+            (self._merchant,),
+        )
+        self._db.execute(
+            "INSERT INTO written SELECT ?, customer_id, ?, NULL, NULL, NULL, '{}' FROM gone "
+            "WHERE true ON CONFLICT DO UPDATE SET version = excluded.version",
+            (self._merchant, _NO_VERSION),
+        )
+        self._db.execute(
+            "UPDATE reviews SET decision = 'create' WHERE merchant = ? "
+            "AND (review_key, decision) IN (SELECT key, customer_id FROM gone)",
+            (self._merchant,),
+        )
+        self._db.execute("DROP TABLE gone")
 
     def reviews(self, review_keys: Sequence[str]) -> dict[str, str]:
         """Return the decisions under these keys: "" while none was given.

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl.config import Config, beyond
-from etl.journal.journal import OUTCOMES, Journal
+from etl.journal.journal import OUTCOMES, UNDONE, Journal, Outcome
 from etl.reports import consent
 
 # Why rows of an applied plan were planned anew.
@@ -28,8 +28,9 @@ def build(journal: Journal) -> dict[str, Any]:
     """Return the report; its keys and their meaning are listed in the README."""
     facts, run, rows = journal.facts(), journal.run(), _rows(journal)
     problems = _problems(journal)
+    checked = journal.undoing.VERIFIED if run.undoes else "SELECT verified FROM writes"
     verified = _counts(
-        journal, "SELECT verified, count(*) FROM writes WHERE verified <> '' GROUP BY verified"
+        journal, f"SELECT verified, count(*) FROM ({checked}) WHERE verified <> '' GROUP BY 1"
     )
     report = {
         "run_id": run.run_id,
@@ -53,7 +54,9 @@ def build(journal: Journal) -> dict[str, Any]:
         "amends": run.amends or None,
         "amended": _amended(journal),
         "rows": rows,
-        "balanced": rows["read"] == sum(rows[outcome] for outcome in OUTCOMES),
+        "balanced": rows["read"] == sum(rows[outcome] for outcome in _outcomes(run.command)),
+        "undoes": run.undoes or None,
+        "undone": journal.undoing.counts() if run.undoes else None,
         "applies": run.applies or None,
         "replanned": _replanned(journal) if run.applies else None,
         "planned": _planned(journal, Config.model_validate_json(run.config)),
@@ -93,6 +96,7 @@ def headline(journal: Journal) -> dict[str, Any]:
     kept = ("run_id", "command", "started_at", "target")
     return {
         **{name: facts[name] for name in kept},
+        "undoes": facts.get("undoes") or None,
         "status": _status(facts),
         "rows": _rows(journal),
     }
@@ -111,12 +115,17 @@ def _rows(journal: Journal) -> dict[str, int]:
         checked = "SELECT coalesce(sum(rejected), 0), coalesce(sum(skipped), 0) FROM checks"
         refused, left = next(journal.query(checked))
         found = {"rejected": refused, "skipped": left, "pending": read - refused - left}
-    counted: dict[str, int] = {outcome: found.get(outcome, 0) for outcome in OUTCOMES}
+    told = _outcomes(journal.run().command)
+    counted: dict[str, int] = {outcome: found.get(outcome, 0) for outcome in told}
     for row, later in journal.amendments().items():
         (before,) = next(journal.query("SELECT outcome FROM rows WHERE row = ?", row))
         counted[before] -= 1
         counted[later[-1].outcome] += 1
     return {"read": read, **counted}
+
+
+def _outcomes(command: str) -> tuple[Outcome, ...]:
+    return UNDONE if command in ("undo", "undo-plan") else OUTCOMES
 
 
 def _amended(journal: Journal) -> dict[str, dict[str, int]]:
@@ -165,14 +174,22 @@ def _replanned(journal: Journal) -> int:
 
 def _status(facts: dict[str, str]) -> str:
     if facts["stage"] != "done":
+        if facts.get("undone"):
+            return "undone"
         return "braked" if facts.get("stopped", "").startswith("brake: ") else "incomplete"
-    return {"import": "finished", "plan": "planned", "validate": "validated"}[facts["command"]]
+    told = {"plan": "planned", "undo-plan": "planned", "validate": "validated"}
+    return told.get(facts["command"], "finished")
 
 
 def _exit_code(report: dict[str, Any], config: Config) -> int:
     rows = report["rows"]
     if report["status"] in ("incomplete", "braked"):
         return 4 if report["status"] == "incomplete" else 6
+    if report["status"] == "undone":
+        return 0
+    if report["undoes"]:
+        conflicts = any(report["reasons"].values())
+        return 3 if conflicts or report["verified"]["mismatched"] else 0
     if report["command"] == "import" and rows["unknown"] + rows["pending"]:
         return 4
     attention = sum(rows[outcome] for outcome in _ATTENTION)

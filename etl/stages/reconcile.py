@@ -24,10 +24,14 @@ def reconcile(journal: Journal, folder: Path) -> dict[str, Any]:
     for left in folder.glob(f"{PARTIAL}*"):
         left.unlink()  # of a process that was killed while it wrote
     built = report.build(journal)
-    left_out = {
-        "consent.csv": built["consent"] is None,
-        planned.PLAN_FILE: not planned.shows_a_plan(journal),
-    }
+    left_out = (
+        dict.fromkeys(_TABLES, True) | {"rows.csv": False}
+        if built["undoes"]
+        else {
+            "consent.csv": built["consent"] is None,
+            planned.PLAN_FILE: not planned.shows_a_plan(journal),
+        }
+    )
     for name, write in _TABLES.items():
         if left_out.get(name):
             (folder / name).unlink(missing_ok=True)

@@ -132,6 +132,25 @@ def test_another_version_is_told(tmp_path: Path) -> None:
         Ledger(path, "M")
 
 
+def test_what_was_deleted_again(ledger: Ledger) -> None:
+    """Source keys of profiles that are no more begin their next generation, once."""
+    ledger.remember([("a", Known("X", 0)), ("b", Known("X", 2)), ("c", Known("Y", 0))])
+    ledger.wrote([Written("X", 3, None, "a@example.com", None)])
+    ledger.hold(["k", "l"])
+    ledger.decide([("k", "X"), ("l", "Y")])
+    for _ in range(2):
+        ledger.undone([("X", "k"), ("Y2", "l")])
+    assert ledger.known(["a", "b", "c"]) == {
+        "a": Known("", 1),
+        "b": Known("", 3),
+        "c": Known("Y", 0),
+    }
+    assert ledger.reviews(["k", "l"]) == {"k": "create", "l": "Y"}
+    (page,) = ledger.written()
+    assert page[0].email == "a@example.com"
+    assert page[0].version > 10**9
+
+
 def test_a_ledger_of_the_first_release_is_taken_over(tmp_path: Path) -> None:
     """What it knows stays; of what was written to single fields it knows nothing yet."""
     path = tmp_path / "ledger.sqlite"

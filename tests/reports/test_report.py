@@ -49,6 +49,8 @@ def test_keys(world: World) -> None:
         "amends",
         "amended",
         "applies",
+        "undoes",
+        "undone",
         "replanned",
         "exit_code",
     }

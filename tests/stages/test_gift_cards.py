@@ -25,6 +25,7 @@ from tests.worlds import (
     run_import,
     run_plan,
     run_resume,
+    run_undo,
     table,
 )
 
@@ -289,6 +290,23 @@ def test_a_plan_is_carried_out(world: World) -> None:
 
     assert outcomes(world, report) == ["updated", "rejected"]
     assert [owners(world, card) for card in cards] == [["R0000"], ["X"]]
+
+
+def test_undo_tells_of_links_that_stay(world: World) -> None:
+    """Who was there before keeps the card, and that is told; a created profile goes."""
+    run_import(world, people(1))
+    world.time.now += 1000
+    cards = [sell(world), sell(world)]
+    report = run_import(world, with_cards([card["gan"] for card in cards]), CARDS)
+    world.time.now += 1000
+
+    undone = run_undo(world, report)
+
+    assert (undone["reasons"], undone["exit_code"]) == (
+        {"GIFT_CARD_STAYS": {"gift_card_gan": 1}},
+        3,
+    )
+    assert [owners(world, card) for card in cards] == [["R0000"], []]
 
 
 # -- whatever breaks -------------------------------------------------------------------------
