@@ -102,8 +102,8 @@ class Additions:
     def unplan(self, rows: str) -> None:
         """Undo what was planned for the rows of a SELECT."""
         self._db.execute(f"DELETE FROM additions WHERE row IN ({rows})")
-        # To be looked at again: their cards may be somebody's by now.
-        self._db.execute(f"DELETE FROM gift_cards WHERE row IN ({rows})")
+        # Cards are looked at again: they may be somebody's by now.
+        self._db.execute(f"DELETE FROM gift_cards WHERE row IS NULL OR row IN ({rows})")
 
     def planned(self, size: int) -> list[Addition]:
         """Return the next additions that can be sent: those whose row has its customer."""

@@ -292,6 +292,22 @@ def test_a_plan_is_carried_out(world: World) -> None:
     assert [owners(world, card) for card in cards] == [["R0000"], ["X"]]
 
 
+def test_a_card_that_changed_since_the_plan_is_seen(world: World) -> None:
+    """A moved row whose card was its customer's when planned, and is nobody's now, gets it."""
+    card = sell(world)
+    run_import(world, people(1))
+    (customer,) = world.alive()
+    link(world, card, customer)
+    world.time.now += 1000
+    plan = run_plan(world, with_cards([card["gan"]]), CARDS)
+    assert counts(plan) == {"unchanged": 1}
+    link(world, card, customer, "unlink")
+    world.update(customer, note="seen")
+    world.time.now += 1000
+    assert counts(run_apply(world, plan)) == {"updated": 1}
+    assert owners(world, card) == ["R0000"]
+
+
 def test_undo_tells_of_links_that_stay(world: World) -> None:
     """Who was there before keeps the card, and that is told; a created profile goes."""
     run_import(world, people(1))
