@@ -343,7 +343,7 @@ def _work(
         except (Interrupted, SquareError) as stop:
             journal.note(stopped=str(stop))
         except (ConfigError, SourceError) as stop:
-            if _count(journal, "SELECT count(*) FROM requests WHERE sends > 0"):
+            if journal.sent_anything():
                 journal.note(stopped=str(stop))
             else:
                 # Nothing was sent, and there is nothing to go on with.

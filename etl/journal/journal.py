@@ -411,6 +411,19 @@ class Journal:
         """Count one attempt of a call to Square, in any thread; kept with the next transaction."""
         self._called.append((endpoint, retry, rate_limited, error, seconds))
 
+    def calls(self) -> list[tuple[str, int, int, int, int, float]]:
+        """Return, by endpoint, the attempts: how many, retries, 429s, errors, and seconds."""
+        self._keep_calls()
+        return list(self._db.execute("SELECT * FROM calls ORDER BY endpoint"))
+
+    def sent_anything(self) -> bool:
+        """Has any call that writes left, or was about to?"""
+        found = self._db.execute(
+            "SELECT 1 FROM requests WHERE sends > 0 UNION SELECT 1 FROM deliveries "
+            "UNION SELECT 1 FROM made UNION SELECT 1 FROM removals WHERE state <> 'planned' LIMIT 1"
+        )
+        return found.fetchone() is not None
+
     def _keep_calls(self) -> None:
         while self._called:
             self._db.execute(
@@ -725,7 +738,6 @@ class Journal:
 
     def query(self, sql: str, *parameters: Any) -> Iterator[tuple[Any, ...]]:
         """Run one of the reports' own SELECT statements."""
-        self._keep_calls()
         return iter(self._db.execute(sql, parameters))
 
     def _writes(self, where: str, parameters: tuple[Any, ...]) -> list[Write]:

@@ -77,9 +77,7 @@ def build(journal: Journal) -> dict[str, Any]:
                 "rate_limited": rate_limited,
                 "errors": errors,
             }
-            for endpoint, calls, retries, rate_limited, errors in journal.query(
-                "SELECT endpoint, calls, retries, rate_limited, errors FROM calls ORDER BY endpoint"
-            )
+            for endpoint, calls, retries, rate_limited, errors, _ in journal.calls()
         },
         "seconds": {
             stage: round(seconds, 3)
@@ -158,7 +156,8 @@ def _planned(journal: Journal, config: Config) -> dict[str, Any]:
         + ceil((members + values) / 100)
         + valued,
     }
-    made, seconds = next(journal.query("SELECT sum(calls), sum(seconds) FROM calls"))
+    attempts = journal.calls()
+    made, seconds = sum(each[1] for each in attempts), sum(each[5] for each in attempts)
     pace = config.limits.requests_per_second
     each = max(seconds / made if made else 0.0, 1 / pace if pace else 0.0)
     return {**planned, "calls": calls, "seconds": round(each * sum(calls.values()), 1)}

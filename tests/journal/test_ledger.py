@@ -158,7 +158,9 @@ def test_a_ledger_of_the_first_release_is_taken_over(tmp_path: Path) -> None:
         database.executescript(
             "CREATE TABLE written (merchant TEXT, customer_id TEXT, version INTEGER NOT NULL, "
             "reference_id TEXT, email TEXT, phone TEXT, PRIMARY KEY (merchant, customer_id)) "
-            "WITHOUT ROWID; INSERT INTO written VALUES ('M', 'C', 3, 'R', NULL, NULL); "
+            "WITHOUT ROWID; CREATE TABLE crosswalk (merchant TEXT, source_key TEXT, "
+            "customer_id TEXT NOT NULL, generation INTEGER NOT NULL, "
+            "PRIMARY KEY (merchant, source_key)) WITHOUT ROWID; INSERT INTO written VALUES ('M', 'C', 3, 'R', NULL, NULL); "
             "PRAGMA user_version = 1;"
         )
     for _ in range(2):
