@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import orjson
 
 from etl.config import Config
+from etl.engines import Engine, started
 from etl.errors import (
     BrakeError,
     ConfigError,
@@ -44,6 +45,9 @@ if TYPE_CHECKING:
     from etl.square.client import SquareClient
     from etl.stages.attach import Attacher
     from etl.stages.load import Loader
+
+# Bytes of sources; less is done before the copies of a process are at work.
+_MUCH = 8 << 20
 
 Command = Literal["import", "plan", "validate"]
 Report = dict[str, Any]
@@ -92,6 +96,7 @@ class _Job:
     world: World
     square: SquareClient | None
     ledger: Ledger | None
+    engine: Engine
 
 
 def import_customers(
@@ -179,10 +184,14 @@ def _work(
 ) -> Report:
     """Carry a run through the stages it has not completed, and report."""
     world.announce(run)
-    with closing(Journal.open(folder / JOURNAL)) as journal:
+    # Before anything is open that a copy of this process must not use.
+    with (
+        started(much=_is_much(folder)) as engine,
+        closing(Journal.open(folder / JOURNAL)) as journal,
+    ):
         client = square.connect(_observer(journal)) if square else None
         ledger = Ledger(state.ledger, run.merchant_id) if square else None
-        job = _Job(run, config, folder, journal, world, client, ledger)
+        job = _Job(run, config, folder, journal, world, client, ledger, engine)
         journal.note(stopped="")
         try:
             if square and run.command == "import":
@@ -214,6 +223,13 @@ def _work(
         if journal.stage == "done":
             journal.note(reported=_timestamp(world))
         return report
+
+
+def _is_much(folder: Path) -> bool:
+    """Tell whether a run has so much left to read or to check that copies of a process pay."""
+    with closing(Journal.open(folder / JOURNAL)) as journal:
+        size = sum(int(source["facts"]["size"]) for source in journal.sources())
+        return size > _MUCH and journal.stage in ("read", "check")
 
 
 def _settle_others(job: _Job, state: State, square: Square) -> None:
@@ -257,7 +273,14 @@ def _read(job: _Job) -> None:
     sources = [source_of(source) for source in job.journal.sources()]
     mappings = [mapping_of(source) for source in job.journal.sources()]
     with job.journal.unhurried():
-        read(job.journal, sources, mappings, job.config, lambda rows: _tell(job, "read", rows))
+        read(
+            job.journal,
+            job.engine,
+            sources,
+            mappings,
+            job.config,
+            lambda rows: _tell(job, "read", rows),
+        )
     job.journal.note(stage="check")
 
 
@@ -265,7 +288,13 @@ def _check(job: _Job) -> None:
     total = _count(job.journal, "SELECT coalesce(sum(rows), 0) FROM sources")
     country = job.run.country
     with job.journal.unhurried():
-        check(job.journal, job.config, country, lambda rows: _tell(job, "check", rows, total))
+        check(
+            job.journal,
+            job.engine,
+            job.config,
+            country,
+            lambda rows: _tell(job, "check", rows, total),
+        )
     job.journal.note(stage="done" if job.run.command == "validate" else "plan")
 
 

@@ -84,6 +84,10 @@ class Octets:
         """Return which cells hold at least one byte of a kind."""
         return self._found(wanted[self._all()])
 
+    def may_hold_nul(self) -> bool:
+        """Tell whether a byte 0 is in the memory of the cells; a null cell may have any there."""
+        return not self._all().all()
+
     def nth(self, place: int, rows: np.ndarray) -> np.ndarray:
         """Return the byte at a place of some cells, all of which are longer."""
         found: np.ndarray = self._bytes[self._offsets[rows] + place]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
@@ -18,9 +18,9 @@ from etl.customers.consent import SUBSCRIBED, subscription
 from etl.customers.dates import DateEvidence
 from etl.customers.fields import CUSTOMERS
 from etl.customers.problems import Problem, problem_table
-from etl.engines.threads import in_order
+from etl.engines import Engine
 from etl.errors import ConfigError
-from etl.journal.journal import Batch, Check, Journal
+from etl.journal.journal import Batch, Check, Journal, Packed, unpacked
 from etl.stages.choose import choose
 from etl.stages.clean import clean
 from etl.stages.mapping import ColumnMapping, ConsentColumn, map_columns
@@ -31,12 +31,11 @@ from etl.stages.validate import Checked, validate
 _DECISION = "decision"
 # Longer cells are shown in details by their beginning.
 _SHOWN = 80
-# More threads would wait for the interpreter.
-_WORKERS = 2
 
 
 def check(
     journal: Journal,
+    engine: Engine,
     config: Config,
     country: str,
     between: Callable[[int], None],
@@ -45,46 +44,62 @@ def check(
 
     ``country`` is the merchant's.
     """
-    # Not the day of a resume: a run reads two-digit years the same to its end.
-    today = datetime.datetime.fromisoformat(journal.run().started_at).date()
-    constants = canonical_constants(config, country)
     sources = journal.sources()
-    mappings = [mapping_of(source) for source in sources]
-    evidence = [evidence_of(source) for source in sources]
-
-    def check_one(read: _Read) -> tuple[Batch, Check, dict[str, str]]:
-        source = read.batch.source
-        checked = check_batch(
-            read.cells,
-            read.found,
-            mappings[source],
-            evidence[source],
-            config,
-            country,
-            constants,
-            today,
-        )
-        found, decided = checked.problems, dict[str, str]()
-        if sources[source]["facts"]["ours"] and _DECISION in read.cells.schema.names:
-            decided, wrong = _decisions(read.cells, checked.customers, config.source.namespace)
-            found = by_row([found, problem_table(wrong)])
-        return read.batch, Check.of(checked.customers, found, checked.belongings), decided
-
-    waiting = (
-        _Read(batch, journal.cells(batch), journal.found(batch))
-        for batch in journal.batches(unchecked=True)
+    checking = _Checking(
+        [mapping_of(source) for source in sources],
+        [evidence_of(source) for source in sources],
+        [source["facts"]["ours"] for source in sources],
+        config,
+        country,
+        canonical_constants(config, country),
+        # Not the day of a resume: a run reads two-digit years the same to its end.
+        datetime.datetime.fromisoformat(journal.run().started_at).date(),
     )
-    for batch, checked, decided in in_order(check_one, waiting, _WORKERS):
+    waiting = (journal.packed(batch) for batch in journal.batches(unchecked=True))
+    for batch, checked, decided in engine.in_order(checking, waiting):
         with journal.transaction():
             journal.check_batch(batch, checked)
             journal.add_decisions(decided)
         between(batch.first_row + len(batch.lines))
 
 
-class _Read(NamedTuple):
+class _Done(NamedTuple):
     batch: Batch
-    cells: pa.RecordBatch
-    found: pa.Table
+    check: Check
+    decided: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Checking:
+    """Checks any batch of a run; the lists are by source."""
+
+    mappings: list[ColumnMapping]
+    evidence: list[DateEvidence]
+    ours: list[bool]
+    config: Config
+    country: str
+    constants: dict[str, str]
+    today: datetime.date
+
+    def __call__(self, packed: Packed) -> _Done:
+        source = packed.batch.source
+        (cells,) = unpacked(packed.cells).to_batches()
+        checked = check_batch(
+            cells,
+            unpacked(packed.found),
+            self.mappings[source],
+            self.evidence[source],
+            self.config,
+            self.country,
+            self.constants,
+            self.today,
+        )
+        found, decided = checked.problems, dict[str, str]()
+        if self.ours[source] and _DECISION in cells.schema.names:
+            decided, wrong = _decisions(cells, checked.customers, self.config.source.namespace)
+            found = by_row([found, problem_table(wrong)])
+        check = Check.of(checked.customers, found, checked.belongings)
+        return _Done(packed.batch, check, decided)
 
 
 def check_batch(

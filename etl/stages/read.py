@@ -7,21 +7,22 @@ shows what it proves about the order of day and month.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from etl.config import Config
 from etl.customers.dates import DateEvidence, date_evidence
-from etl.engines.threads import ahead
+from etl.engines import Engine
 from etl.files.sources import Source
-from etl.journal.journal import Journal
-from etl.stages.extract import extract
+from etl.journal.journal import Journal, Rows
+from etl.stages.extract import Part, parts, records
 from etl.stages.mapping import ColumnMapping, ConsentColumn, map_field
 
 
 def read(
     journal: Journal,
+    engine: Engine,
     sources: Sequence[Source],
     mappings: Sequence[ColumnMapping],
     config: Config,
@@ -37,14 +38,37 @@ def read(
     first_row = 0
     for number, (source, mapping) in enumerate(zip(sources, mappings, strict=True)):
         begin, evidence = first_row, DateEvidence()
-        for records in ahead(extract(source, config.source)):
-            birthdays, _ = map_field(records.cells, mapping, "birthday")
-            evidence = evidence.combine(date_evidence(birthdays, records.lines, number))
-            with journal.transaction():
-                journal.add_batch(number, first_row, records.lines, records.cells, records.problems)
-            first_row += len(records.lines)
-            between(first_row)
+        reading = _Reading(number, source, mapping)
+        for batches in engine.in_order(reading, parts(source, config.source)):
+            for batch in batches:
+                evidence = evidence.combine(batch.evidence)
+                with journal.transaction():
+                    journal.add_batch(number, first_row, batch.rows)
+                first_row += batch.rows.rows
+                between(first_row)
         journal.finish_source(number, first_row - begin, asdict(evidence))
+
+
+class _Batch(NamedTuple):
+    rows: Rows
+    evidence: DateEvidence
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """Makes batches for the journal of any part of a source."""
+
+    number: int
+    source: Source
+    mapping: ColumnMapping
+
+    def __call__(self, part: Part) -> list[_Batch]:
+        batches = []
+        for read in records(part, self.source):
+            birthdays, _ = map_field(read.cells, self.mapping, "birthday")
+            evidence = date_evidence(birthdays, read.lines, self.number)
+            batches.append(_Batch(Rows.of(read.lines, read.cells, read.problems), evidence))
+        return batches
 
 
 def evidence_of(source: dict[str, Any]) -> DateEvidence:
