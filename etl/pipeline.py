@@ -219,7 +219,7 @@ def _work(
                 ledger.close()
         if run.command == "import" and journal.stage == "done":
             record(journal, state)
-        report = reconcile(journal, folder)
+        report = reconcile(journal, folder, engine)
         if journal.stage == "done":
             journal.note(reported=_timestamp(world))
         return report

@@ -35,7 +35,7 @@ ARROWS = {
         "directory",
         "reports",
     },
-    "reports": {"config", "customers", "files", "journal"},
+    "reports": {"engines", "config", "customers", "files", "journal"},
     # A client and an emulator that share a mistake agree with each other.
     "sandbox": {"customers.fields"},
     "target": {"errors", "config", "sandbox", "square"},
