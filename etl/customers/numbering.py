@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl.customers import octets
+from etl.customers.automaton import BLANK, Automaton, Pattern
 from etl.customers.octets import Octets
 
 if TYPE_CHECKING:
@@ -29,8 +30,9 @@ _DECIMAL = r"\.0+$"
 _RESPELLED = r"^[ (]*0|\( *0 *\)"
 # Calling codes have one to three digits, and none begins another.
 _CODE_DIGITS = 3
-# The library knows of no longer ones, and numbers in E.164 have fewer.
-_MOST_DIGITS = 17
+# Of numbers in E.164 with their calling codes.
+_FEWEST_DIGITS, _LONGEST = 7, 15
+_PLUS = octets.kind(b"+")
 # Numbers of no country, such as +800.
 _NOWHERE = "001"
 
@@ -70,24 +72,81 @@ class Verdicts(NamedTuple):
 
 def certain(column: pa.Array) -> Verdicts:
     """Judge phone numbers written in E.164; everything else is undecided."""
-    plain = pc.fill_null(pc.match_substring_regex(column, r"^\+[1-9][0-9]{6,14}$"), False)
-    rows = np.flatnonzero(plain.to_numpy(zero_copy_only=False))
-    codes = _code_of_start()[_starts(Octets(column), rows)]
-    found = Verdicts(np.zeros(len(column), dtype=bool), np.zeros(len(column), dtype=bool))
-    for code in np.unique(codes[codes > 0]).tolist():
-        of_code = rows[codes == code]
-        national = pc.utf8_slice_codeunits(column.take(pa.array(of_code)), 1 + len(str(code)))
-        found.yes[of_code], found.no[of_code] = _judged(national, _plan(code))
-    return found
+    held = Octets(column)
+    fits = (held.lengths > _FEWEST_DIGITS) & (held.lengths <= 1 + _LONGEST)
+    rows = np.flatnonzero(fits & held.beginning(_PLUS))
+    size = held.lengths[rows] - 1
+    digits = held.stretch(1, _LONGEST, rows) - ord("0")
+    ended = np.arange(_LONGEST)[:, None] >= size
+    numeric = ((digits < 10) | ended).all(axis=0)
+    digits[ended] = BLANK
+    found = np.full(len(column), _UNDECIDED)
+    found[rows[numeric]] = _judge().verdicts(digits[:, numeric], size[numeric])
+    return Verdicts(found == _YES, found == _NO)
 
 
-def _starts(numbers: Octets, rows: np.ndarray) -> np.ndarray:
-    """Return the first digits of numbers in E.164 as one number."""
-    first, second, third = (
-        numbers.nth(place, rows).astype("<i4") - ord("0") for place in range(1, 1 + _CODE_DIGITS)
-    )
-    starts: np.ndarray = (first * 10 + second) * 10 + third
-    return starts
+_UNDECIDED, _NO, _YES, _UNASKED = range(4)
+
+
+class _Judge:
+    """Judges columns of digits as ``certainty`` judges each number, which is asked of one alike.
+
+    Two numbers of a calling code are alike when they are as long and have led its automaton into
+    one state: then they match the same patterns.
+    """
+
+    def __init__(self) -> None:
+        self._automaton = Automaton()
+        self._starts: dict[int, int] = {}
+        # By state and length.
+        self._verdicts = np.full((64, 1 + _LONGEST), _UNASKED, "u1")
+
+    def verdicts(self, digits: np.ndarray, size: np.ndarray) -> np.ndarray:
+        """Return the verdicts; each column of digits is a number, ``BLANK`` where it has ended."""
+        first, second, third = digits[:_CODE_DIGITS].astype("<i4")
+        codes = _code_of_start()[(first * 10 + second) * 10 + third]
+        found = np.full(len(size), _UNDECIDED, "u1")
+        for code in np.unique(codes[codes > 0]).tolist():
+            rows = np.flatnonzero(codes == code)
+            of_code = digits[:, rows]
+            begin = np.full(len(rows), self._start(code), "<i4")
+            state = self._automaton.run(begin, of_code[len(str(code)) :])
+            found[rows] = self._known(state, size[rows], of_code)
+        return found
+
+    def _start(self, code: int) -> int:
+        if code not in self._starts:
+            plan = _plan(code)
+            # What everything matches keeps the states of this code apart from those of others.
+            patterns = [Pattern("", whole=False)]
+            patterns += [Pattern(each, whole=False) for each in (plan.begins, plan.unsure) if each]
+            for region in plan.regions:
+                kinds = (region.general, *region.kinds)
+                patterns += [Pattern(each.pattern) for each in kinds]
+            self._starts[code] = self._automaton.start(patterns)
+        return self._starts[code]
+
+    def _known(self, state: np.ndarray, size: np.ndarray, digits: np.ndarray) -> np.ndarray:
+        more = int(state.max(initial=0)) + 1 - len(self._verdicts)
+        if more > 0:
+            unasked = np.full((more, 1 + _LONGEST), _UNASKED, "u1")
+            self._verdicts = np.concatenate((self._verdicts, unasked))
+        found = self._verdicts[state, size]
+        new = np.flatnonzero(found == _UNASKED)
+        if len(new):
+            _, first = np.unique(state[new] * (1 + _LONGEST) + size[new], return_index=True)
+            for one in new[first]:
+                number = "+" + "".join(map(str, digits[: size[one], one]))
+                verdict = certainty(number)
+                told = _UNDECIDED if verdict is None else _YES if verdict else _NO
+                self._verdicts[state[one], size[one]] = told
+            found = self._verdicts[state, size]
+        return found
+
+
+@cache
+def _judge() -> _Judge:
+    return _Judge()
 
 
 @cache
@@ -156,41 +215,6 @@ def _alone(metadata: PhoneMetadata) -> bool:
     if code is None:
         return False
     return COUNTRY_CODE_TO_REGION_CODE[code][0] == metadata.id and len(_plan(code).regions) == 1
-
-
-def _judged(national: pa.Array, plan: _Plan) -> Verdicts:
-    """Judge the national numbers of one calling code, where the parser leaves them as they are."""
-    undecided = np.full(len(national), not plan.regions)
-    if plan.unsure:
-        undecided |= _matching(national, f"^(?:{plan.unsure})")
-    if plan.begins:
-        undecided |= ~_matching(national, f"^(?:{plan.begins})")
-    lengths = Octets(national).lengths
-    valid = np.zeros(len(national), dtype=bool)
-    for region in plan.regions:
-        open_ = ~(valid | undecided)
-        rows = np.flatnonzero(open_)
-        kind = np.zeros(len(rows), dtype=bool)
-        some = national if open_.all() else national.take(pa.array(rows))
-        for each in region.kinds:
-            kind |= _described(some, lengths[rows], each)
-        valid[rows] = kind & _described(some, lengths[rows], region.general)
-    return Verdicts(valid, ~(valid | undecided))
-
-
-def _described(national: pa.Array, lengths: np.ndarray, described: _Lengths) -> np.ndarray:
-    fits = _matching(national, f"^(?:{described.pattern})$")
-    if not described.digits:
-        return fits
-    possible = np.zeros(1 + _MOST_DIGITS, dtype=bool)
-    possible[list(described.digits)] = True
-    fits &= possible[lengths]
-    return fits
-
-
-def _matching(texts: pa.Array, pattern: str) -> np.ndarray:
-    found: np.ndarray = pc.match_substring_regex(texts, pattern).to_numpy(zero_copy_only=False)
-    return found
 
 
 @cache

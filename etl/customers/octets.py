@@ -93,6 +93,14 @@ class Octets:
         found: np.ndarray = self._bytes[self._offsets[rows] + place]
         return found
 
+    def stretch(self, start: int, size: int, rows: np.ndarray) -> np.ndarray:
+        """Return so many bytes of some cells from a place on, the nth of each in the nth line.
+
+        Behind the end of a cell are those of other cells.
+        """
+        places = self._offsets[rows] + start + np.arange(size, dtype="<i4")[:, None]
+        return self._bytes.take(places, mode="clip")
+
     def without(self, unwanted: Kind) -> pa.Array:
         """Return the column less all bytes of a kind, which must be ASCII."""
         data = self._all()

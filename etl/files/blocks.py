@@ -18,7 +18,7 @@ import pyarrow.csv as arrow_csv
 from etl.errors import SourceError
 from etl.files import csv
 
-_BLOCK = 4 << 20
+_BLOCK = 8 << 20
 # Records read one by one are passed on in groups, bounded in number and in text.
 _MOST_RECORDS = 8192
 _MOST_TEXT = 64 << 20

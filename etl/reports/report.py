@@ -22,13 +22,13 @@ from etl.reports import consent
 _ATTENTION = ("rejected", "failed", "review")
 
 
-def build(journal: Journal, counts: Iterable[Count]) -> dict[str, Any]:
+def build(journal: Journal, early: Iterable[Count]) -> dict[str, Any]:
     """Return the report; its keys and their meaning are listed in the README.
 
-    ``counts`` are those of all batches, as the check left them.
+    ``early`` are the counts of all batches, as the check left them.
     """
     facts, run, rows = journal.facts(), journal.run(), _rows(journal)
-    problems = summed([*counts, *_late(journal)])
+    problems = summed([*early, *_late(journal)])
     verified = _counts(
         journal, "SELECT verified, count(*) FROM writes WHERE verified <> '' GROUP BY verified"
     )
@@ -171,22 +171,28 @@ def counted(found: pa.Table) -> list[Count]:
         column = found.column(name).combine_chunks().dictionary_encode()
         kinds = kinds * len(column.dictionary) + column.indices.to_numpy()
         texts.append(column.dictionary.to_pylist())
+    effects, codes, fields = texts
     # A row that has the same problem twice is one row.
     most = math.prod(map(len, texts))
     once = np.unique(found.column("row").to_numpy() * most + kinds) % max(most, 1)
     rows = np.bincount(once, minlength=most).reshape([len(each) for each in texts])
     return [
-        Count(*(text[at] for text, at in zip(texts, place, strict=True)), int(rows[place]))
-        for place in zip(*np.nonzero(rows), strict=True)
+        Count(effects[effect], codes[code], fields[field], int(rows[effect, code, field]))
+        for effect, code, field in zip(*np.nonzero(rows), strict=True)
     ]
 
 
-def summed(counts: Iterable[Count]) -> list[Count]:
+def counts(journal: Journal) -> list[Count]:
+    """Return how many rows have each problem, as the check left them."""
+    return summed(count for batch in journal.batches() for count in counted(journal.found(batch)))
+
+
+def summed(parts: Iterable[Count]) -> list[Count]:
     """Return the counts of several batches as those of one."""
     rows = Counter[tuple[str, str, str]]()
-    for count in counts:
-        rows[count[:3]] += count.rows
-    return [Count(*told, number) for told, number in rows.items()]
+    for effect, code, field, number in parts:
+        rows[effect, code, field] += number
+    return [Count(effect, code, field, number) for (effect, code, field), number in rows.items()]
 
 
 def _late(journal: Journal) -> Iterator[Count]:

@@ -24,7 +24,7 @@ from etl.files.blocks import Block, Piece, parsed, pieces
 from etl.files.sources import Source, open_lines
 
 CELL_LIMIT = 1 << 20  # bytes of UTF-8
-ROWS_PER_BATCH = 32768
+ROWS_PER_BATCH = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
