@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from etl.customers.octets import Octets
 from etl.customers.problems import PROBLEMS, Effect
 
 
@@ -85,19 +86,26 @@ def all_at_once(
     where: pa.Array | None = None,
 ) -> tuple[pa.Array, pa.Table]:
     """Do as ``each`` does with a form that takes all distinct values together."""
-    mask = pc.is_valid(column)
-    if where is not None:
-        mask = pc.and_(mask, pc.fill_null(where, False))
-    rows = np.flatnonzero(mask.to_numpy(zero_copy_only=False))
+    wanted = pc.is_valid(column) if where is None else pc.fill_null(where, False)
+    rows = np.flatnonzero(wanted.to_numpy(zero_copy_only=False))
     if not len(rows):
         return column, NO_PROBLEMS
-    encoded = column.filter(mask).dictionary_encode()
+    asked = column.take(pa.array(rows))
+    if asked.null_count:
+        rows = rows[asked.is_valid().to_numpy(zero_copy_only=False)]
+        asked = asked.drop_null()
+        if not len(rows):
+            return column, NO_PROBLEMS
+    encoded = asked.dictionary_encode()
     texts = encoded.dictionary.to_pylist()
     cells = form(texts)
-    if any(cell.text != text for cell, text in zip(cells, texts, strict=True)):
-        values = pa.array([cell.text for cell in cells], pa.string())
-        column = pc.replace_with_mask(column, mask, values.take(encoded.indices))
-    return column, _problems(field, cells, encoded.indices.to_numpy(), rows)
+    changed = np.array([cell.text != text for cell, text in zip(cells, texts, strict=True)])
+    value_of = encoded.indices.to_numpy()
+    if changed.any():
+        new = changed[value_of]
+        after = (cells[value].text for value in value_of[new].tolist())
+        column = Octets(column).replaced(rows[new], after)
+    return column, _problems(field, cells, value_of, rows)
 
 
 def _problems(field: str, cells: list[Cell], value_of: np.ndarray, rows: np.ndarray) -> pa.Table:

@@ -35,11 +35,7 @@ _COMPOSED[0xE4:0xEA] = _HAN
 
 
 class Octets:
-    """The bytes of a text column, UTF-8; a null has none.
-
-    ``lengths`` counts the bytes of each cell, ``filled`` tells which have any, ``empty`` which are
-    the empty text.
-    """
+    """The bytes of a text column, UTF-8; a null has none."""
 
     def __init__(self, column: pa.StringArray) -> None:
         self._column = column
@@ -50,12 +46,29 @@ class Octets:
             offsets = np.frombuffer(ends, "<i4")[column.offset : column.offset + size + 1]
         self._bytes = np.frombuffer(data or b"\0", "u1")
         self._offsets = offsets
-        self.lengths = np.diff(offsets)
-        self._valid = column.is_valid()
-        if column.null_count:
-            self.lengths = np.where(self._valid.to_numpy(zero_copy_only=False), self.lengths, 0)
-        self.filled = self.lengths > 0
-        self.empty = ~self.filled & self._valid.to_numpy(zero_copy_only=False)
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """How many bytes each cell has."""
+        lengths = np.diff(self._offsets)
+        if self._column.null_count:
+            lengths[~self._valid] = 0
+        return lengths
+
+    @cached_property
+    def filled(self) -> np.ndarray:
+        """Which cells have any bytes."""
+        filled: np.ndarray = self.lengths > 0
+        return filled
+
+    @cached_property
+    def empty(self) -> np.ndarray:
+        """Which cells are the empty text."""
+        return ~self.filled & self._valid if self._column.null_count else ~self.filled
+
+    @cached_property
+    def _valid(self) -> np.ndarray:
+        return flags(self._column.is_valid())
 
     def plain(self) -> np.ndarray:
         """Return which cells hold nothing but printable ASCII characters."""
@@ -70,23 +83,42 @@ class Octets:
         are the two marks U+3099 and U+309A.
         """
         data = self._all()
-        kinds = _COMPOSED[data]
+        # Most bytes are printable ASCII; unsigned bytes below the blank wrap around to the top.
+        places = np.flatnonzero(data - 0x20 >= 0x5F)
+        kinds = _COMPOSED[data[places]]
         odd = kinds == _ODD
-        odd[1:] |= (kinds[1:] == _LETTER) & (kinds[:-1] == _INSIDE)
+        beside = places[1:] == places[:-1] + 1
+        odd[1:] |= (kinds[1:] == _LETTER) & (kinds[:-1] == _INSIDE) & beside
         kana = np.flatnonzero(kinds == _KANA)
         if len(kana):
-            second, third = data[kana + 1], data[kana + 2]
+            second, third = data[places[kana] + 1], data[places[kana] + 2]
             mark = (second == 0x82) & ((third == 0x99) | (third == 0x9A))
             odd[kana[(second < 0x81) | (second > 0x83) | mark]] = True
-        return ~self._found(odd)
+        return ~self._with(places[odd])
 
     def holding(self, wanted: Kind) -> np.ndarray:
         """Return which cells hold at least one byte of a kind."""
         return self._found(wanted[self._all()])
 
-    def may_hold_nul(self) -> bool:
-        """Tell whether a byte 0 is in the memory of the cells; a null cell may have any there."""
-        return not self._all().all()
+    def may_hold(self, text: bytes) -> bool:
+        """Tell whether a text is in the memory of the cells; a null cell may have any there."""
+        return text in self.joined()
+
+    def replaced(self, rows: np.ndarray, texts: Iterable[str | None]) -> pa.Array:
+        """Return the column with other texts, or null, in some rows; these are in order."""
+        new = [None if text is None else text.encode() for text in texts]
+        data, at = memoryview(self._bytes), int(self._offsets[0])
+        pieces: list[bytes | memoryview] = []
+        ends = self._offsets[rows + 1].tolist()
+        for start, end, cell in zip(self._offsets[rows].tolist(), ends, new, strict=True):
+            pieces += [data[at:start], cell or b""]
+            at = end
+        pieces.append(data[at : int(self._offsets[-1])])
+        lengths = np.diff(self._offsets)
+        lengths[rows] = [len(cell or b"") for cell in new]
+        valid = self._valid.copy() if self._column.null_count else np.ones(len(lengths), dtype=bool)
+        valid[rows] = [cell is not None for cell in new]
+        return _texts(lengths, b"".join(pieces), valid)
 
     def nth(self, place: int, rows: np.ndarray) -> np.ndarray:
         """Return the byte at a place of some cells, all of which are longer."""
@@ -107,17 +139,16 @@ class Octets:
         kept = ~unwanted[data]
         ends = np.concatenate(([0], np.cumsum(kept)))[self._offsets - self._offsets[0]]
         offsets, texts = pa.py_buffer(ends.astype("<i4")), pa.py_buffer(data[kept])
-        bare = pa.StringArray.from_buffers(len(self.lengths), offsets, texts)
-        return pc.if_else(self._valid, bare, None)
+        bits = _bits(self._valid) if self._column.null_count else None
+        return pa.StringArray.from_buffers(len(self._column), offsets, texts, bits)
 
     def less(self, unwanted: np.ndarray) -> pa.Array:
         """Return the column with null for the unwanted cells, on the memory it has."""
-        valid = ~unwanted & self._valid.to_numpy(zero_copy_only=False)
-        bits = pa.py_buffer(np.packbits(valid, bitorder="little"))
+        valid = ~unwanted & self._valid if self._column.null_count else ~unwanted
         _, ends, data = self._column.buffers()
         if self._column.offset or ends is None:
             return pc.if_else(pa.array(valid), self._column, None)
-        return pa.StringArray.from_buffers(len(valid), ends, data, bits)
+        return pa.StringArray.from_buffers(len(valid), ends, data, _bits(valid))
 
     def joined(self) -> bytes:
         """Return the bytes of all cells one after another."""
@@ -127,10 +158,16 @@ class Octets:
         return self._bytes[self._offsets[0] : self._offsets[-1]]
 
     def _found(self, hits: np.ndarray) -> np.ndarray:
-        places = np.flatnonzero(hits) + self._offsets[0]
-        found = np.zeros(len(self.lengths), dtype=bool)
-        found[np.searchsorted(self._offsets, places, side="right") - 1] = True
-        return found & self.filled
+        return self._with(np.flatnonzero(hits))
+
+    def _with(self, places: np.ndarray) -> np.ndarray:
+        """Return which cells have one of these places among all bytes."""
+        found = np.zeros(len(self._offsets) - 1, dtype=bool)
+        if len(places):
+            cells = np.searchsorted(self._offsets, places + self._offsets[0], side="right")
+            found[cells - 1] = True
+            found &= self.filled
+        return found
 
     def beginning(self, wanted: Kind) -> np.ndarray:
         """Return which cells begin with a byte of a kind."""
@@ -151,6 +188,12 @@ class Octets:
         return self._bytes.take(self._offsets[1:] - 1, mode="clip")
 
 
+def flags(mask: pa.BooleanArray) -> np.ndarray:
+    """Return a mask without nulls as flags."""
+    found: np.ndarray = mask.to_numpy(zero_copy_only=False)
+    return found
+
+
 def refined(
     column: pa.Array, doubtful: np.ndarray, ask: Callable[[pa.Array], pa.Array]
 ) -> pa.Array:
@@ -160,8 +203,8 @@ def refined(
     """
     answer = doubtful.copy()
     if doubtful.any():
-        asked = column.filter(pa.array(doubtful))
-        answer[doubtful] = ask(asked).fill_null(False).to_numpy(zero_copy_only=False)
+        rows = np.flatnonzero(doubtful)
+        answer[rows] = flags(ask(column.take(pa.array(rows))).fill_null(False))
     return pa.array(answer)
 
 
@@ -172,7 +215,17 @@ def placed(size: int, rows: np.ndarray, texts: np.ndarray) -> pa.Array:
     """
     lengths, valid = np.zeros(size, "<i4"), np.zeros(size, dtype=bool)
     lengths[rows], valid[rows] = texts.shape[1], True
-    ends = np.concatenate(([0], np.cumsum(lengths))).astype("<i4")
-    data = texts[np.argsort(rows)].tobytes()
-    bits = np.packbits(valid, bitorder="little")
-    return pa.StringArray.from_buffers(size, *map(pa.py_buffer, (ends, data, bits)))
+    return _texts(lengths, texts[np.argsort(rows)].tobytes(), valid)
+
+
+def _texts(lengths: np.ndarray, data: bytes, valid: np.ndarray) -> pa.Array:
+    """Return a column of so long cells, one after another in the data."""
+    ends = np.zeros(len(lengths) + 1, "<i4")
+    np.cumsum(lengths, out=ends[1:])
+    return pa.StringArray.from_buffers(
+        len(lengths), pa.py_buffer(ends), pa.py_buffer(data), _bits(valid)
+    )
+
+
+def _bits(valid: np.ndarray) -> pa.Buffer:
+    return pa.py_buffer(np.packbits(valid, bitorder="little"))

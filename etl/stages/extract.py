@@ -137,7 +137,7 @@ def _bad_cells(cells: pa.RecordBatch) -> Iterator[Problem]:
     """Yield the cells that no field could take, whatever they are mapped to."""
     for name, column in zip(cells.schema.names, cells.columns, strict=True):
         held = Octets(column)
-        if held.may_hold_nul():
+        if held.may_hold(b"\0"):
             for row in _where(pc.match_substring(column, "\0")):
                 message = f"the cell of column {name!r} holds a NUL character"
                 yield Problem(row, "reject", "NUL_CHARACTER", "", message)
