@@ -145,17 +145,39 @@ def repeated(
     return pa.Table.from_arrays(columns, schema=PROBLEMS)
 
 
-def by_row(tables: Iterable[pa.Table]) -> pa.Table:
-    """Return all problems as one table ordered by row, within a row in the order given."""
+def by_row(
+    tables: Iterable[pa.Table], but: np.ndarray | None = None, instead: pa.Table = NO_PROBLEMS
+) -> pa.Table:
+    """Return all problems as one table ordered by row, within a row in the order given.
+
+    Of rows that are flagged in ``but``, only what is said ``instead``.
+    """
     found = [table for table in tables if table.num_rows]
-    if not found:
+    if not found and not instead.num_rows:
         return NO_PROBLEMS
-    together = pa.concat_tables(found).combine_chunks()
-    rows = together.column("row").to_numpy()
-    if (rows[1:] >= rows[:-1]).all():
-        return together
-    order = np.argsort(rows, kind="stable")
-    return together.take(pa.array(order))
+    together = pa.concat_tables([*found, instead])
+    rows = np.concatenate([column.to_numpy() for column in together.column("row").chunks])
+    places = None
+    if but is not None:
+        kept = ~but[rows]
+        kept[len(rows) - instead.num_rows :] = True
+        places = np.flatnonzero(kept)
+        rows = rows[places]
+    if not (rows[1:] >= rows[:-1]).all():
+        order = np.argsort(rows, kind="stable")
+        places = order if places is None else places[order]
+    together = together.combine_chunks()
+    return together if places is None else together.take(pa.array(places))
+
+
+def rows_of(problems: pa.Table, size: int, effect: Effect | None = None) -> np.ndarray:
+    """Return which of so many rows have a problem, or one with this effect."""
+    having = np.zeros(size, dtype=bool)
+    if problems.num_rows:
+        if effect is not None:
+            problems = problems.filter(pc.equal(problems.column("effect"), effect))
+        having[problems.column("row").to_numpy()] = True
+    return having
 
 
 def joined(columns: Sequence[pa.Array], separator: str) -> pa.Array:

@@ -521,6 +521,8 @@ def _means_itself(number: str) -> bool:
 
 
 def _parse(text: str, region: str) -> _Phone | None:
+    if certain := numbering.spelled(text, region):
+        return _Phone(*certain)
     import phonenumbers  # heavy: loaded with the first phone
 
     try:

@@ -209,12 +209,8 @@ def _from_national(digits: pa.Array, region: str) -> tuple[pa.Array, np.ndarray]
 
 def _alone(metadata: PhoneMetadata) -> bool:
     """Tell whether a certain number of this region's calling code is one of this region."""
-    from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
-
     code = metadata.country_code
-    if code is None:
-        return False
-    return COUNTRY_CODE_TO_REGION_CODE[code][0] == metadata.id and len(_plan(code).regions) == 1
+    return code is not None and _is_main(metadata) and len(_plan(code).regions) == 1
 
 
 @cache
@@ -285,7 +281,9 @@ def _kinds(metadata: PhoneMetadata) -> tuple[PhoneNumberDesc | None, ...]:
 
 def certainty(number: str) -> bool | None:
     """Judge one number in E.164 as ``certain`` judges a column; None is undecided."""
-    code = _code_of_start()[int(number[1 : 1 + _CODE_DIGITS])]
+    code = int(_code_of_start()[int(number[1 : 1 + _CODE_DIGITS])])
+    if not code:
+        return None
     national = number[1 + len(str(code)) :]
     plan = _plan(code)
     if not plan.regions or (plan.begins and not _one(plan.begins).match(national)):
@@ -307,3 +305,74 @@ def _fits(national: str, described: _Lengths) -> bool:
 @cache
 def _one(pattern: str) -> re.Pattern[str]:
     return re.compile(f"(?:{pattern})")
+
+
+# --- one number, in more spellings --------------------------------------------------------------
+
+_ONE = re.compile(r"[+(]?[0-9(][0-9 ().-]{0,60}[0-9]")
+_ONE_DECIMAL = re.compile(r".*\.0+")
+_WITHOUT_PUNCTUATION = str.maketrans("", "", " ().-")
+# As people write it; the library knows more labels, and digits by the dozen.
+_EXTENDED = re.compile(r"(.*[0-9]) ?(?:x|ext\.?) ?([0-9]{1,7})")
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+_DIGITS = re.compile(r"[0-9]*")
+
+
+def spelled(text: str, region: str) -> tuple[str, str] | None:
+    """Read one number as the library does, where it certainly is valid: E.164 and extension.
+
+    Beside what ``international`` reads: an extension, the region's prefix of numbers abroad, a
+    calling code without its plus, and a trunk prefix behind a calling code.
+    """
+    extension = ""
+    if extended := _EXTENDED.fullmatch(text):
+        text, extension = extended.groups()
+    if not _ONE.fullmatch(text) or _ONE_DECIMAL.fullmatch(text):
+        return None
+    digits = text.translate(_WITHOUT_PUNCTUATION)
+    full = digits if digits[0] == "+" else _dialled(digits, region)
+    if full is None or not _E164.fullmatch(full):
+        return None
+    sure = certainty(full)
+    if sure is None and (full := _without_trunk(full)) is not None:
+        sure = certainty(full)
+    return (full, extension) if sure and full else None
+
+
+def _dialled(digits: str, region: str) -> str | None:
+    """Put a plus and the calling code before digits as they are dialled in a region."""
+    found = _metadata(region)
+    if found is None:
+        return None
+    code, abroad, prefix = str(found.country_code), found.international_prefix, _prefix(found)
+    if abroad and _one(abroad).match(digits):
+        return f"+{digits[len(abroad) :]}" if _DIGITS.fullmatch(abroad) else None
+    if digits.startswith(code):
+        # The library takes off the code of a number that is too long for the region with it.
+        general = found.general_desc
+        most = max(general.possible_length, default=0) if general else 0
+        return f"+{digits}" if _is_main(found) and most and len(digits) > most else None
+    if prefix and _one(prefix).match(digits):
+        return None
+    return f"+{code}{digits}"
+
+
+def _without_trunk(full: str) -> str | None:
+    """Take off the trunk prefix behind a calling code, where the library would."""
+    from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
+
+    code = int(_code_of_start()[int(full[1 : 1 + _CODE_DIGITS])])
+    main = _metadata(COUNTRY_CODE_TO_REGION_CODE[code][0]) if code else None
+    if main is None or not (prefix := _prefix(main)) or _one(prefix).groups:
+        return None
+    national = full[1 + len(str(code)) :]
+    trunk = _one(prefix).match(national)
+    bare = national[trunk.end() :] if trunk else ""
+    return f"+{code}{bare}" if bare and _fits(bare, _region(main).general) else None
+
+
+def _is_main(metadata: PhoneMetadata) -> bool:
+    from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
+
+    code = metadata.country_code
+    return code is not None and COUNTRY_CODE_TO_REGION_CODE[code][0] == metadata.id

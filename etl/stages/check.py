@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from etl.config import Config, OnInvalidSection
 from etl.customers import belongings, codes, payload
-from etl.customers.cells import NO_PROBLEMS, Finding, by_row, joined, repeated
+from etl.customers.cells import NO_PROBLEMS, Finding, by_row, joined, repeated, rows_of
 from etl.customers.consent import SUBSCRIBED, subscription
 from etl.customers.dates import DateEvidence
 from etl.customers.fields import CUSTOMERS
@@ -124,13 +124,18 @@ def check_batch(
     cleaned = replace(cleaned, customers=_with_note(cleaned.customers, chosen.to_note))
     checked = validate(cleaned, config.on_invalid, country)
     kept = _belongings(cells, mapping, chosen.to_attributes, config.on_invalid.of_belongings)
-    checked = Checked(
+    unwilling = _without_consent(cells, mapping.consent)
+    cannot, left = rows_of(unreadable, len(cells)), rows_of(unwilling, len(cells))
+    said = by_row([unwilling], cannot, unreadable)
+    problems = [mapped.problems, chosen.problems, checked.problems, kept.problems]
+    out = cannot | left
+    refused = out | rows_of(kept.problems, len(cells), "reject")
+    return Checked(
         checked.customers,
-        _without(checked.accepted, kept.problems),
-        by_row([mapped.problems, chosen.problems, checked.problems, kept.problems]),
+        pc.and_not(checked.accepted, pa.array(refused)),
+        by_row(problems, out, said) if out.any() else by_row(problems),
         kept.batch,
     )
-    return _instead(_instead(checked, _without_consent(cells, mapping.consent)), unreadable)
 
 
 class _Belongings(NamedTuple):
@@ -161,13 +166,6 @@ def _belongings(
     if not columns:
         return _Belongings(None, NO_PROBLEMS)
     return _Belongings(pa.RecordBatch.from_pydict(columns), by_row(problems))
-
-
-def _without(accepted: pa.Array, problems: pa.Table) -> pa.Array:
-    """Return which rows are accepted still when those with these problems are not."""
-    refused = problems.filter(pc.equal(problems.column("effect"), "reject")).column("row")
-    numbers = pa.array(range(len(accepted)), pa.int64())
-    return pc.and_not(accepted, pc.is_in(numbers, value_set=refused.unique()))
 
 
 def canonical_constants(config: Config, country: str) -> dict[str, str]:
@@ -203,21 +201,6 @@ def _without_consent(cells: pa.RecordBatch, consent: ConsentColumn | None) -> pa
     said = pc.utf8_slice_codeunits(cell.filter(unwilling), 0, _SHOWN)
     messages = pc.binary_join_element_wise(f"{consent.column}: ", said, "")
     return repeated(unwilling, "", finding, messages)
-
-
-def _instead(checked: Checked, said: pa.Table) -> Checked:
-    """Keep rows that something is ``said`` of out, and let only that be said of them."""
-    if not said.num_rows:
-        return checked
-    rows = said.column("row").unique()
-    others = pc.invert(pc.is_in(checked.problems.column("row"), value_set=rows))
-    numbers = pa.array(range(len(checked.accepted)), pa.int64())
-    return Checked(
-        checked.customers,
-        pc.and_not(checked.accepted, pc.is_in(numbers, value_set=rows)),
-        by_row([checked.problems.filter(others), said]),
-        checked.belongings,
-    )
 
 
 def _decisions(
