@@ -33,7 +33,7 @@ from etl.journal.journal import (
     unpacked,
 )
 from etl.reports import consent
-from etl.reports.report import Count, counted
+from etl.reports.report import Count, counted, first_of_each
 
 # Text by row, or one text that all rows have.
 Column: TypeAlias = "pa.Array | str"
@@ -313,11 +313,12 @@ def _listed(rows: np.ndarray, texts: pa.ChunkedArray, size: int, separator: str 
     if not len(rows):
         return pa.repeat(pa.scalar(""), size)
     known = texts.filter(filled).combine_chunks().dictionary_encode()
-    order = np.argsort(rows, kind="stable")
-    text = known.indices.to_numpy()[order]
-    _, once = np.unique(rows[order] * len(known.dictionary) + text, return_index=True)
-    once.sort()
-    ends = np.searchsorted(rows[order][once], np.arange(size + 1))
+    text = known.indices.to_numpy()
+    if (rows[1:] < rows[:-1]).any():
+        order = np.argsort(rows, kind="stable")
+        rows, text = rows[order], text[order]
+    once = first_of_each(rows * len(known.dictionary) + text)
+    ends = np.concatenate(([0], np.cumsum(np.bincount(rows[once], minlength=size))))
     lists = pa.ListArray.from_arrays(
         pa.array(ends, pa.int32()), known.dictionary.take(pa.array(text[once]))
     )
@@ -357,8 +358,10 @@ def _line(cells: Sequence[Any]) -> bytes:
 
 def _lines(columns: Sequence[Column]) -> bytes:
     """Return many lines, given by column."""
-    lines = pc.binary_join_element_wise(*map(_cells, columns), ",")
-    return Octets(pc.binary_join_element_wise(lines, "\n", "")).joined()
+    *cells, last = map(_cells, columns)
+    return Octets(
+        pc.binary_join_element_wise(*cells, pc.binary_join_element_wise(last, "\n", ""), ",")
+    ).joined()
 
 
 # What makes a cell of CSV need quotes.

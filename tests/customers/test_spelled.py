@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 
 import phonenumbers
-from phonenumbers.phonemetadata import PhoneMetadata
 import pytest
+from phonenumbers.phonemetadata import PhoneMetadata
 
 from etl.customers import numbering
 from tests.customers import hostile_phones
