@@ -252,7 +252,7 @@ def birthdays(
     """
     settled = _days(column, order, evidence)
     changed = pc.is_valid(settled)
-    doubtful = ~changed.to_numpy(zero_copy_only=False)
+    doubtful = ~octets.flags(changed) & octets.flags(column.is_valid())
     where = octets.refined(column, doubtful, may_change_birthday)
     problems = repeated(changed, field, _FORMATTED)
     column = pc.if_else(changed, settled, column)

@@ -68,6 +68,8 @@ _MAY_CHANGE = r"""^'|^="|[\x00-\x1f\x7f]|(?i:^(?:#?n/a|null|none|-)$)"""
 _WRAPPING = octets.kind(b" '=")
 _MARKERS_BEGIN = octets.kind(b"#nN-")
 _LONGEST_MARKER = max(map(len, MARKERS))
+# Many codes of states have two letters.
+_NO_MARKER = 2
 
 
 def may_change_text(column: pa.Array) -> pa.Array:
@@ -76,7 +78,7 @@ def may_change_text(column: pa.Array) -> pa.Array:
 
 
 def _may_change_text(column: pa.Array, held: Octets) -> pa.Array:
-    short = held.filled & (held.lengths <= _LONGEST_MARKER)
+    short = held.filled & (held.lengths <= _LONGEST_MARKER) & (held.lengths != _NO_MARKER)
     doubtful = (
         held.empty
         | ~held.composed()
@@ -299,7 +301,8 @@ def _not_a_date(text: str) -> Cell:
 # --- postal codes and tax ids -------------------------------------------------------------------
 
 _SHORT_US_CODE = re.compile(r"\d{3,4}(?:-\d{4})?")
-_MAY_BE_SHORT = r"^\d{3,4}(?:-\d{4})?$|^\d{4}-\d{2}-\d{2}$|/"
+_MAY_BE_DATED = r"^\d{4}-\d{2}-\d{2}$|/"
+_MAY_BE_SHORT = rf"^\d{{3,4}}(?:-\d{{4}})?$|{_MAY_BE_DATED}"
 # What every text of _MAY_BE_SHORT holds, if it is not as short as that.
 _SHORT_SIGNS = octets.kind(b"-/")
 _SHORT_CODE = 4
@@ -309,13 +312,15 @@ _VAT_PUNCTUATION = re.compile(r"[\s.\-\u2010-\u2015\u2212]+")
 
 def may_change_postal_code(column: pa.Array, american: pa.Array) -> pa.Array:
     """Return which rows ``postal_code`` could change or object to."""
-    held = Octets(column)
-    brief = (held.lengths <= _SHORT_CODE) & american.to_numpy(zero_copy_only=False)
-    short = held.holding(_SHORT_SIGNS) | brief
+    held, may_be_short = Octets(column), octets.flags(american)
+    signs = held.holding(_SHORT_SIGNS)
+    short = (signs | (held.lengths <= _SHORT_CODE)) & may_be_short
+    dated = signs & ~may_be_short
     return any_of(
         _may_change_text(column, held),
         _may_be_number(column, held),
         octets.refined(column, short, lambda some: pc.match_substring_regex(some, _MAY_BE_SHORT)),
+        octets.refined(column, dated, lambda some: pc.match_substring_regex(some, _MAY_BE_DATED)),
     )
 
 
@@ -385,6 +390,7 @@ _BETWEEN_NUMBERS = re.compile(
     r":::|[;,|\n\r/\\&]|\b(?:or|and|oder|und|ou|et|o|y|e)\b|(?<=\d)\s*(?=\+)", re.I
 )
 _INTERNATIONAL_PREFIX = re.compile(r"[\s(]*(?:011|00)(?=[\s)(./-]*[1-9])")
+_LETTER = re.compile(r"[^\W\d_]")
 _TRUNK_ZERO = re.compile(r"\(\s*0\s*\)")
 # Parts shorter than this are extensions, or pieces of one number (030/1234567).
 _FEWEST_DIGITS = 7
@@ -433,7 +439,8 @@ def phones(column: pa.Array, field: str, region: str, where: pa.Array) -> Phones
     changed = pc.fill_null(pc.not_equal(written, column), False)
     problems = repeated(changed, field, _FORMATTED)
     column = pc.if_else(plain, written, column)
-    others = pc.and_(where, pc.invert(pc.or_(plain, invalid)))
+    decided = pc.or_(pc.or_(plain, invalid), column.is_null())
+    others = pc.and_(where, pc.invert(decided))
     column, found = all_at_once(column, field, partial(_decorated, region=region), others)
     read_now = octets.refined(column, others.to_numpy(zero_copy_only=False), _certainly)
     return Phones(column, [problems, found], pc.or_(plain, read_now), invalid)
@@ -477,7 +484,7 @@ def _phone(text: str, region: str, known: str | None = None) -> Cell:
 
 def _has_letters(text: str) -> bool:
     """Tell whether the library reads letters of the number itself, as in 1-800-FLOWERS."""
-    if not any(map(str.isalpha, text)):
+    if not _LETTER.search(text):
         return False
     import phonenumbers
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 # Digits with the punctuation people put between them; a .0 at the end is a spreadsheet's.
 _PLAIN = r"^[+(]?[0-9(][0-9 ().-]{0,60}[0-9]$"
 _PUNCTUATION = octets.kind(b" ().-")
+_ZERO = octets.kind(b"0")
 _DECIMAL = r"\.0+$"
 # Where people write a prefix that the parser does not know, another spelling may be valid.
 _RESPELLED = r"^[ (]*0|\( *0 *\)"
@@ -173,7 +174,8 @@ def international(column: pa.Array, region: str) -> Read:
     plain = pc.match_substring_regex(column, _PLAIN)
     held = Octets(pc.if_else(plain, column, None))
     punctuated = held.holding(_PUNCTUATION)
-    odd = octets.refined(column, punctuated, lambda some: pc.match_substring_regex(some, _DECIMAL))
+    decimal = punctuated & held.ending(_ZERO)
+    odd = octets.refined(column, decimal, lambda some: pc.match_substring_regex(some, _DECIMAL))
     digits = pc.if_else(odd, None, held.without(_PUNCTUATION))
     national, stripped = _from_national(digits, region)
     written = pc.if_else(pc.starts_with(digits, "+"), digits, national)
@@ -368,7 +370,7 @@ def _without_trunk(full: str) -> str | None:
     national = full[1 + len(str(code)) :]
     trunk = _one(prefix).match(national)
     bare = national[trunk.end() :] if trunk else ""
-    return f"+{code}{bare}" if bare and _fits(bare, _region(main).general) else None
+    return f"+{code}{bare}" if bare and _fits(bare, _plan(code).regions[0].general) else None
 
 
 def _is_main(metadata: PhoneMetadata) -> bool:

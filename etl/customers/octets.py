@@ -102,7 +102,8 @@ class Octets:
 
     def may_hold(self, text: bytes) -> bool:
         """Tell whether a text is in the memory of the cells; a null cell may have any there."""
-        return text in self.joined()
+        data = self._all()
+        return bool((data == text[0]).any()) and text in data.tobytes()
 
     def replaced(self, rows: np.ndarray, texts: Iterable[str | None]) -> pa.Array:
         """Return the column with other texts, or null, in some rows; these are in order."""

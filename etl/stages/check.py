@@ -185,6 +185,8 @@ def canonical_constants(config: Config, country: str) -> dict[str, str]:
 
 
 def _with_note(customers: pa.RecordBatch, lines: pa.Array) -> pa.RecordBatch:
+    if lines.null_count == len(lines):
+        return customers
     at = CUSTOMERS.get_field_index("note")
     note = joined([customers.column(at), lines], "\n")
     return customers.set_column(at, CUSTOMERS.field(at), note)
