@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from typing import Protocol, TypeVar
 
 _T = TypeVar("_T")
@@ -29,6 +30,12 @@ class Engine(Protocol):
         The items are made in the caller's thread. What a task raises is raised here.
         """
 
+    def spread(self, task: Callable[[_T], Iterable[_R]], items: Iterable[_T]) -> Iterator[_R]:
+        """Yield what ``task(item)`` yields, of every item, in their order.
+
+        However much that is of one item, little of it is held at a time.
+        """
+
 
 class Here:
     """Runs every task where it is asked for."""
@@ -36,6 +43,10 @@ class Here:
     def in_order(self, task: Callable[[_T], _R], items: Iterable[_T]) -> Iterator[_R]:
         """Yield ``task(item)`` of every item."""
         return map(task, items)
+
+    def spread(self, task: Callable[[_T], Iterable[_R]], items: Iterable[_T]) -> Iterator[_R]:
+        """Yield what ``task(item)`` yields, of every item."""
+        return chain.from_iterable(map(task, items))
 
 
 @contextmanager

@@ -16,7 +16,7 @@ import gc
 import os
 import pickle
 import queue
-import selectors
+import select
 import signal
 import socket
 import struct
@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from types import TracebackType
-from typing import Any, NoReturn, Self, TypeVar
+from typing import Any, Literal, NoReturn, Self, TypeVar
 
 from etl.errors import Interrupted
 
@@ -36,8 +36,11 @@ _R = TypeVar("_R")
 
 # Items a worker has been given: the one it works at, and the next, so that it never waits.
 _AT_HAND = 2
-# How many results may wait for their turn, for each worker.
+# How many items may wait for their turn for each worker, and how many results of one of them.
 _WAITING = 2
+# A result that was made, an error that was raised instead, or the end of an item.
+_Answer = tuple[Literal["made", "raised", "end"], Any]
+
 _HEAD = struct.Struct("<QI")
 _SIZE = struct.Struct("<Q")
 
@@ -60,11 +63,8 @@ class Processes:
 
     def __init__(self, workers: int) -> None:
         self._workers: list[_Worker] = []
-        self._selector = selectors.DefaultSelector()
         for _ in range(workers):
             self._workers.append(_born())
-        for worker in self._workers:
-            self._selector.register(worker.channel, selectors.EVENT_READ, worker)
 
     def __enter__(self) -> Self:
         return self
@@ -72,7 +72,6 @@ class Processes:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        self._selector.close()
         for worker in self._workers:
             worker.channel.close()
             # It may be in the middle of something nobody asks for any more.
@@ -86,42 +85,59 @@ class Processes:
 
         Raises Interrupted when a worker was killed.
         """
+        return self.spread(_Single(task), items)
+
+    def spread(self, task: Callable[[_T], Iterable[_R]], items: Iterable[_T]) -> Iterator[_R]:
+        """Yield what ``task(item)`` yields, of every item, in their order.
+
+        Raises Interrupted when a worker was killed.
+        """
         self._forget()
         for worker in self._workers:
             self._give(worker, None, task)
         coming, turn = enumerate(items), 0
-        made: dict[int, tuple[bool, Any]] = {}
+        # What has come of each item before its turn; of that whose turn it is, nothing is kept.
+        made: dict[int, deque[_Answer]] = {}
         while True:
-            # Nobody runs far ahead of the result that is waited for.
-            room = (_AT_HAND + _WAITING) * len(self._workers) - len(made)
+            room = _AT_HAND + _WAITING * len(self._workers) - len(made)
             for worker in sorted(self._workers, key=lambda one: len(one.given)):
-                free = _AT_HAND - len(worker.given)
-                for number, item in islice(coming, max(0, min(free, room - self._under_way()))):
+                free = min(_AT_HAND - len(worker.given), room)
+                for number, item in islice(coming, max(0, free)):
                     self._give(worker, number, item)
-            if turn in made:
-                well, value = made.pop(turn)
-                turn += 1
-                if not well:
-                    raise value
-                yield value
-            elif self._under_way():
-                for worker in self._ready():
-                    made[worker.given.popleft()] = self._taken(worker)
-            else:
+                    made[number] = deque()
+                    room -= 1
+            if not made:
                 return
+            if not made[turn]:
+                self._hear(turn, made)
+                continue
+            kind, value = made[turn].popleft()
+            if kind == "end":
+                del made[turn]
+                turn += 1
+            elif kind == "raised":
+                raise value
+            else:
+                yield value
 
-    def _under_way(self) -> int:
-        return sum(len(worker.given) for worker in self._workers)
-
-    def _ready(self) -> list[_Worker]:
-        return [key.data for key, _ in self._selector.select()]
+    def _hear(self, turn: int, made: dict[int, deque[_Answer]]) -> None:
+        """Wait for answers; a worker that is far ahead of its turn is not listened to."""
+        listening = select.poll()
+        at_work = [worker for worker in self._workers if worker.given]
+        for worker in at_work:
+            if worker.given[0] == turn or len(made[worker.given[0]]) < _WAITING:
+                listening.register(worker.channel, select.POLLIN)
+        ready = {descriptor for descriptor, _ in listening.poll()}
+        for worker in at_work:
+            if worker.channel.fileno() in ready:
+                number = worker.given[0]
+                made[number].append(self._answer(worker))
 
     def _forget(self) -> None:
         """Take and drop what is still under way of a task that was left in the middle."""
         for worker in self._workers:
             while worker.given:
-                worker.given.popleft()
-                self._taken(worker)
+                self._answer(worker)
 
     def _give(self, worker: _Worker, number: int | None, said: Any) -> None:
         """Send a worker its next item, or, without a number, what is to be done to each."""
@@ -132,12 +148,25 @@ class Processes:
         if number is not None:
             worker.given.append(number)
 
-    def _taken(self, worker: _Worker) -> tuple[bool, Any]:
+    def _answer(self, worker: _Worker) -> _Answer:
+        """Return the next answer of a worker; with the end of one it is done with its item."""
         try:
-            result: tuple[bool, Any] = _receive(worker.channel)
+            answer: _Answer = _receive(worker.channel)
         except (_Gone, OSError):
             _mourn(worker)
-        return result
+        if answer[0] != "made":
+            worker.given.popleft()
+        return answer
+
+
+@dataclass(frozen=True, slots=True)
+class _Single:
+    """A task that makes one result of an item, as one that makes any number."""
+
+    task: Callable[[Any], Any]
+
+    def __call__(self, item: Any) -> tuple[Any]:
+        return (self.task(item),)
 
 
 def _mourn(worker: _Worker) -> NoReturn:
@@ -176,7 +205,7 @@ def _live(channel: socket.socket) -> NoReturn:
     gc.freeze()
     asked: queue.Queue[Any] = queue.Queue(1)
     threading.Thread(target=_listen, args=(channel, asked), daemon=True).start()
-    task: Callable[[Any], Any] | None = None
+    task: Callable[[Any], Iterable[Any]] | None = None
     while True:
         is_task, said = asked.get()
         if is_task:
@@ -184,11 +213,13 @@ def _live(channel: socket.socket) -> NoReturn:
             continue
         assert task is not None
         try:
-            result = True, task(said)
+            for made in task(said):
+                _send(channel, ("made", made))
         except Exception as error:
             error.add_note(f"in a worker:\n{traceback.format_exc()}")
-            result = False, error
-        _send(channel, result)
+            _send(channel, ("raised", error))
+        else:
+            _send(channel, ("end", None))
 
 
 def _let_go(kept: int) -> None:

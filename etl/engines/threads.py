@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain
 from typing import TypeVar
 
 _T = TypeVar("_T")
@@ -46,3 +47,7 @@ class Threads:
             finally:
                 for future in coming:
                     future.cancel()
+
+    def spread(self, task: Callable[[_T], Iterable[_R]], items: Iterable[_T]) -> Iterator[_R]:
+        """Yield what ``task(item)`` yields, of every item, made in another thread."""
+        return ahead(chain.from_iterable(map(task, items)))

@@ -10,7 +10,7 @@ import csv as standard_csv
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +21,8 @@ from etl.customers.octets import Octets
 from etl.customers.problems import PROBLEMS, Problem, problem_table
 from etl.files import csv, escape, parquet
 from etl.files.blocks import Block, Piece, parsed, pieces
+from etl.files.compression import refuse_bomb
+from etl.files.parquet import Groups
 from etl.files.sources import Source, open_lines
 
 CELL_LIMIT = 1 << 20  # bytes of UTF-8
@@ -38,23 +40,28 @@ class Records:
     problems: pa.Table  # PROBLEMS: rows that cannot be imported as they stand
 
 
-class Rows(NamedTuple):
-    """Rows of a Parquet file; ``start`` is the number of the first, from 1."""
-
-    start: int
-    cells: pa.RecordBatch
-
-
 # What a source is cut into: to be made into records anywhere, in any order.
-Part: TypeAlias = Piece | Block | Rows
+Part: TypeAlias = Piece | Block | Groups
 
 
 def extract(
     source: Source, settings: config.Source, rows_per_batch: int = ROWS_PER_BATCH
 ) -> Iterator[Records]:
     """Yield the rows of a source in batches; how they are cut changes nothing but memory."""
+    if source.kind == "parquet":
+        start = 1
+        for cells in parquet.read_text(source.path, source.name, rows_per_batch):
+            yield _numbered(cells, start)
+            start += len(cells)
+        return
     for part in parts(source, settings, rows_per_batch):
         yield from records(part, source, rows_per_batch)
+
+
+def refuse_swollen(source: Source, delivered: int) -> None:
+    """Raise SourceError when a file has become more bytes of cells than any honest one would."""
+    if source.kind == "parquet":
+        refuse_bomb(source.name, source.size, delivered)
 
 
 def parts(
@@ -62,10 +69,7 @@ def parts(
 ) -> Iterator[Part]:
     """Yield what a source consists of, in order."""
     if source.kind == "parquet":
-        start = 1
-        for cells in parquet.read_text(source.path, source.name, rows_per_batch):
-            yield Rows(start, cells)
-            start += cells.num_rows
+        yield from parquet.groups(source.path, source.name, rows_per_batch)
         return
     with open_lines(source, settings) as lines:
         yield from pieces(lines, source.delimiter, len(source.columns))
@@ -73,9 +77,11 @@ def parts(
 
 def records(part: Part, source: Source, rows_per_batch: int = ROWS_PER_BATCH) -> Iterator[Records]:
     """Yield the rows of one part of a source in batches."""
-    if isinstance(part, Rows):
-        lines = pa.array(np.arange(part.start, part.start + len(part.cells)))
-        yield Records(lines, part.cells, problem_table(_bad_cells(part.cells)))
+    if isinstance(part, Groups):
+        start = 1 + part.start
+        for cells in parquet.read_groups(source.path, source.name, part, rows_per_batch):
+            yield _numbered(cells, start)
+            start += len(cells)
         return
     block, width = part, len(source.columns)
     if isinstance(block, Piece):
@@ -86,6 +92,11 @@ def records(part: Part, source: Source, rows_per_batch: int = ROWS_PER_BATCH) ->
     cells = pa.RecordBatch.from_arrays(columns, names=list(source.columns))
     problems = problem_table([*_bad_rows(block.odd, source), *_bad_cells(cells)])
     yield from _cut(Records(pa.array(block.lines), cells, problems), rows_per_batch)
+
+
+def _numbered(cells: pa.RecordBatch, start: int) -> Records:
+    lines = pa.array(np.arange(start, start + len(cells)))
+    return Records(lines, cells, problem_table(_bad_cells(cells)))
 
 
 def _cut(records: Records, rows: int) -> Iterator[Records]:

@@ -6,7 +6,7 @@ shows what it proves about the order of day and month.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ from etl.customers.dates import DateEvidence, date_evidence
 from etl.engines import Engine
 from etl.files.sources import Source
 from etl.journal.journal import Journal, Rows
-from etl.stages.extract import Part, parts, records
+from etl.stages.extract import Part, parts, records, refuse_swollen
 from etl.stages.mapping import ColumnMapping, ConsentColumn, map_field
 
 
@@ -37,21 +37,25 @@ def read(
         journal.forget_rows()
     first_row = 0
     for number, (source, mapping) in enumerate(zip(sources, mappings, strict=True)):
-        begin, evidence = first_row, DateEvidence()
+        begin, evidence, delivered = first_row, DateEvidence(), 0
         reading = _Reading(number, source, mapping)
-        for batches in engine.in_order(reading, parts(source, config.source)):
-            for batch in batches:
-                evidence = evidence.combine(batch.evidence)
-                with journal.transaction():
-                    journal.add_batch(number, first_row, batch.rows)
-                first_row += batch.rows.rows
-                between(first_row)
+        for batch in engine.spread(reading, parts(source, config.source)):
+            delivered += batch.size
+            refuse_swollen(source, delivered)
+            evidence = evidence.combine(batch.evidence)
+            with journal.transaction():
+                journal.add_batch(number, first_row, batch.rows)
+            first_row += batch.rows.rows
+            between(first_row)
         journal.finish_source(number, first_row - begin, asdict(evidence))
 
 
 class _Batch(NamedTuple):
+    """A batch for the journal, what it proves, and how many bytes its cells have."""
+
     rows: Rows
     evidence: DateEvidence
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +66,12 @@ class _Reading:
     source: Source
     mapping: ColumnMapping
 
-    def __call__(self, part: Part) -> list[_Batch]:
-        batches = []
+    def __call__(self, part: Part) -> Iterator[_Batch]:
         for read in records(part, self.source):
             birthdays, _ = map_field(read.cells, self.mapping, "birthday")
             evidence = date_evidence(birthdays, read.lines, self.number)
-            batches.append(_Batch(Rows.of(read.lines, read.cells, read.problems), evidence))
-        return batches
+            rows = Rows.of(read.lines, read.cells, read.problems)
+            yield _Batch(rows, evidence, read.cells.nbytes)
 
 
 def evidence_of(source: dict[str, Any]) -> DateEvidence:

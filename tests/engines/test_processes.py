@@ -46,6 +46,14 @@ def end_on(number: int, how: int, last: int) -> int:
     return number
 
 
+def counted_down(number: int) -> Iterator[tuple[int, bytes]]:
+    """Yield so many results, of a megabyte each, and fail after the seventh."""
+    for left in range(number, 0, -1):
+        if number - left == 7:
+            raise ValueError("seven are enough")
+        yield left, bytes(1 << 20)
+
+
 class Parts(NamedTuple):
     """What a batch is made of."""
 
@@ -96,6 +104,21 @@ def test_only_a_few_are_under_way() -> None:
         for taken, result in enumerate(processes.in_order(slow_first, items()), 1):
             assert result == (taken - 1) ** 2
             assert made <= taken + 10
+
+
+def test_an_item_may_have_many_results() -> None:
+    """They come in order, also of workers that have to wait long for their turn."""
+    with Processes(2) as processes:
+        for engine in (Here(), Threads(2), processes):
+            numbers = [3, 0, 6, 1, 0, 0, 5, 2, 6]
+            expected = [left for number in numbers for left in range(number, 0, -1)]
+            made = engine.spread(counted_down, iter(numbers))
+            assert [left for left, _ in made] == expected
+            failing = engine.spread(counted_down, iter([2, 9, 3]))
+            assert [next(failing)[0] for _ in range(9)] == [2, 1, 9, 8, 7, 6, 5, 4, 3]
+            with pytest.raises(ValueError, match="seven are enough"):
+                next(failing)
+            assert list(engine.in_order(slow_first, range(5))) == [0, 1, 4, 9, 16]
 
 
 def test_a_task_left_in_the_middle() -> None:
