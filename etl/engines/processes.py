@@ -201,8 +201,10 @@ def _live(channel: socket.socket) -> NoReturn:
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     _let_go(channel.fileno())
-    # What was inherited is never collected: looking at it would copy its pages.
+    # What was inherited is never collected: looking at it would copy its pages. Of what a batch
+    # makes nearly nothing is garbage before its end.
     gc.freeze()
+    gc.set_threshold(100_000)
     asked: queue.Queue[Any] = queue.Queue(1)
     threading.Thread(target=_listen, args=(channel, asked), daemon=True).start()
     task: Callable[[Any], Iterable[Any]] | None = None

@@ -22,6 +22,8 @@ from etl.files.compression import refuse_bomb
 _BUFFER = 1 << 20
 # Rows are read by the thousand unless they may be larger than this together.
 _BYTES_AT_ONCE = 128 << 20
+# Small row groups are put together while they have no more than this.
+_BYTES_TO_JOIN = 32 << 20
 
 
 def read_columns(path: Path, name: str) -> tuple[tuple[str, ...], dict[str, str]]:
@@ -73,23 +75,30 @@ def read_groups(path: Path, name: str, found: Groups, rows: int) -> Iterator[pa.
         held: list[pa.RecordBatch] = []
         for group in found.numbers:
             for batch in _batches(file, group, rows):
-                batch.validate(full=True)  # the format does not promise that strings are UTF-8
-                cells = pa.RecordBatch.from_arrays(
-                    [_text(column) for column in batch.columns],
-                    schema=pa.schema([(column, pa.string()) for column in batch.schema.names]),
-                )
+                cells = _as_text(batch)
                 if held and not _fit([*held, cells], rows):
                     yield pa.concat_batches(held)
                     held = []
-                held.append(cells)
+                if cells.nbytes > _BYTES_TO_JOIN:
+                    yield cells
+                else:
+                    held.append(cells)
         if held:
             yield pa.concat_batches(held)
+
+
+def _as_text(batch: pa.RecordBatch) -> pa.RecordBatch:
+    batch.validate(full=True)  # the format does not promise that strings are UTF-8
+    return pa.RecordBatch.from_arrays(
+        [_text(column) for column in batch.columns],
+        schema=pa.schema([(column, pa.string()) for column in batch.schema.names]),
+    )
 
 
 def _fit(batches: Sequence[pa.RecordBatch], rows: int) -> bool:
     """Tell whether batches may become one of at most so many rows."""
     size = sum(batch.nbytes for batch in batches)
-    return sum(map(len, batches)) <= rows and size <= _BYTES_AT_ONCE
+    return sum(map(len, batches)) <= rows and size <= _BYTES_TO_JOIN
 
 
 def _batches(file: pq.ParquetFile, group: int, rows: int) -> Iterator[pa.RecordBatch]:

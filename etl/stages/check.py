@@ -25,7 +25,7 @@ from etl.stages.choose import choose
 from etl.stages.clean import clean
 from etl.stages.mapping import ColumnMapping, ConsentColumn, map_columns
 from etl.stages.read import evidence_of, mapping_of
-from etl.stages.validate import Checked, validate
+from etl.stages.validate import Checked, judged, validate
 
 # The column of review.csv in which a person decides.
 _DECISION = "decision"
@@ -122,7 +122,7 @@ def check_batch(
     region = config.clean.default_region or country
     cleaned = clean(chosen.customers, config.clean, region, evidence, constants, today)
     cleaned = replace(cleaned, customers=_with_note(cleaned.customers, chosen.to_note))
-    checked = validate(cleaned, config.on_invalid, country)
+    checked = judged(cleaned, config.on_invalid, country)
     kept = _belongings(cells, mapping, chosen.to_attributes, config.on_invalid.of_belongings)
     unwilling = _without_consent(cells, mapping.consent)
     cannot, left = rows_of(unreadable, len(cells)), rows_of(unwilling, len(cells))

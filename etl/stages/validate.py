@@ -6,7 +6,7 @@ All problems of a row are found at once; ``[on_invalid]`` says whether a bad fie
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import pyarrow as pa
@@ -35,6 +35,12 @@ class Checked:
 
 def validate(cleaned: Cleaned, on_invalid: config.OnInvalidSection, country: str) -> Checked:
     """Find everything Square would refuse in cleaned customers of a seller in ``country``."""
+    checked = judged(cleaned, on_invalid, country)
+    return replace(checked, problems=by_row([checked.problems]))
+
+
+def judged(cleaned: Cleaned, on_invalid: config.OnInvalidSection, country: str) -> Checked:
+    """Do as ``validate`` does for somebody who has more problems to put in order with these."""
     columns: list[pa.Array] = []
     problems = [_dropping(cleaned.problems, on_invalid)]
     refused = cleaned.problems.filter(pc.equal(cleaned.problems.column("effect"), "reject"))
@@ -48,7 +54,7 @@ def validate(cleaned: Cleaned, on_invalid: config.OnInvalidSection, country: str
         problems += [_dropping(table, on_invalid) for table in found]
     customers = pa.RecordBatch.from_arrays(columns, schema=CUSTOMERS)
     problems += _without_identity(customers)
-    together = by_row(problems)
+    together = pa.concat_tables(problems)
     accepted = ~rows_of(together, len(customers), "reject")
     return Checked(customers, pa.array(accepted), together)
 
