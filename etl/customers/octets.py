@@ -24,6 +24,9 @@ def kind(octets: Iterable[int]) -> Kind:
     return members
 
 
+# To compare with so many bytes is quicker than to look each one up.
+_FEW = 8
+
 # What the bytes of composed text are.
 _ODD, _ASCII, _LETTER, _INSIDE, _KANA, _HAN = range(6)
 _COMPOSED = np.full(256, _ODD, "u1")
@@ -98,7 +101,13 @@ class Octets:
 
     def holding(self, wanted: Kind) -> np.ndarray:
         """Return which cells hold at least one byte of a kind."""
-        return self._found(wanted[self._all()])
+        data, members = self._all(), np.flatnonzero(wanted).tolist()
+        if len(members) > _FEW:
+            return self._found(wanted[data])
+        hits = data == members[0]
+        for member in members[1:]:
+            hits |= data == member
+        return self._found(hits)
 
     def may_hold(self, text: bytes) -> bool:
         """Tell whether a text is in the memory of the cells; a null cell may have any there."""
@@ -172,12 +181,12 @@ class Octets:
 
     def beginning(self, wanted: Kind) -> np.ndarray:
         """Return which cells begin with a byte of a kind."""
-        found: np.ndarray = wanted[self._first] & self.filled
+        found: np.ndarray = wanted.take(self._first) & self.filled
         return found
 
     def ending(self, wanted: Kind) -> np.ndarray:
         """Return which cells end with a byte of a kind."""
-        found: np.ndarray = wanted[self._last] & self.filled
+        found: np.ndarray = wanted.take(self._last) & self.filled
         return found
 
     @cached_property
