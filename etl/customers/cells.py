@@ -68,6 +68,8 @@ def then(cell: Cell, form: Form) -> Cell:
     if _is_rejected(cell):
         return cell
     text, findings = form(cell.text)
+    if not findings:
+        return Cell(text, cell.findings)
     known = {finding.code for finding in cell.findings}
     return Cell(text, (*cell.findings, *(f for f in findings if f.code not in known)))
 

@@ -63,6 +63,7 @@ _MONTHS = {
     **{name[:3]: number for number, name in enumerate(_MONTH_NAMES, 1)},
     "sept": 9,
 }
+_MONTHS_OF_YEAR = 12
 _DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 _TIME = re.compile(
@@ -189,24 +190,37 @@ _LIKELY_DAY_FIRST = rf"^[^0-9]*{_OVER_12}\s?[./-]\s?[0-9]{{1,2}}(?:[^0-9]|$)"
 _LIKELY_MONTH_FIRST = rf"^[^0-9]*[0-9]{{1,2}}\s?[./-]\s?{_OVER_12}(?:[^0-9]|$)"
 
 
+# A proof is among the first dates of most columns that have one.
+_FIRST_LOOK = 512
+
+
 def date_evidence(column: pa.Array, lines: pa.Array, source: int) -> DateEvidence:
     """Return the first proofs in a birthday column; ``lines`` are the rows' physical lines."""
+    held = Octets(column)
+    unusual, first_over, second_over = held.filled.copy(), *np.zeros((2, len(column)), dtype=bool)
+    for widths in _WIDTHS:
+        rows, first, second, _ = _written(held, *widths)
+        unusual[rows] = False
+        first_over[rows], second_over[rows] = first > _MONTHS_OF_YEAR, second > _MONTHS_OF_YEAR
+    at = lines.to_numpy(zero_copy_only=False)
+
+    def first_proof(likely: str, over: np.ndarray, *, day_first: bool) -> Proof | None:
+        # Only what is usual can be told apart without a pattern.
+        rows = np.flatnonzero(unusual | over)
+        rows = rows[np.argsort(at[rows], kind="stable")]
+        for some in (rows[:_FIRST_LOOK], rows[_FIRST_LOOK:]):
+            texts = column.take(pa.array(some))
+            mask = octets.flags(pc.match_substring_regex(texts, likely).fill_null(False))
+            for index in np.flatnonzero(mask).tolist():
+                text = texts[index].as_py()
+                if _proves_day_first(text) is day_first:
+                    return source, int(at[some[index]]), text
+        return None
+
     return DateEvidence(
-        _first_proof(column, lines, source, _LIKELY_DAY_FIRST, day_first=True),
-        _first_proof(column, lines, source, _LIKELY_MONTH_FIRST, day_first=False),
+        first_proof(_LIKELY_DAY_FIRST, first_over, day_first=True),
+        first_proof(_LIKELY_MONTH_FIRST, second_over, day_first=False),
     )
-
-
-def _first_proof(
-    column: pa.Array, lines: pa.Array, source: int, likely: str, day_first: bool
-) -> Proof | None:
-    mask = pc.fill_null(pc.match_substring_regex(column, likely), False)
-    texts, at = column.filter(mask), lines.filter(mask)
-    for index in np.argsort(at.to_numpy(zero_copy_only=False), kind="stable"):
-        text = texts[int(index)].as_py()
-        if _proves_day_first(text) is day_first:
-            return source, at[int(index)].as_py(), text
-    return None
 
 
 def _proves_day_first(text: str) -> bool | None:

@@ -108,7 +108,7 @@ def may_change_key(column: pa.Array) -> pa.Array:
 def tidy(text: str, style: Style) -> Cell:
     """Trim, compose, take off a spreadsheet's wrapping, and read words for nothing as nothing."""
     found: dict[str, Finding] = {}
-    bare = unicodedata.normalize("NFC", text)
+    bare = text if text.isascii() else unicodedata.normalize("NFC", text)
     if bare != text:
         found["composed"] = _COMPOSED
     while True:
@@ -217,6 +217,8 @@ def email_key(text: str | None) -> str | None:
 _EXPONENT = re.compile(r"(\+?)(\d)(?:[.,](\d+))?[eE]\+(\d{2,3})")
 # 1,000 is a thousand, so three zeros are no decimals.
 _DECIMAL = re.compile(r"(\+?\d+)[.,]0{1,2}")
+# What a number holds that one of these, or an error, stands for.
+_DAMAGED = re.compile(r"\d[.,eE]|#")
 # Excel keeps 15 digits of a number and writes zeros for the others.
 _KEPT_DIGITS = 15
 # Above 2^53 not every integer survives being read as a number.
@@ -259,6 +261,8 @@ def reference(text: str) -> Cell:
 
 def _number(text: str) -> Cell:
     """Undo what a spreadsheet did to a number written with digits only, if nothing was lost."""
+    if not _DAMAGED.search(text):
+        return Cell(text)
     if exponent := _EXPONENT.fullmatch(text):
         sign, first, others, power = exponent.groups(default="")
         digits = first + others
@@ -463,13 +467,15 @@ def _decorated(texts: list[str], region: str) -> list[Cell]:
 
 def _phone(text: str, region: str, known: str | None = None) -> Cell:
     """Write a tidied phone in E.164; ``known`` is that form where it was read already."""
+    if known:
+        return Cell(known) if known == text else Cell(known, (_FORMATTED,))
     if len(text) > _LONGEST:
         return Cell(text)
     several = _numbers(text, region)
     if len(several) > 1:
         message = f"the cell holds {len(several)} phone numbers"
         return Cell(text, (Finding("reject", "MULTIPLE_VALUES", message, several[0]),))
-    read = _Phone(known, "") if known else _read(text, region)
+    read = _read(text, region)
     if read is None or read.number == text:
         return Cell(text)
     findings = [_FORMATTED]

@@ -292,10 +292,12 @@ def certainty(number: str) -> bool | None:
         return None
     if plan.unsure and _one(plan.unsure).match(national):
         return None
-    return any(
-        _fits(national, region.general) and any(_fits(national, kind) for kind in region.kinds)
-        for region in plan.regions
-    )
+    for region in plan.regions:
+        if _fits(national, region.general):
+            for kind in region.kinds:
+                if _fits(national, kind):
+                    return True
+    return False
 
 
 def _fits(national: str, described: _Lengths) -> bool:
