@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from functools import reduce
+from functools import cache, reduce
 from threading import Lock
 from typing import NamedTuple
 
@@ -159,7 +159,7 @@ class _Reader:
             return self._last
         if token != r"\d" and token[0] not in "[0123456789":
             raise ValueError(f"nothing to repeat: {self._expression}")
-        mask = sum(1 << digit for digit in range(10) if re.fullmatch(token, str(digit)))
+        mask = _mask(token)
         return lambda goal: self._automaton.node(mask, goal)
 
     def _last(self, goal: int) -> int:
@@ -193,3 +193,9 @@ class _Reader:
         for _ in range(fewest):
             begin = part(begin)
         return begin
+
+
+@cache
+def _mask(token: str) -> int:
+    """Return which digits a token stands for."""
+    return sum(1 << digit for digit in range(10) if re.fullmatch(token, str(digit)))

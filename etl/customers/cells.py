@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.customers.octets import Octets
+from etl.customers.octets import Octets, flags
 from etl.customers.problems import PROBLEMS, Effect
 
 
@@ -92,12 +92,12 @@ def all_at_once(
 ) -> tuple[pa.Array, pa.Table]:
     """Do as ``each`` does with a form that takes all distinct values together."""
     wanted = pc.is_valid(column) if where is None else pc.fill_null(where, False)
-    rows = np.flatnonzero(wanted.to_numpy(zero_copy_only=False))
+    rows = np.flatnonzero(flags(wanted))
     if not len(rows):
         return column, NO_PROBLEMS
     asked = column.take(pa.array(rows))
     if asked.null_count:
-        rows = rows[asked.is_valid().to_numpy(zero_copy_only=False)]
+        rows = rows[flags(asked.is_valid())]
         asked = asked.drop_null()
         if not len(rows):
             return column, NO_PROBLEMS
@@ -140,7 +140,7 @@ def repeated(
     mask: pa.Array, field: str, finding: Finding, messages: pa.Array | None = None
 ) -> pa.Table:
     """Return one finding for every row of the mask, with its own message where these are given."""
-    rows = pa.array(np.flatnonzero(mask.to_numpy(zero_copy_only=False)), pa.int64())
+    rows = pa.array(np.flatnonzero(flags(mask)), pa.int64())
     effect, code, field_name, message, suggestion = (
         pa.repeat(pa.scalar(text), len(rows))
         for text in (finding.effect, finding.code, field, finding.message, finding.suggestion)

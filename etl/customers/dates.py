@@ -260,7 +260,7 @@ def may_change_birthday(column: pa.Array) -> pa.Array:
     no_year = (digits[:4] == np.array([[1], [6], [0], [4]])).all(axis=0)
     changing = np.ones(len(column), dtype=bool)
     changing[rows] = (day < 1) | (day > _ALWAYS[month]) | no_year
-    return pa.array(changing)
+    return octets.mask(changing)
 
 
 _FORMATTED = Finding("repair", "DATE_FORMATTED", "the birthday was written as Square stores it")

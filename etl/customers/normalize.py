@@ -102,7 +102,7 @@ def _tidying(column: pa.Array) -> pa.Array:
 def may_change_key(column: pa.Array) -> pa.Array:
     """Return which rows ``tidy`` could change or object to, in any style."""
     held = Octets(column)
-    return pc.or_(_may_change_text(column, held), pa.array(~held.plain()))
+    return pc.or_(_may_change_text(column, held), octets.mask(~held.plain()))
 
 
 def tidy(text: str, style: Style) -> Cell:
@@ -438,7 +438,10 @@ def phones(column: pa.Array, field: str, region: str, where: pa.Array) -> Phones
     ``field`` is named in the problems.
     """
     read = numbering.international(column, region)
-    written, invalid = pc.if_else(where, read.numbers, None), pc.and_(where, pa.array(read.invalid))
+    written, invalid = (
+        pc.if_else(where, read.numbers, None),
+        pc.and_(where, octets.mask(read.invalid)),
+    )
     plain = pc.is_valid(written)
     changed = pc.fill_null(pc.not_equal(written, column), False)
     problems = repeated(changed, field, _FORMATTED)
@@ -446,12 +449,12 @@ def phones(column: pa.Array, field: str, region: str, where: pa.Array) -> Phones
     decided = pc.or_(pc.or_(plain, invalid), column.is_null())
     others = pc.and_(where, pc.invert(decided))
     column, found = all_at_once(column, field, partial(_decorated, region=region), others)
-    read_now = octets.refined(column, others.to_numpy(zero_copy_only=False), _certainly)
+    read_now = octets.refined(column, octets.flags(others), _certainly)
     return Phones(column, [problems, found], pc.or_(plain, read_now), invalid)
 
 
 def _certainly(column: pa.Array) -> pa.Array:
-    return pa.array(numbering.certain(column).yes)
+    return octets.mask(numbering.certain(column).yes)
 
 
 def _decorated(texts: list[str], region: str) -> list[Cell]:

@@ -183,8 +183,8 @@ def international(column: pa.Array, region: str) -> Read:
     respelled = octets.refined(
         column, found.no, lambda some: pc.match_substring_regex(some, _RESPELLED)
     )
-    numbers = pc.if_else(pa.array(found.yes), written, None)
-    return Read(numbers, found.no & ~stripped & ~respelled.to_numpy(zero_copy_only=False))
+    numbers = pc.if_else(octets.mask(found.yes), written, None)
+    return Read(numbers, found.no & ~stripped & ~octets.flags(respelled))
 
 
 def _from_national(digits: pa.Array, region: str) -> tuple[pa.Array, np.ndarray]:
@@ -206,7 +206,7 @@ def _from_national(digits: pa.Array, region: str) -> tuple[pa.Array, np.ndarray]
     stripped = pc.fill_null(pc.starts_with(digits, trunk), False)
     bare = pc.if_else(stripped, pc.utf8_slice_codeunits(digits, len(trunk)), digits)
     full = pc.binary_join_element_wise(f"+{code}", bare, "")
-    return full, stripped.to_numpy(zero_copy_only=False)
+    return full, octets.flags(stripped)
 
 
 def _alone(metadata: PhoneMetadata) -> bool:

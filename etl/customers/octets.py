@@ -157,7 +157,7 @@ class Octets:
         valid = ~unwanted & self._valid if self._column.null_count else ~unwanted
         _, ends, data = self._column.buffers()
         if self._column.offset or ends is None:
-            return pc.if_else(pa.array(valid), self._column, None)
+            return pc.if_else(mask(valid), self._column, None)
         return pa.StringArray.from_buffers(len(valid), ends, data, _bits(valid))
 
     def joined(self) -> bytes:
@@ -198,10 +198,21 @@ class Octets:
         return self._bytes.take(self._offsets[1:] - 1, mode="clip")
 
 
-def flags(mask: pa.BooleanArray) -> np.ndarray:
-    """Return a mask without nulls as flags."""
-    found: np.ndarray = mask.to_numpy(zero_copy_only=False)
-    return found
+def flags(of: pa.BooleanArray) -> np.ndarray:
+    """Return a mask as flags, null as no, several times faster than pyarrow does."""
+    if of.null_count:
+        of = of.fill_null(False)
+    _, bits = of.buffers()
+    if not len(of) or bits is None:
+        return np.zeros(len(of), dtype=bool)
+    end = of.offset + len(of)
+    found = np.unpackbits(np.frombuffer(bits, "u1"), count=end, bitorder="little")
+    return found[of.offset :].view(bool)
+
+
+def mask(of: np.ndarray) -> pa.BooleanArray:
+    """Return flags as a mask, several times faster than pyarrow does."""
+    return pa.BooleanArray.from_buffers(pa.bool_(), len(of), [None, _bits(of)])
 
 
 def refined(
@@ -215,7 +226,7 @@ def refined(
     if doubtful.any():
         rows = np.flatnonzero(doubtful)
         answer[rows] = flags(ask(column.take(pa.array(rows))).fill_null(False))
-    return pa.array(answer)
+    return mask(answer)
 
 
 def placed(size: int, rows: np.ndarray, texts: np.ndarray) -> pa.Array:

@@ -88,7 +88,7 @@ def _plain_email() -> str:
 def doubtful_emails(column: pa.Array) -> pa.Array:
     """Return which rows ``email`` has to look at; the others are valid."""
     plain = pc.fill_null(pc.match_substring_regex(column, _plain_email()), True)
-    return pc.invert(pc.and_(plain, pa.array(Octets(column).lengths <= _SHORT_EMAIL)))
+    return pc.invert(pc.and_(plain, octets.mask(Octets(column).lengths <= _SHORT_EMAIL)))
 
 
 def email(text: str) -> Cell:

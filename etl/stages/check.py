@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl.config import Config, OnInvalidSection
-from etl.customers import belongings, codes, payload
+from etl.customers import belongings, codes, octets, payload
 from etl.customers.cells import NO_PROBLEMS, Finding, by_row, joined, repeated, rows_of
 from etl.customers.consent import SUBSCRIBED, subscription
 from etl.customers.dates import DateEvidence
@@ -132,7 +132,7 @@ def check_batch(
     refused = out | rows_of(kept.problems, len(cells), "reject")
     return Checked(
         checked.customers,
-        pc.and_not(checked.accepted, pa.array(refused)),
+        pc.and_not(checked.accepted, octets.mask(refused)),
         by_row(problems, out, said) if out.any() else by_row(problems),
         kept.batch,
     )

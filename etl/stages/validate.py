@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl import config
-from etl.customers import rules
+from etl.customers import octets, rules
 from etl.customers.cells import NO_PROBLEMS, Cell, Form, any_of, by_row, each, repeated, rows_of
 from etl.customers.fields import CUSTOMERS, IDENTIFYING, IMPORTABLE, Field
 from etl.customers.problems import PROBLEMS
@@ -56,7 +56,7 @@ def judged(cleaned: Cleaned, on_invalid: config.OnInvalidSection, country: str) 
     problems += _without_identity(customers)
     together = pa.concat_tables(problems)
     accepted = ~rows_of(together, len(customers), "reject")
-    return Checked(customers, pa.array(accepted), together)
+    return Checked(customers, octets.mask(accepted), together)
 
 
 def _field(
@@ -68,7 +68,7 @@ def _field(
         return column, []
     waiting = pc.is_valid(column)
     if refused.num_rows:
-        waiting = pc.and_(waiting, pa.array(~rows_of(refused, len(column))))
+        waiting = pc.and_(waiting, octets.mask(~rows_of(refused, len(column))))
     found = []
     if field.max_length is not None:
         long = pc.and_(waiting, rules.too_long(column, field.max_length))
@@ -84,7 +84,7 @@ def _field(
     if policy != "drop":
         return column, found
     bad = rows_of(pa.concat_tables([refused, *found]), len(column), "reject")
-    return pc.if_else(pa.array(bad), None, column), found
+    return pc.if_else(octets.mask(bad), None, column), found
 
 
 def _judges(
