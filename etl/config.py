@@ -202,8 +202,8 @@ class Dedupe(_Section):
     shared_phone: Literal["review", "separate", "match"] = Field(
         "review", description="same phone, different names"
     )
-    lookup: Literal["auto", "search", "snapshot"] = Field(
-        "auto", description="how the directory is read; auto counts the calls of each"
+    lookup: Literal["auto", "search", "snapshot", "index"] = Field(
+        "auto", description="how the directory is read; auto takes what needs fewest calls"
     )
 
 

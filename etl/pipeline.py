@@ -78,11 +78,15 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class Square:
-    """Which Square a run speaks to; ``connect`` gives a client whose calls are observed."""
+    """Which Square a run speaks to; ``connect`` gives a client whose calls are observed.
+
+    ``in_flight`` is how many calls are under way at a time; they are observed in other threads.
+    """
 
     environment: str
     base_url: str
     connect: Callable[[Callable[[Call], None]], SquareClient]
+    in_flight: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,8 @@ class _Job:
     world: World
     square: SquareClient | None
     ledger: Ledger | None
+    kept: Path  # the copy of the directory that stays between runs
+    in_flight: int
     engine: Engine
 
 
@@ -116,13 +122,13 @@ def import_customers(
     work; whatever stops it later is in the report.
     """
     state.prepare()
-    with locked(state.folder, "import"):
+    with locked(state.folder, "import") as check_lock:
         merchant = square.connect(_unobserved).merchant()
         amends = amends and amendable(amends, state, merchant.id)
         run, folder = _begin(
             "import", arguments, config, state, square, merchant, world, run_dir, amends or ""
         )
-        return _work(run, folder, config, state, square, world)
+        return _work(run, folder, config, state, square, _checking(world, check_lock))
 
 
 def plan_import(
@@ -161,7 +167,7 @@ def resume(run_id: str, state: State, square: Square, world: World) -> Report:
     again has changed.
     """
     state.prepare()
-    with locked(state.folder, "resume"):
+    with locked(state.folder, "resume") as check_lock:
         folder = state.run_folder(run_id)
         with closing(Journal.open(folder / JOURNAL)) as journal:
             run, facts = journal.run(), journal.facts()
@@ -176,7 +182,17 @@ def resume(run_id: str, state: State, square: Square, world: World) -> Report:
                 f"{merchant.id}. Use the token of that merchant."
             )
         config = Config.model_validate_json(run.config)
-        return _work(run, folder, config, state, square, world)
+        return _work(run, folder, config, state, square, _checking(world, check_lock))
+
+
+def _checking(world: World, check_lock: Callable[[], None]) -> World:
+    """Return a world in which every step is taken only while the lock is held."""
+
+    def watch(progress: Progress) -> None:
+        check_lock()
+        world.watch(progress)
+
+    return replace(world, watch=watch)
 
 
 def _work(
@@ -191,7 +207,9 @@ def _work(
     ):
         client = square.connect(_observer(journal)) if square else None
         ledger = Ledger(state.ledger, run.merchant_id) if square else None
-        job = _Job(run, config, folder, journal, world, client, ledger, engine)
+        kept = state.directory(run.merchant_id, run.base_url)
+        in_flight = square.in_flight if square else 1
+        job = _Job(run, config, folder, journal, world, client, ledger, kept, in_flight, engine)
         journal.note(stopped="")
         try:
             if square and run.command == "import":
@@ -295,6 +313,8 @@ def _check(job: _Job) -> None:
             country,
             lambda rows: _tell(job, "check", rows, total),
         )
+    if job.run.command != "validate":
+        job.engine.dismiss()  # an import goes on for hours
     job.journal.note(stage="done" if job.run.command == "validate" else "plan")
 
 
@@ -310,6 +330,8 @@ def _plan(job: _Job) -> None:
         job.config,
         job.run,
         job.folder / "directory.duckdb",
+        job.kept,
+        job.world.clock,
         lambda profiles: _tell(job, "plan", profiles),
         then="load" if job.run.command == "import" else "done",
     )
@@ -351,7 +373,8 @@ def _verify(job: _Job) -> None:
     remember(job.journal, job.ledger, final=True)
     total = _count(job.journal, "SELECT count(*) FROM writes WHERE state = 'landed'")
     done = _count(job.journal, "SELECT count(*) FROM writes WHERE verified <> ''")
-    verify(job.journal, job.square, job.run, _going_on(job, "verify", done, total))
+    between = _going_on(job, "verify", done, total)
+    verify(job.journal, job.square, job.run, job.in_flight, between)
     region, ledger = job.run.country, job.ledger
     verify_additions(job.journal, job.square, lambda read: recall(ledger, read, region))
     job.journal.note(stage="done", finished_at=_timestamp(job.world))
@@ -442,7 +465,9 @@ def _loader(job: _Job) -> Loader:
 
     assert job.square is not None
     now = job.world.now
-    return Loader(job.journal, job.square, job.run, job.config, lambda: now().timestamp())
+    return Loader(
+        job.journal, job.square, job.run, job.config, lambda: now().timestamp(), job.in_flight
+    )
 
 
 def _attacher(job: _Job) -> Attacher:

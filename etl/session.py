@@ -69,7 +69,8 @@ def connected(
         raise ConfigError("the local target has no address: say --target sandbox with --base-url")
     target = open_target(environment, base_url, config.target.token_file, os.environ, state.sandbox)
     try:
-        yield Square(environment, target.base_url, _connector(target, config, audience))
+        connect = _connector(target, config, audience)
+        yield Square(environment, target.base_url, connect, target.in_flight)
     finally:
         target.close()
 

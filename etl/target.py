@@ -17,13 +17,17 @@ LOCAL_URL = "http://127.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An environment, its address, and how requests get there; the token never shows itself."""
+    """An environment, its address, and how requests get there; the token never shows itself.
+
+    ``in_flight`` is how many of them had best be under way at a time.
+    """
 
     environment: Environment
     base_url: str
     transport: httpx.BaseTransport
     token: _Secret
     close: Callable[[], None]
+    in_flight: int = 1
 
 
 class _Secret(str):
@@ -56,11 +60,12 @@ def open_target(
         except SandboxFileError as error:
             raise StateError(f"the local Square cannot be used: {error}") from error
         return Target("local", LOCAL_URL, local.transport(), _Secret(local.token), local.close)
-    from etl.square.client import BASE_URLS, check_base_url, network_transport
+    from etl.square.network import BASE_URLS, IN_FLIGHT, check_base_url, network_transport
 
     transport = network_transport()
     address = check_base_url(base_url or BASE_URLS[environment])
-    return Target(environment, address, transport, _token(token_file, environ), transport.close)
+    token = _token(token_file, environ)
+    return Target(environment, address, transport, token, transport.close, IN_FLIGHT)
 
 
 def _token(token_file: Path | None, environ: Mapping[str, str]) -> _Secret:

@@ -438,10 +438,8 @@ def phones(column: pa.Array, field: str, region: str, where: pa.Array) -> Phones
     ``field`` is named in the problems.
     """
     read = numbering.international(column, region)
-    written, invalid = (
-        pc.if_else(where, read.numbers, None),
-        pc.and_(where, octets.mask(read.invalid)),
-    )
+    written = pc.if_else(where, read.numbers, None)
+    invalid = pc.and_(where, octets.mask(read.invalid))
     plain = pc.is_valid(written)
     changed = pc.fill_null(pc.not_equal(written, column), False)
     problems = repeated(changed, field, _FORMATTED)

@@ -132,7 +132,7 @@ class _Judge:
         if more > 0:
             unasked = np.full((more, 1 + _LONGEST), _UNASKED, "u1")
             self._verdicts = np.concatenate((self._verdicts, unasked))
-        found = self._verdicts[state, size]
+        found: np.ndarray = self._verdicts[state, size]
         new = np.flatnonzero(found == _UNASKED)
         if len(new):
             _, first = np.unique(state[new] * (1 + _LONGEST) + size[new], return_index=True)

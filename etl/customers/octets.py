@@ -117,7 +117,7 @@ class Octets:
     def replaced(self, rows: np.ndarray, texts: Iterable[str | None]) -> pa.Array:
         """Return the column with other texts, or null, in some rows; these are in order."""
         new = [None if text is None else text.encode() for text in texts]
-        data, at = memoryview(self._bytes), int(self._offsets[0])
+        data, at = self._bytes.data, int(self._offsets[0])
         pieces: list[bytes | memoryview] = []
         ends = self._offsets[rows + 1].tolist()
         for start, end, cell in zip(self._offsets[rows].tolist(), ends, new, strict=True):
@@ -141,7 +141,8 @@ class Octets:
         Behind the end of a cell are those of other cells.
         """
         places = self._offsets[rows] + start + np.arange(size, dtype="<i4")[:, None]
-        return self._bytes.take(places, mode="clip")
+        found: np.ndarray = self._bytes.take(places, mode="clip")
+        return found
 
     def without(self, unwanted: Kind) -> pa.Array:
         """Return the column less all bytes of a kind, which must be ASCII."""

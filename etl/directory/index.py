@@ -10,13 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import duckdb
-import orjson
 import pyarrow as pa
 
-from etl.customers.normalize import email_key, phone_key
+from etl.directory import profiles
 
-_MEMORY = "256MB"
 _BUFFERED = 4096
 
 _STRANGER = (
@@ -24,19 +21,6 @@ _STRANGER = (
     "AND row * 2 NOT IN (SELECT element FROM labels)"
 )
 
-PROFILES = pa.schema(
-    [
-        ("id", pa.string()),
-        ("reference_id", pa.string()),
-        ("email", pa.string()),
-        ("phone", pa.string()),
-        ("given_name", pa.string()),
-        ("family_name", pa.string()),
-        ("company_name", pa.string()),
-        ("version", pa.int64()),
-        ("profile", pa.string()),
-    ]
-)
 ROWS = pa.schema(
     [
         ("row", pa.int64()),
@@ -95,13 +79,9 @@ class Index:
         path.unlink(missing_ok=True)
         path.with_name(path.name + ".wal").unlink(missing_ok=True)
         self._region = region
-        self._db = duckdb.connect(str(path), config={"memory_limit": _MEMORY})
-        path.chmod(0o600)
-        tables = {"profiles": PROFILES, "rows": ROWS, "written": WRITTEN, "verdicts": VERDICTS}
-        for name, schema in tables.items():
-            self._db.register("empty", schema.empty_table())
-            self._db.execute(f"CREATE TABLE {name} AS SELECT * FROM empty")
-            self._db.unregister("empty")
+        self._db = profiles.connect(path)
+        for name, schema in {"rows": ROWS, "written": WRITTEN, "verdicts": VERDICTS}.items():
+            profiles.create_table(self._db, name, schema)
 
     def close(self) -> None:
         """Close the file."""
@@ -109,41 +89,35 @@ class Index:
 
     # -- filling -----------------------------------------------------------------------------
 
-    def add_profiles(self, profiles: Iterable[Mapping[str, Any]]) -> None:
+    def add_profiles(self, found: Iterable[Mapping[str, Any]]) -> None:
         """Keep profiles; a later one with the same id replaces the earlier."""
-        buffered: dict[str, Mapping[str, Any]] = {}
-        for profile in profiles:
-            buffered[profile["id"]] = profile
-            if len(buffered) >= _BUFFERED:
-                self._keep(buffered.values())
-                buffered.clear()
-        self._keep(buffered.values())
+        profiles.keep(self._db, found, self._region)
 
-    def _keep(self, profiles: Iterable[Mapping[str, Any]]) -> None:
-        rows = [
-            {
-                "id": profile["id"],
-                "reference_id": profile.get("reference_id") or None,
-                "email": email_key(profile.get("email_address")),
-                "phone": phone_key(profile.get("phone_number"), self._region),
-                "given_name": profile.get("given_name"),
-                "family_name": profile.get("family_name"),
-                "company_name": profile.get("company_name"),
-                "version": profile.get("version", 0),
-                "profile": orjson.dumps(profile).decode(),
-            }
-            for profile in profiles
-        ]
-        if not rows:
-            return
-        self._db.register("batch", pa.Table.from_pylist(rows, schema=PROFILES))
-        self._db.execute("DELETE FROM profiles WHERE id IN (SELECT id FROM batch)")
-        self._db.execute("INSERT INTO profiles SELECT * FROM batch")
-        self._db.unregister("batch")
+    def take_profiles(self, kept: Path, keys: Sequence[str]) -> None:
+        """Take from the file ``kept`` every profile that shares a key with a row or is known to be
+        one.
+        """
+        shares = [f"{key} IN (SELECT {key} FROM rows WHERE {key} IS NOT NULL)" for key in keys]
+        shares.append("id IN (SELECT customer_id FROM rows WHERE customer_id IS NOT NULL)")
+        path = str(kept).replace("'", "''")
+        self._db.execute(f"ATTACH '{path}' AS kept (READ_ONLY)")
+        try:
+            self._db.execute(
+                "INSERT INTO profiles SELECT * FROM kept.profiles WHERE " + " OR ".join(shares)
+            )
+        finally:
+            self._db.execute("DETACH kept")
+
+    def profile_ids(self) -> Iterator[list[str]]:
+        """Yield the ids of the profiles, a hundred at a time; those that go meanwhile too."""
+        cursor = self._db.cursor()
+        cursor.execute("SELECT id FROM profiles ORDER BY 1")
+        while found := cursor.fetchmany(100):
+            yield [customer_id for (customer_id,) in found]
 
     def drop_profiles(self, ids: Sequence[str]) -> None:
         """Forget profiles that do not exist any more."""
-        self._db.execute("DELETE FROM profiles WHERE list_contains(?, id)", [list(ids)])
+        profiles.drop(self._db, ids)
 
     def add_rows(self, rows: pa.Table) -> None:
         """Keep rows of the ``ROWS`` schema."""

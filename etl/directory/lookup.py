@@ -1,19 +1,22 @@
 """How is the seller's directory read, so that every row's customer is found if there is one?
 
-By exact searches for small jobs, by paging it once for large ones; whichever needs fewer calls.
-Search and list lag behind writes (by up to a minute or more, ListCustomers and SearchCustomers
-reference), so what our own ledger knows is read by id beside it, always: retrieving by id does not
-lag. A lookup that fails raises; it is never taken for "not found".
+By exact searches for small jobs, by paging it once for large ones, or by reading what changed since
+an earlier run paged it; whichever takes fewest calls. Search and list lag behind writes (by up to a
+minute or more, ListCustomers and SearchCustomers reference), so what our own ledger knows is read
+by id beside it, always: retrieving by id does not lag. A lookup that fails raises; it is never
+taken for "not found".
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import pyarrow as pa
 
 from etl.directory.index import WRITTEN, Index
+from etl.directory.kept import Kept
 from etl.journal.ledger import Ledger
 from etl.square.client import SquareClient
 
@@ -21,38 +24,130 @@ from etl.square.client import SquareClient
 KEY_COLUMNS = {"reference_id": "reference_id", "email_address": "email", "phone_number": "phone"}
 _FILTERS = {column: field for field, column in KEY_COLUMNS.items()}
 
-# Profiles in one page of ListCustomers, and in one BulkRetrieveCustomers call.
+# Profiles in one page of ListCustomers and SearchCustomers.
 _PAGE = 100
+
+# Calls that are made sooner than it is asked how many another way would take.
+_WORTH_ASKING = 3
+
+Lookup = Literal["auto", "search", "snapshot", "index"]
+
+
+class Way(NamedTuple):
+    """One way of reading the directory: the calls it takes, and what it is in words."""
+
+    name: Literal["search", "snapshot", "index"]
+    calls: int
+    told: str
 
 
 class Choice(NamedTuple):
     """How the directory is read, and a sentence for the operator: what each way costs."""
 
-    way: Literal["search", "snapshot"]
+    way: Literal["search", "snapshot", "index"]
     told: str
 
 
-def choose(lookup: Literal["auto", "search", "snapshot"], searches: int, profiles: int) -> Choice:
-    """Choose the way with fewer calls: ``searches`` distinct keys, or ``profiles`` in pages."""
-    pages = profiles // _PAGE + 1
-    way = lookup if lookup != "auto" else "search" if searches < pages else "snapshot"
-    calls = "1 call" if pages == 1 else f"{pages:,} calls"
-    costs = [f"{searches:,} searches", f"a snapshot of {profiles:,} profiles, {calls}"]
-    if way == "snapshot":
-        costs.reverse()
-    return Choice(way, f"by {costs[0]} (the other way: {costs[1]})")
+def weigh(
+    square: SquareClient, kept: Path, region: str, lookup: Lookup, searches: int, profiles: int
+) -> list[Way]:
+    """Return the ways there are: ``searches`` for distinct keys, ``profiles`` in pages, or those
+    profiles that changed since the copy in ``kept`` was whole, if it is.
+
+    How many changed takes a call, so it is not asked where another way takes hardly more.
+    """
+    pages = _pages(profiles)
+    ways = [
+        Way("snapshot", pages, f"a snapshot of {profiles:,} profiles in {_calls(pages)}"),
+        Way("search", searches, f"{searches:,} searches"),
+    ]
+    if lookup == "index" or (lookup == "auto" and min(way.calls for way in ways) > _WORTH_ASKING):
+        with Kept.open(kept, region) as copy:
+            since = copy.complete_until
+        if since is not None:
+            changed = square.count_updated(since)
+            calls = _pages(changed) + 1
+            told = f"the kept copy and {changed:,} profiles changed since in {_calls(calls)}"
+            ways.insert(0, Way("index", calls, told))
+    return ways
+
+
+def choose(lookup: Lookup, ways: Sequence[Way], seconds_per_call: float) -> Choice:
+    """Choose the way with fewest calls, or the one that ``lookup`` asks for.
+
+    Without a kept copy, asking for the index asks for a snapshot, which makes one.
+    """
+    asked = [way for way in ways if way.name == lookup]
+    if lookup == "index" and not asked:
+        asked = [way for way in ways if way.name == "snapshot"]
+    best = min(asked or ways, key=lambda way: way.calls)
+
+    def costs(way: Way) -> str:
+        seconds = way.calls * seconds_per_call
+        return f"{way.told}, " + (
+            f"{seconds:.1f} s" if seconds < 600 else f"{seconds / 60:,.0f} min"
+        )
+
+    others = "; ".join(costs(way) for way in ways if way is not best)
+    return Choice(best.name, f"by {costs(best)} (other ways: {others})")
 
 
 def read_directory(
     square: SquareClient,
     index: Index,
-    way: str,
+    kept: Path,
+    region: str,
+    way: Literal["search", "snapshot", "index"],
     keys: Sequence[str],
+    asked_at: float | None,
     progress: Callable[[int], None],
 ) -> None:
-    """Bring every profile that could match a row of the index into it."""
-    pages = square.list_customers() if way == "snapshot" else _found(square, index, keys)
-    index.add_profiles(_counted(pages, progress))
+    """Bring every profile that could match a row of the index into it.
+
+    ``kept`` is where the copy lies that stays between runs; all ways but searching leave it whole
+    as of ``asked_at``, Square's time before. Profiles that were deleted or merged since it was are
+    dropped.
+    """
+    if way == "search":
+        index.add_profiles(_counted(_found(square, index, keys), progress))
+        return
+    with Kept.open(kept, region) as copy:
+        shrunk = way == "index" and _refreshed(square, copy, asked_at, progress)
+        if shrunk is None or way == "snapshot":
+            copy.fill(_counted(square.list_customers(), progress), asked_at)
+    index.take_profiles(kept, keys)
+    if shrunk:
+        gone = _check_ids(square, index)
+        with Kept.open(kept, region) as copy:
+            copy.drop(gone)
+
+
+def _refreshed(
+    square: SquareClient, copy: Kept, asked_at: float | None, progress: Callable[[int], None]
+) -> bool | None:
+    """Take what changed since the copy was whole.
+
+    Returns whether it holds profiles that the directory has not any more, or None when it lacks
+    some: whatever the reason, it cannot be trusted then.
+    """
+    since = copy.complete_until
+    assert since is not None
+    changed = square.search_customers({"updated_at": {"start_at": since}})
+    copy.refresh(_counted(changed, progress), asked_at)
+    size = square.count_customers()
+    return None if copy.count() < size else copy.count() > size
+
+
+def _check_ids(square: SquareClient, index: Index) -> list[str]:
+    """Read all profiles of the index again by id; return the ids under which there is none."""
+    gone: list[str] = []
+    for ids in index.profile_ids():
+        answers = square.retrieve_customers(ids)
+        left = [asked for asked, found in answers.items() if not found or found["id"] != asked]
+        index.drop_profiles(left)
+        index.add_profiles(found for found in answers.values() if found)
+        gone += left
+    return gone
 
 
 def consult_ledger(
@@ -76,6 +171,14 @@ def consult_ledger(
         index.resolve(found)
         moved += gone
     return moved
+
+
+def _calls(number: int) -> str:
+    return "1 call" if number == 1 else f"{number:,} calls"
+
+
+def _pages(profiles: int) -> int:
+    return profiles // _PAGE + 1
 
 
 def _found(

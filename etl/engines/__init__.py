@@ -36,6 +36,9 @@ class Engine(Protocol):
         However much that is of one item, little of it is held at a time.
         """
 
+    def dismiss(self) -> None:
+        """Let helpers go; what is asked for from now on is done here."""
+
 
 class Here:
     """Runs every task where it is asked for."""
@@ -47,6 +50,9 @@ class Here:
     def spread(self, task: Callable[[_T], Iterable[_R]], items: Iterable[_T]) -> Iterator[_R]:
         """Yield what ``task(item)`` yields, of every item."""
         return chain.from_iterable(map(task, items))
+
+    def dismiss(self) -> None:
+        """Do nothing: nobody helps."""
 
 
 @contextmanager

@@ -25,7 +25,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from types import TracebackType
 from typing import Any, Literal, NoReturn, Self, TypeVar
 
@@ -57,6 +57,10 @@ class _Worker:
     channel: socket.socket
     given: deque[int] = field(default_factory=deque)
 
+    def load(self) -> int:
+        """Return how many items it has to do."""
+        return len(self.given)
+
 
 class Processes:
     """Runs tasks in several processes; made when this process has one thread, left when done."""
@@ -72,7 +76,12 @@ class Processes:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        for worker in self._workers:
+        self.dismiss()
+
+    def dismiss(self) -> None:
+        """End the workers; what is asked for from now on is done here."""
+        while self._workers:
+            worker = self._workers.pop()
             worker.channel.close()
             # It may be in the middle of something nobody asks for any more.
             with contextlib.suppress(ProcessLookupError):
@@ -92,6 +101,9 @@ class Processes:
 
         Raises Interrupted when a worker was killed.
         """
+        if not self._workers:
+            yield from chain.from_iterable(map(task, items))
+            return
         self._forget()
         for worker in self._workers:
             self._give(worker, None, task)
@@ -99,13 +111,9 @@ class Processes:
         # What has come of each item before its turn; of that whose turn it is, nothing is kept.
         made: dict[int, deque[_Answer]] = {}
         while True:
-            room = _AT_HAND + _WAITING * len(self._workers) - len(made)
-            for worker in sorted(self._workers, key=lambda one: len(one.given)):
-                free = min(_AT_HAND - len(worker.given), room)
-                for number, item in islice(coming, max(0, free)):
-                    self._give(worker, number, item)
-                    made[number] = deque()
-                    room -= 1
+            for number, item in islice(coming, self._room(len(made))):
+                self._give(min(self._workers, key=_Worker.load), number, item)
+                made[number] = deque()
             if not made:
                 return
             if not made[turn]:
@@ -119,6 +127,12 @@ class Processes:
                 raise value
             else:
                 yield value
+
+    def _room(self, made: int) -> int:
+        """Return how many items more may be under way, of which so many are."""
+        most = _AT_HAND + _WAITING * len(self._workers)
+        idle = sum(_AT_HAND - worker.load() for worker in self._workers)
+        return max(0, min(most - made, idle))
 
     def _hear(self, turn: int, made: dict[int, deque[_Answer]]) -> None:
         """Wait for answers; a worker that is far ahead of its turn is not listened to."""
@@ -144,7 +158,7 @@ class Processes:
         try:
             _send(worker.channel, (number is None, said))
         except OSError:
-            _mourn(worker)
+            self._mourn(worker)
         if number is not None:
             worker.given.append(number)
 
@@ -153,10 +167,21 @@ class Processes:
         try:
             answer: _Answer = _receive(worker.channel)
         except (_Gone, OSError):
-            _mourn(worker)
+            self._mourn(worker)
         if answer[0] != "made":
             worker.given.popleft()
         return answer
+
+    def _mourn(self, worker: _Worker) -> NoReturn:
+        _, status = os.waitpid(worker.pid, 0)
+        self.dismiss()
+        code = os.waitstatus_to_exitcode(status)
+        how = signal.Signals(-code).name if code < 0 else f"exit status {code}"
+        raise Interrupted(
+            f"process {worker.pid}, one of several at work on this run, was ended by {how}. "
+            "Everything up to here is kept; a machine short of memory ends processes so: make "
+            "room, and go on"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,16 +192,6 @@ class _Single:
 
     def __call__(self, item: Any) -> tuple[Any]:
         return (self.task(item),)
-
-
-def _mourn(worker: _Worker) -> NoReturn:
-    _, status = os.waitpid(worker.pid, 0)
-    code = os.waitstatus_to_exitcode(status)
-    how = signal.Signals(-code).name if code < 0 else f"exit status {code}"
-    raise Interrupted(
-        f"process {worker.pid}, one of several at work on this run, was ended by {how}. Everything "
-        "up to here is kept; a machine short of memory ends processes so: make room, and go on"
-    )
 
 
 def _born() -> _Worker:

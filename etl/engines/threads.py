@@ -51,3 +51,6 @@ class Threads:
     def spread(self, task: Callable[[_T], Iterable[_R]], items: Iterable[_T]) -> Iterator[_R]:
         """Yield what ``task(item)`` yields, of every item, made in another thread."""
         return ahead(chain.from_iterable(map(task, items)))
+
+    def dismiss(self) -> None:
+        """Do nothing: threads live only while they work."""

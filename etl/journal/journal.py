@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
@@ -260,6 +261,7 @@ class Journal:
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
         self._db = connection
+        self._called = deque[tuple[str, bool, bool, bool]]()
         self.additions = Additions(connection)
 
     @classmethod
@@ -313,6 +315,7 @@ class Journal:
 
     def close(self) -> None:
         """Close the file."""
+        self._keep_calls()
         self._db.close()
 
     def amend(self, outcomes: Iterable[Amendment]) -> None:
@@ -332,9 +335,12 @@ class Journal:
             found.setdefault(told[0], []).append(Amendment(*told))
         return found
 
-    def transaction(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
         """Make everything inside durable together, or none of it."""
-        return transaction(self._db)
+        with transaction(self._db):
+            self._keep_calls()
+            yield
 
     @contextmanager
     def unhurried(self) -> Iterator[None]:
@@ -397,13 +403,17 @@ class Journal:
         )
 
     def called(self, endpoint: str, *, retry: bool, rate_limited: bool, error: bool) -> None:
-        """Count one attempt of a call to Square."""
-        self._db.execute(
-            "INSERT INTO calls VALUES (?1, 1, ?2, ?3, ?4) ON CONFLICT (endpoint) DO UPDATE SET "
-            "calls = calls + 1, retries = retries + ?2, rate_limited = rate_limited + ?3, "
-            "errors = errors + ?4",
-            (endpoint, retry, rate_limited, error),
-        )
+        """Count one attempt of a call to Square, in any thread; kept with the next transaction."""
+        self._called.append((endpoint, retry, rate_limited, error))
+
+    def _keep_calls(self) -> None:
+        while self._called:
+            self._db.execute(
+                "INSERT INTO calls VALUES (?1, 1, ?2, ?3, ?4) ON CONFLICT (endpoint) DO UPDATE SET "
+                "calls = calls + 1, retries = retries + ?2, rate_limited = rate_limited + ?3, "
+                "errors = errors + ?4",
+                self._called.popleft(),
+            )
 
     # -- reading -----------------------------------------------------------------------------
 
@@ -642,17 +652,17 @@ class Journal:
 
     # -- loading -----------------------------------------------------------------------------
 
-    def next_request(self, *, sent_only: bool = False) -> Request | None:
-        """Return the first bulk call that is not answered; those already sent come first."""
-        for state in ("sent",) if sent_only else ("sent", "planned"):
-            found = self._db.execute(
+    def next_request(self, after: int = 0, *, sent_only: bool = False) -> Request | None:
+        """Return the first bulk call behind ``after`` that is not answered."""
+        found = [
+            self._db.execute(
                 "SELECT request, endpoint, body, sends, sent_at FROM requests WHERE state = ? "
-                "ORDER BY request LIMIT 1",
-                (state,),
+                "AND request > ? ORDER BY request LIMIT 1",
+                (state, after),
             ).fetchone()
-            if found:
-                return Request(*found)
-        return None
+            for state in (("sent",) if sent_only else ("sent", "planned"))
+        ]
+        return min((Request(*each) for each in found if each), default=None)
 
     def sending(self, request: Request, now: float) -> None:
         """Note that a call is about to be sent: from now on its writes are ``unknown``."""
@@ -725,6 +735,7 @@ class Journal:
 
     def query(self, sql: str, *parameters: Any) -> Iterator[tuple[Any, ...]]:
         """Run one of the reports' own SELECT statements."""
+        self._keep_calls()
         return iter(self._db.execute(sql, parameters))
 
     def _writes(self, where: str, parameters: tuple[Any, ...]) -> list[Write]:

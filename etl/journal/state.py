@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,6 +34,12 @@ class State:
     def sandbox(self) -> Path:
         """The local Square of the default target."""
         return self.folder / "sandbox.sqlite"
+
+    def directory(self, merchant_id: str, base_url: str) -> Path:
+        """Where the copy of a seller's directory lies that stays between runs."""
+        # An id comes from outside: it does not name files.
+        name = hashlib.sha256(f"{base_url} {merchant_id}".encode()).hexdigest()[:16]
+        return self.folder / "directory" / f"{name}.duckdb"
 
     def prepare(self) -> None:
         """Make the folder, readable by its owner alone."""

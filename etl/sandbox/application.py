@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict
+from email.utils import formatdate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -134,7 +135,11 @@ class Sandbox:
         """
         began = time.perf_counter()
         request_id = ids.request_id(self._chance)
-        named = {"content-type": "application/json", "x-request-id": request_id}
+        named = {
+            "content-type": "application/json",
+            "date": formatdate(self._now() / 1000, usegmt=True),
+            "x-request-id": request_id,
+        }
         endpoint, met = "", plan.NOTHING
         try:
             route, path_ids = routes.find(request.method, request.path)

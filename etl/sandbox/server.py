@@ -93,6 +93,7 @@ def _server(
         access_log=False,
         lifespan="off",
         server_header=False,
+        date_header=False,  # answers carry the sandbox's own time
         # Longer than clients keep a connection that idles: else one is closed as a call begins.
         timeout_keep_alive=75,
         timeout_graceful_shutdown=_GRACE,

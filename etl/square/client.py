@@ -1,17 +1,18 @@
 """How is Square asked, patiently, until it answers or refuses?
 
 The one place that waits. How long is decided in ``retry``, when the next request may leave in
-``pacing``; what an answer means in ``wire``; ``exchange`` is a single attempt. A client is used by
-one thread at a time.
+``pacing``; what an answer means in ``wire``; ``exchange`` is a single attempt. Threads may share a
+client: then they share its pace.
 """
 
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -38,6 +39,13 @@ ASKINGS = 3
 _DEFINITIONS = "/v2/customers/custom-attribute-definitions"
 
 T = TypeVar("T")
+
+
+class _Turn(NamedTuple):
+    """Has a request left, and when; or from when on it may."""
+
+    left: bool
+    instant: float
 
 
 class SquareClient:
@@ -95,9 +103,16 @@ class SquareClient:
         self._chance = chance
         self._patience = patience
         self._pace = Pace(requests_per_second)
+        self._turn = threading.Lock()  # over the pace
         self._observe = observe
         self._wall = wall
         self._deadline = deadline
+        self._told_time: float | None = None
+
+    @property
+    def told_time(self) -> float | None:
+        """Square's own Unix time when it gave its last good answer, None if that did not tell."""
+        return self._told_time
 
     def merchant(self) -> Merchant:
         """Return the seller this token belongs to."""
@@ -106,6 +121,13 @@ class SquareClient:
     def count_customers(self) -> int:
         """Return how many profiles the directory lists."""
         return self._ask(wire.count, "GET", "/v2/customers", params={"count": "true", "limit": "1"})
+
+    def count_updated(self, since: str) -> int:
+        """Return how many profiles the directory lists that changed at ``since`` (RFC 3339) or
+        later.
+        """
+        body = {"limit": 1, "count": True, "query": {"filter": {"updated_at": {"start_at": since}}}}
+        return self._ask(wire.count, "POST", "/v2/customers/search", body=orjson.dumps(body))
 
     def list_customers(self) -> Iterator[list[Profile]]:
         """Yield all profiles in pages, oldest first.
@@ -248,7 +270,8 @@ class SquareClient:
 
         For answers that put off single entries, which only the caller can tell from progress.
         """
-        self._pace.hold(self._clock() + retry.backoff(times, self._chance.random()))
+        with self._turn:
+            self._pace.hold(self._clock() + retry.backoff(times, self._chance.random()))
 
     def close(self) -> None:
         """Close the connections."""
@@ -319,38 +342,56 @@ class SquareClient:
             method, path, params=params, content=body, headers=headers
         )
         began = self._clock()
-        # Spacing that the settings ask for is no lack of progress.
-        patient_until = self._pace.due(began) + self._patience
+        with self._turn:
+            # Spacing that the settings ask for is no lack of progress.
+            patient_until = self._pace.due(began) + self._patience
         last = TryAgain("an earlier request was told to wait")
         attempts = 0
         while True:
-            now = self._clock()
-            instant = self._pace.next(now)
-            if instant > max(now, patient_until):
-                raise Unavailable(
-                    f"{endpoint}: gave up after {attempts} attempts in {now - began:.0f} s"
-                    f" (last: {last}); the next one is due in {instant - now:.0f} s, beyond the"
-                    f" patience of {self._patience:.0f} s without progress"
-                ) from last
-            if instant > now:
-                self._sleep(instant - now)
+            while not (turn := self._leave()).left:
+                now, instant = self._clock(), turn.instant
+                if instant > patient_until:
+                    raise Unavailable(
+                        f"{endpoint}: gave up after {attempts} attempts in {now - began:.0f} s"
+                        f" (last: {last}); the next one is due in {instant - now:.0f} s, beyond the"
+                        f" patience of {self._patience:.0f} s without progress"
+                    ) from last
+                self._sleep(max(0.0, instant - now))
             attempts += 1
             try:
-                return self._attempt(endpoint, request, read, repeated=attempts > 1), attempts
+                repeated = attempts > 1
+                return self._attempt(endpoint, request, read, turn.instant, repeated), attempts
             except TryAgain as failure:
                 last = failure
             except Refused as refusal:
                 refusal.repeated = attempts > 1
                 raise
             wait = max(last.floor, retry.backoff(attempts, self._chance.random()))
-            self._pace.hold(self._clock() + wait)
+            with self._turn:
+                now = self._clock()
+                if last.rate_limited:
+                    self._pace.slow_down(turn.instant, now)
+                self._pace.hold(now + wait)
+
+    def _leave(self) -> _Turn:
+        """Take the next request's turn if it has come."""
+        with self._turn:
+            now = self._clock()
+            instant = self._pace.next(now)
+            if instant > now:
+                return _Turn(False, instant)
+            self._pace.sent(now)
+            return _Turn(True, now)
 
     def _attempt(
-        self, endpoint: str, request: httpx.Request, read: Callable[[Answer], T], repeated: bool
+        self,
+        endpoint: str,
+        request: httpx.Request,
+        read: Callable[[Answer], T],
+        sent: float,
+        repeated: bool,
     ) -> T:
-        """Send the request once, tell the observer, and adapt the pace to what came back."""
-        sent = self._clock()
-        self._pace.sent(sent)
+        """Send the request once and tell the observer what came back."""
 
         def tell(status: int | None, rate_limited: bool = False) -> None:
             seconds = self._clock() - sent
@@ -361,14 +402,14 @@ class SquareClient:
             result = _judge(endpoint, received, read, self._wall(), self._token)
         except TryAgain as failure:
             tell(failure.status, failure.rate_limited)
-            if failure.rate_limited:
-                self._pace.slow_down()
             raise
         except Refused as refusal:
             tell(refusal.status)
             raise
         tell(received.status)
-        self._pace.speed_up()
+        self._told_time = retry.told_time(received.headers.get_list("date"))
+        with self._turn:
+            self._pace.speed_up(self._clock())
         return result
 
 

@@ -7,6 +7,7 @@ waited for all day. Here every operation on a socket gets only what is left of i
 from __future__ import annotations
 
 import ssl
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,9 @@ BASE_URLS = {
     "sandbox": "https://connect.squareupsandbox.com",
     "production": "https://connect.squareup.com",
 }
+
+# Calls under way at a time: Square takes seconds for a bulk call, and lets about ten a second pass.
+IN_FLIGHT = 12
 
 # A reader that takes its time must not get a new time-out with every few bytes.
 _SLICE = 16 * 1024
@@ -68,8 +72,8 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-class _Budget:
-    """What is left of the present request's time."""
+class _Budget(threading.local):
+    """What is left of the time of the request that this thread is at."""
 
     def __init__(self) -> None:
         self._until = time.monotonic()
@@ -160,7 +164,7 @@ class _Network(httpx.BaseTransport):
         self._budget = _Budget()
         self._pool = httpcore.ConnectionPool(
             ssl_context=httpx.create_ssl_context(trust_env=False),
-            max_connections=4,
+            max_connections=IN_FLIGHT + 1,
             keepalive_expiry=30.0,
             retries=0,
             network_backend=_Backend(self._budget),

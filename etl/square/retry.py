@@ -80,8 +80,13 @@ def retry_after(values: Sequence[str], dates: Sequence[str], now: float) -> floa
     A Retry-After may be a point in time. It is compared with the answer's own Date (``dates``)
     where there is one, so that a wrong clock on this side does not matter; ``now`` is Unix time.
     """
-    server_now = next(filter(None, map(_instant, dates)), now)
+    server_now = told_time(dates) or now
     return max((_seconds(value.strip(), server_now) for value in values), default=0.0)
+
+
+def told_time(dates: Sequence[str]) -> float | None:
+    """Return the Unix time that an answer's Date headers tell, None when they tell none."""
+    return next(filter(None, map(_instant, dates)), None)
 
 
 def floor(asked: float, faults: Sequence[Fault]) -> float:

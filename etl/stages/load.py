@@ -9,8 +9,11 @@ the profile it made, an update is guarded by the version it was computed from.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
+
+import orjson
 
 from etl.config import Config
 from etl.customers import identity, payload
@@ -18,9 +21,10 @@ from etl.customers.identity import Verdict
 from etl.customers.names import Names
 from etl.customers.normalize import email_key, phone_key
 from etl.customers.problems import Problem
-from etl.errors import Fault, Refused, Unavailable
+from etl.errors import Fault, Interrupted, Refused, SquareError, Unavailable
 from etl.journal.journal import Journal, Outcome, Request, RowChange, Run, Write
 from etl.square.client import SquareClient
+from etl.square.flights import Flights
 from etl.square.wire import Bulk, Item, Profile
 from etl.stages.plan import Packer
 
@@ -37,6 +41,9 @@ _REFUSED = 20
 # Seconds for which Square is trusted to know an idempotency key. It publishes no lifetime; a day is
 # the most that is assumed.
 _KEY_LIFETIME = 20 * 3600.0
+
+# Seconds that answers are waited for after a signal asked to stop.
+_GRACE = 8.0
 
 # Statuses that the content of one row can cause; others are about the call.
 _OF_ROWS = frozenset({400, 413})
@@ -82,6 +89,8 @@ class Loader:
     run: Run
     config: Config
     now: Callable[[], float]  # Unix time
+    in_flight: int = 1  # calls under way at a time
+    _keys: set[str] = field(default_factory=set, init=False)  # that calls under way write under
     _put_off: int = field(default=0, init=False)  # answers in a row that only put rows off
     _refused: int = field(default=0, init=False)  # rows in a row that were refused alone
 
@@ -92,27 +101,62 @@ class Loader:
         the calls that an interrupted run left in flight. Raises SquareError when Square cannot be
         reached or refuses more than rows; what was sent then stays ``unknown``.
         """
-        settled = 0
-        while request := self.journal.next_request(sent_only=sent_only):
-            between(settled)
-            if self._outlived(request):
-                self._look_up(request)
-                settled += 1
-                continue
-            now = self.now()
-            with self.journal.transaction():
-                self.journal.sending(request, now)
-            request = request._replace(sent_at=now if request.sent_at is None else request.sent_at)
-            between(settled)
-            try:
-                bulk = self._send(request)
-            except Refused as refusal:
-                if refusal.status not in _OF_ROWS or self._refused >= _REFUSED:
-                    raise
-                self._split(request, refusal)
-            else:
-                self._settle(request, bulk)
-            settled += 1
+        flights: Flights[Request, Bulk] = Flights(self.in_flight)
+        last = settled = 0
+        try:
+            while True:
+                request = self.journal.next_request(last, sent_only=sent_only)
+                if request is None and not flights:
+                    return
+                between(settled)
+                if request is None or flights.full or self._under_way(request):
+                    self._land(flights)
+                    settled += 1
+                    continue
+                last = request.request
+                if self._outlived(request):
+                    self._look_up(request)
+                    settled += 1
+                else:
+                    self._launch(request, flights, lambda: between(settled))  # noqa: B023
+        except (Interrupted, SquareError) as stop:
+            self._land_others(flights, _GRACE if isinstance(stop, Interrupted) else None)
+            raise
+
+    def _under_way(self, request: Request) -> bool:
+        """Does a call that is not answered yet write under a key of this one, too?"""
+        return not self._keys.isdisjoint(_keys(request))
+
+    def _launch(
+        self, request: Request, flights: Flights[Request, Bulk], between: Callable[[], None]
+    ) -> None:
+        now = self.now()
+        with self.journal.transaction():
+            self.journal.sending(request, now)
+        request = request._replace(sent_at=now if request.sent_at is None else request.sent_at)
+        between()
+        self._keys |= _keys(request)
+        flights.launch(request, lambda: self._send(request))
+
+    def _land(self, flights: Flights[Request, Bulk], seconds: float | None = None) -> None:
+        """Settle the oldest call that is under way."""
+        request, answer = flights.land(seconds)
+        self._keys -= _keys(request)
+        try:
+            bulk = answer()
+        except Refused as refusal:
+            if refusal.status not in _OF_ROWS or self._refused >= _REFUSED:
+                raise
+            self._split(request, refusal)
+        else:
+            self._settle(request, bulk)
+
+    def _land_others(self, flights: Flights[Request, Bulk], seconds: float | None) -> None:
+        """Settle what was under way when the load had to stop, as far as it is answered."""
+        until = self.now() + (seconds or 0.0)
+        while flights:
+            with suppress(Interrupted, SquareError, TimeoutError):
+                self._land(flights, seconds and max(0.0, until - self.now()))
 
     def _outlived(self, request: Request) -> bool:
         """Were creates sent so long ago that Square may not know their keys any more?"""
@@ -349,6 +393,10 @@ class Loader:
             for write in writes
             if not write.uncertain
         )
+
+
+def _keys(request: Request) -> frozenset[str]:
+    return frozenset(orjson.loads(request.body)["customers"])
 
 
 def _names(values: Mapping[str, Any]) -> Names:

@@ -6,15 +6,17 @@ as they need, decides, and plans, in one transaction of the journal.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from etl.config import Config
 from etl.directory.index import Index
-from etl.directory.lookup import KEY_COLUMNS, choose, consult_ledger, read_directory
-from etl.errors import Refused, Unauthorized
+from etl.directory.lookup import KEY_COLUMNS, choose, consult_ledger, read_directory, weigh
+from etl.errors import LockedError, Refused, Unauthorized
 from etl.journal.journal import Journal, Run
 from etl.journal.ledger import Ledger
+from etl.journal.lock import locked
 from etl.square.client import SquareClient
 from etl.stages.beside import Beside, look_up
 from etl.stages.dedupe import decide, gather
@@ -28,11 +30,14 @@ def match(
     config: Config,
     run: Run,
     path: Path,
+    kept: Path,
+    clock: Callable[[], float],
     between: Callable[[int], None],
     then: str,
 ) -> None:
     """Plan the run; afterwards its stage is ``then``. ``path`` is where the index may lie.
 
+    ``kept`` is the copy of the directory that stays between runs; ``clock`` counts seconds;
     ``between`` hears how many profiles of the directory were read. A lookup that fails raises
     Unavailable, a custom attribute that is not defined ConfigError: nothing was planned then.
     """
@@ -44,16 +49,8 @@ def match(
         keys = [KEY_COLUMNS[key] for key in config.dedupe.keys]
         searches = index.count_distinct(keys)
         if searches:
-            choice = choose(config.dedupe.lookup, searches, square.count_customers())
-            journal.note(lookup=choice.told)
-            try:
-                read_directory(square, index, choice.way, keys, between)
-            except Refused as refusal:
-                if choice.way == "snapshot" or isinstance(refusal, Unauthorized):
-                    raise
-                # One value that cannot be searched for must not stop the others.
-                journal.note(lookup="by a snapshot, because Square refused a search")
-                read_directory(square, index, "snapshot", keys, between)
+            with _reserved(kept, path) as copy:
+                _read(journal, square, index, config, run, copy, keys, searches, clock, between)
         moved = consult_ledger(square, index, ledger, keys)
         decide(index, keys, config.dedupe)
         beside = Beside(journal, square, config, directory, run.country) if directory else None
@@ -65,3 +62,46 @@ def match(
     finally:
         index.close()
         path.unlink()
+
+
+@contextmanager
+def _reserved(kept: Path, beside: Path) -> Iterator[Path]:
+    """Yield the copy that stays between runs, or while another run reads it one for this run."""
+    kept.parent.mkdir(mode=0o700, exist_ok=True)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(kept.parent, "reading the directory"))
+        except LockedError:
+            kept = beside.with_name("kept.duckdb")
+            stack.callback(kept.unlink, missing_ok=True)
+        yield kept
+
+
+def _read(
+    journal: Journal,
+    square: SquareClient,
+    index: Index,
+    config: Config,
+    run: Run,
+    kept: Path,
+    keys: Sequence[str],
+    searches: int,
+    clock: Callable[[], float],
+    between: Callable[[int], None],
+) -> None:
+    """Read the directory in the way that the settings name, or that takes fewest calls."""
+    lookup, pace = config.dedupe.lookup, config.limits.requests_per_second
+    began = clock()
+    profiles = square.count_customers()
+    asked_at, took = square.told_time, clock() - began
+    ways = weigh(square, kept, run.country, lookup, searches, profiles)
+    choice = choose(lookup, ways, max(took, 1 / pace if pace else 0.0))
+    journal.note(lookup=choice.told)
+    try:
+        read_directory(square, index, kept, run.country, choice.way, keys, asked_at, between)
+    except Refused as refusal:
+        if choice.way != "search" or isinstance(refusal, Unauthorized):
+            raise
+        # One value that cannot be searched for must not stop the others.
+        journal.note(lookup="by a snapshot, because Square refused a search")
+        read_directory(square, index, kept, run.country, "snapshot", keys, asked_at, between)

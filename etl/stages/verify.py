@@ -7,35 +7,57 @@ by field with what was sent.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from etl.customers import codes, payload
 from etl.customers.problems import Problem
-from etl.journal.journal import Journal, Run
+from etl.journal.journal import Journal, Run, Write
 from etl.square.client import SquareClient
+from etl.square.flights import Flights
+from etl.square.wire import Profile
 from etl.stages.plan import BULK
 
 
 def verify(
-    journal: Journal, square: SquareClient, run: Run, between: Callable[[int], None]
+    journal: Journal,
+    square: SquareClient,
+    run: Run,
+    in_flight: int,
+    between: Callable[[int], None],
 ) -> None:
     """Read back every write that took effect and note the verdict; resumable at each hundred.
 
-    ``between`` hears how many more were read back.
+    ``in_flight`` calls are under way at a time; ``between`` hears how many more were read back.
     """
-    code = codes.BY_NAME["VERIFY_MISMATCH"]
+    flights: Flights[list[Write], dict[str, Profile | None]] = Flights(in_flight)
     for writes in journal.landed_writes(BULK, unverified=True):
-        profiles = square.retrieve_customers([write.customer_id for write in writes])
-        with journal.transaction():
-            for write in writes:
-                profile = profiles[write.customer_id]
-                wrong = (
-                    ["id"]
-                    if profile is None
-                    else payload.mismatches(write.changes, profile, run.country)
-                )
-                journal.verified(write, "mismatched" if wrong else "matched")
-                journal.add_problems(
-                    Problem(write.row, "note", code.name, name, code.meaning, code.remedy)
-                    for name in wrong
-                )
-        between(len(writes))
+        ids = [write.customer_id for write in writes]
+        flights.launch(writes, partial(square.retrieve_customers, ids))
+        if flights.full:
+            _compare(journal, run, *flights.land(), between)
+    while flights:
+        _compare(journal, run, *flights.land(), between)
+
+
+def _compare(
+    journal: Journal,
+    run: Run,
+    writes: list[Write],
+    answer: Callable[[], dict[str, Profile | None]],
+    between: Callable[[int], None],
+) -> None:
+    code, profiles = codes.BY_NAME["VERIFY_MISMATCH"], answer()
+    with journal.transaction():
+        for write in writes:
+            profile = profiles[write.customer_id]
+            wrong = (
+                ["id"]
+                if profile is None
+                else payload.mismatches(write.changes, profile, run.country)
+            )
+            journal.verified(write, "mismatched" if wrong else "matched")
+            journal.add_problems(
+                Problem(write.row, "note", code.name, name, code.meaning, code.remedy)
+                for name in wrong
+            )
+    between(len(writes))

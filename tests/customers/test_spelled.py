@@ -36,9 +36,9 @@ def respelled(chance: random.Random, region: str, abroad: str) -> str:
         at = chance.randrange(len(digits) + 1)
         digits = digits[:at] + chance.choice(["", *"0123456789"]) + digits[at + 1 :]
     code = phonenumbers.country_code_for_region(region)
-    metadata = PhoneMetadata.metadata_for_region(region)
-    trunk = metadata.national_prefix or "0"
-    idd = PhoneMetadata.metadata_for_region(abroad).international_prefix or "00"
+    metadata, foreign = map(PhoneMetadata.metadata_for_region, (region, abroad))
+    trunk = (metadata and metadata.national_prefix) or "0"
+    idd = (foreign and foreign.international_prefix) or "00"
     start = chance.choice(
         [
             *("", trunk, f"({trunk})", f"+{code}", f"+{code} ({trunk})", f"+{code} {trunk}"),

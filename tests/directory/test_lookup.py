@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,14 @@ from hypothesis import strategies as st
 from etl.config import Config, Dedupe
 from etl.customers.normalize import email_key
 from etl.directory.index import ROWS, Index
-from etl.directory.lookup import KEY_COLUMNS, choose, consult_ledger, read_directory
+from etl.directory.lookup import (
+    KEY_COLUMNS,
+    Lookup,
+    Way,
+    choose,
+    consult_ledger,
+    read_directory,
+)
 from etl.errors import Unavailable
 from etl.journal.ledger import Ledger, Written
 from etl.square.client import SquareClient
@@ -78,10 +85,22 @@ def opened(rows: Sequence[dict[str, Any]]) -> Iterator[Index]:
         index.close()
 
 
+def read(
+    world: World,
+    index: Index,
+    way: str,
+    keys: Sequence[str] = KEYS,
+    progress: Callable[[int], None] = lambda profiles: None,
+) -> None:
+    """Read the world's directory for the rows of an index."""
+    kept = world.folder / "kept.duckdb"
+    read_directory(client(world), index, kept, "US", way, keys, world.time.now, progress)  # type: ignore[arg-type]
+
+
 def verdicts(world: World, rows: Sequence[Values], way: str, keys: Sequence[str]) -> list[Any]:
     """Return what is decided about the rows when the directory is read this way."""
     with opened([row(number, values) for number, values in enumerate(rows)]) as index:
-        read_directory(client(world), index, way, keys, lambda profiles: None)
+        read(world, index, way, keys)
         decide(index, keys, Dedupe())
         return [
             {name: value for name, value in verdict.items() if name != "profile"}
@@ -120,16 +139,23 @@ def test_searching_and_paging_decide_alike(
         world.close()
 
 
-def test_the_cheaper_way_is_chosen() -> None:
-    """The way with fewer calls is taken and says what each would have cost."""
-    assert choose("auto", 9, 1000).way == "search"
-    assert choose("auto", 11, 1000).way == "snapshot"
-    assert choose("auto", 1, 0).way == "snapshot"
-    for way in ("search", "snapshot"):
-        chosen = choose(way, 5000, 1010)
+def test_the_cheapest_way_is_chosen() -> None:
+    """The way with fewest calls is taken and says what each takes in calls and time."""
+    snapshot = Way("snapshot", 11, "a snapshot of 1,010 profiles in 11 calls")
+    few, many = Way("search", 10, "10 searches"), Way("search", 5000, "5,000 searches")
+    kept = Way("index", 2, "the copy kept")
+
+    assert choose("auto", [snapshot, few], 0.1).way == "search"
+    assert choose("auto", [snapshot, many], 0.1).way == "snapshot"
+    assert choose("auto", [kept, snapshot, few], 0.1).way == "index"
+    assert choose("index", [snapshot, few], 0.1).way == "snapshot"
+    asked: tuple[Lookup, ...] = ("search", "snapshot", "index")
+    for way in asked:
+        chosen = choose(way, [kept, snapshot, many], 0.1)
         assert chosen.way == way
-        for cost in ("5,000 searches", "1,010 profiles", "11 calls"):
-            assert cost in chosen.told
+        assert "a snapshot of 1,010 profiles in 11 calls, 1.1 s" in chosen.told
+        assert "5,000 searches, 500.0 s" in chosen.told
+        assert "the copy kept, 0.2 s" in chosen.told
 
 
 @pytest.fixture
@@ -150,7 +176,7 @@ def test_a_failed_lookup_raises(world: World, way: str) -> None:
     world.faults(fault)
 
     with opened(rows) as index, pytest.raises(Unavailable):
-        read_directory(client(world), index, way, KEYS, lambda profiles: None)
+        read(world, index, way)
 
 
 def test_progress_counts_profiles(world: World) -> None:
@@ -161,7 +187,7 @@ def test_progress_counts_profiles(world: World) -> None:
     heard: list[int] = []
 
     with opened([row(0, {"reference_id": "R1"})]) as index:
-        read_directory(client(world), index, "snapshot", KEYS, heard.append)
+        read(world, index, "snapshot", progress=heard.append)
 
     assert sum(heard) == 120
 

@@ -352,7 +352,7 @@ def test_a_429_slows_the_calls_that_follow() -> None:
         asking.merchant()
 
     assert len(square.requests) == 5
-    assert time.slept[1:] == pytest.approx([1 / 5.05, 1 / 5.10])
+    assert time.slept[1:] == pytest.approx([1 / 9.9, 1 / 10.89])
 
 
 def test_a_server_error_does_not_slow_the_pace() -> None:

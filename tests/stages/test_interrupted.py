@@ -14,7 +14,7 @@ import pytest
 
 from etl import pipeline
 from etl.config import parse
-from etl.errors import Interrupted, SourceError
+from etl.errors import Interrupted, LockedError, SourceError
 from etl.journal.journal import Journal
 from etl.journal.state import JOURNAL, State
 from etl.pipeline import Progress, Report
@@ -546,3 +546,27 @@ def test_a_resume_reads_short_years_as_on_the_day_the_run_began(world: World) ->
 
     (profile,) = world.alive().values()
     assert profile["birthday"] == f"{tomorrow.year - 100}-{tomorrow:%m-%d}"
+
+
+@pytest.mark.parametrize("how", ["removed", "replaced"])
+def test_a_lock_that_was_taken_away_stops_the_run(world: World, how: str) -> None:
+    """Whoever removes the lock lets another run in: this one sends nothing from then on."""
+    lock = world.state.folder / "lock"
+
+    def take_away(progress: Progress) -> None:
+        if progress.stage == "load" and world.calls("bulk-create"):
+            lock.unlink()
+            if how == "replaced":
+                lock.touch()
+            world.watch = lambda progress: None
+
+    world.watch = take_away
+    with pytest.raises(LockedError, match="was removed"):
+        run_import(world, people(350))
+    sent = len(world.calls("bulk-create"))
+
+    report = run_import(world, people(350))
+
+    assert sent == 1
+    assert counts(report) == {"created": 350}
+    assert len(world.alive()) == 350

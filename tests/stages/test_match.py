@@ -39,7 +39,7 @@ def verdicts(world: World, report: dict[str, Any]) -> list[tuple[str, str, str]]
     ]
 
 
-@pytest.mark.parametrize("lookup", ["search", "snapshot"])
+@pytest.mark.parametrize("lookup", ["search", "snapshot", "index"])
 def test_customers_are_found_by_each_key(world: World, lookup: str) -> None:
     """Reference, email in any case and phone in any spelling find their profile, either way."""
     by_reference = world.create(reference_id="R1", given_name="Ada")
@@ -131,7 +131,7 @@ def test_pages_that_fail_now_and_then_hide_nobody(world: World) -> None:
 
 
 def test_the_index_is_thrown_away(world: World) -> None:
-    """The copy of the directory does not outlive the match, whether it succeeds or not."""
+    """What lies beside a run while it is matched goes, whether it succeeds or not."""
     stopped_by: dict[str, Any] = {"endpoint": "list", "nth": [2], "do": "status", "status": 401}
     world.faults(stopped_by)
 
@@ -139,7 +139,7 @@ def test_the_index_is_thrown_away(world: World) -> None:
     report = run_import(world, people(1))
 
     assert (stopped["exit_code"], counts(report)) == (4, {"created": 1})
-    assert list(world.state.folder.rglob("*.duckdb*")) == []
+    assert list(world.state.runs.rglob("*.duckdb*")) == []
 
 
 def test_an_id_comes_before_every_key(world: World) -> None:

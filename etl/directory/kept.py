@@ -1,0 +1,108 @@
+"""Which copy of the seller's directory stays between runs, and is it still whole?
+
+A DuckDB file of the state folder. It is filled by paging the directory once; later it takes only
+what changed since, by ``updated_at``. It holds nothing but what lists and searches show, so that
+its number of profiles can be held against the directory's: a difference tells of deletions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+import duckdb
+import phonenumbers
+
+from etl.directory import profiles
+
+_FORMAT = "1"
+
+# Seconds that are read again at every refresh. Lists and searches are behind by up to a minute or
+# longer during incidents (ListCustomers and SearchCustomers reference).
+_OVERLAP = 600.0
+
+
+class Kept:
+    """The copy of one seller's directory that stays in the state folder."""
+
+    def __init__(self, path: Path, db: duckdb.DuckDBPyConnection, region: str) -> None:
+        """Use an open file; ``open`` makes one."""
+        self.path = path
+        self._db = db
+        self._region = region
+        db.execute("CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT)")
+        # Keys are made by phonenumbers: another release may make others.
+        made_by = f"{_FORMAT} {region} {phonenumbers.__version__}"
+        if self._fact("made_by") != made_by:
+            self._begin_anew()
+            self._note(made_by=made_by)
+
+    @classmethod
+    @contextmanager
+    def open(cls, path: Path, region: str) -> Iterator[Self]:
+        """Open or begin the copy at ``path``; ``region`` is where national phones belong.
+
+        The caller has reserved it. A file that cannot be read is begun anew.
+        """
+        try:
+            db = profiles.connect(path)
+        except duckdb.IOException:
+            path.unlink()
+            path.with_name(path.name + ".wal").unlink(missing_ok=True)
+            db = profiles.connect(path)
+        with closing(db):
+            yield cls(path, db, region)
+
+    @property
+    def complete_until(self) -> str | None:
+        """From when on changes may be missing (RFC 3339); None while it is not whole."""
+        return self._fact("complete_until")
+
+    def count(self) -> int:
+        """Return how many profiles are kept."""
+        ((count,),) = self._db.execute("SELECT count(*) FROM profiles").fetchall()
+        return int(count)
+
+    def fill(self, found: Iterable[Mapping[str, Any]], asked_at: float | None) -> None:
+        """Begin anew with all profiles of the directory.
+
+        ``asked_at`` is Square's Unix time before the first of them was asked for; without it the
+        copy serves one run only.
+        """
+        self._begin_anew()
+        profiles.keep(self._db, found, self._region)
+        self._complete(asked_at)
+
+    def refresh(self, found: Iterable[Mapping[str, Any]], asked_at: float | None) -> None:
+        """Take all profiles that changed since ``complete_until``."""
+        self._db.execute("BEGIN")
+        try:
+            profiles.keep(self._db, found, self._region)
+            self._complete(asked_at)
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def drop(self, ids: Sequence[str]) -> None:
+        """Forget profiles that do not exist any more."""
+        profiles.drop(self._db, ids)
+
+    def _complete(self, asked_at: float | None) -> None:
+        if asked_at is not None:
+            until = datetime.fromtimestamp(asked_at - _OVERLAP, UTC)
+            self._note(complete_until=until.isoformat(timespec="seconds").replace("+00:00", "Z"))
+
+    def _begin_anew(self) -> None:
+        self._db.execute("DELETE FROM facts WHERE name = 'complete_until'")
+        self._db.execute("DELETE FROM profiles")
+
+    def _fact(self, name: str) -> str | None:
+        found = self._db.execute("SELECT value FROM facts WHERE name = ?", [name]).fetchone()
+        return str(found[0]) if found else None
+
+    def _note(self, **facts: str) -> None:
+        self._db.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", list(facts.items()))
