@@ -63,7 +63,7 @@ class Automaton:
                 goal = end if pattern.whole else self.node(free=(end,))
                 if not pattern.whole:
                     self._steps[goal] = (_ALL, goal)
-                begins.append(_Reader(self, pattern.expression, goal, end).part()(goal))
+                begins.append(_Reader(self, pattern.expression, goal, end).whole()(goal))
             return self._state(begins)
 
     def run(self, state: np.ndarray, digits: np.ndarray) -> np.ndarray:
@@ -131,7 +131,14 @@ class _Reader:
             raise ValueError(f"no pattern of digits: {expression}")
         self._goal, self._end = goal, end
 
-    def part(self) -> _Part:
+    def whole(self) -> _Part:
+        """Read all of the pattern."""
+        part = self._part()
+        if self._tokens:
+            raise ValueError(f"a group is closed that was not opened: {self._expression}")
+        return part
+
+    def _part(self) -> _Part:
         """Read alternatives up to the end of their group."""
         ways = [self._sequence()]
         while self._tokens and self._tokens[0] == "|":
@@ -150,7 +157,7 @@ class _Reader:
     def _single(self) -> _Part:
         token = self._tokens.pop(0)
         if token in ("(", "(?:"):
-            inside = self.part()
+            inside = self._part()
             if not self._tokens:
                 raise ValueError(f"a group is not closed: {self._expression}")
             self._tokens.pop(0)
