@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -98,7 +99,8 @@ class _Judge:
 
     def __init__(self) -> None:
         self._automaton = Automaton()
-        self._starts: dict[int, int] = {}
+        self._starts: dict[int, int | None] = {}
+        self._lock = Lock()
         # By state and length.
         self._verdicts = np.full((64, 1 + _LONGEST), _UNASKED, "u1")
 
@@ -108,14 +110,18 @@ class _Judge:
         codes = _code_of_start()[(first * 10 + second) * 10 + third]
         found = np.full(len(size), _UNDECIDED, "u1")
         for code in np.unique(codes[codes > 0]).tolist():
+            if (start := self._start(code)) is None:
+                continue
             rows = np.flatnonzero(codes == code)
             of_code = digits[:, rows]
-            begin = np.full(len(rows), self._start(code), "<i4")
+            begin = np.full(len(rows), start, "<i4")
             state = self._automaton.run(begin, of_code[len(str(code)) :])
-            found[rows] = self._known(state, size[rows], of_code)
+            with self._lock:
+                found[rows] = self._known(state, size[rows], of_code)
         return found
 
-    def _start(self, code: int) -> int:
+    def _start(self, code: int) -> int | None:
+        """Return where the national numbers of a code begin, None where its plan is not read."""
         if code not in self._starts:
             plan = _plan(code)
             # What everything matches keeps the states of this code apart from those of others.
@@ -124,7 +130,10 @@ class _Judge:
             for region in plan.regions:
                 kinds = (region.general, *region.kinds)
                 patterns += [Pattern(each.pattern) for each in kinds]
-            self._starts[code] = self._automaton.start(patterns)
+            try:
+                self._starts[code] = self._automaton.start(patterns)
+            except ValueError:  # a later release of the library may say what none has said yet
+                self._starts[code] = None
         return self._starts[code]
 
     def _known(self, state: np.ndarray, size: np.ndarray, digits: np.ndarray) -> np.ndarray:
