@@ -180,12 +180,14 @@ class Read(NamedTuple):
 
 def international(column: pa.Array, region: str) -> Read:
     """Read plainly written numbers; national ones are those of ``region``."""
-    plain = pc.match_substring_regex(column, _PLAIN)
-    held = Octets(pc.if_else(plain, column, None))
-    punctuated = held.holding(_PUNCTUATION)
-    decimal = punctuated & held.ending(_ZERO)
-    odd = octets.refined(column, decimal, lambda some: pc.match_substring_regex(some, _DECIMAL))
-    digits = pc.if_else(odd, None, held.without(_PUNCTUATION))
+    plain = octets.flags(pc.match_substring_regex(column, _PLAIN))
+    decimal = octets.refined(
+        column,
+        plain & Octets(column).ending(_ZERO),
+        lambda some: pc.match_substring_regex(some, _DECIMAL),
+    )
+    plain &= ~octets.flags(decimal)
+    digits = Octets(Octets(column).less(~plain)).without(_PUNCTUATION)
     national, stripped = _from_national(digits, region)
     written = pc.if_else(pc.starts_with(digits, "+"), digits, national)
     found = certain(written)

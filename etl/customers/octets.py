@@ -101,13 +101,17 @@ class Octets:
 
     def holding(self, wanted: Kind) -> np.ndarray:
         """Return which cells hold at least one byte of a kind."""
+        return self._found(self._hits(wanted))
+
+    def _hits(self, wanted: Kind) -> np.ndarray:
+        """Return which of all bytes are of a kind."""
         data, members = self._all(), np.flatnonzero(wanted).tolist()
         if len(members) > _FEW:
-            return self._found(wanted[data])
-        hits = data == members[0]
+            return wanted.take(data)
+        hits: np.ndarray = data == members[0]
         for member in members[1:]:
             hits |= data == member
-        return self._found(hits)
+        return hits
 
     def may_hold(self, text: bytes) -> bool:
         """Tell whether a text is in the memory of the cells; a null cell may have any there."""
@@ -147,7 +151,7 @@ class Octets:
     def without(self, unwanted: Kind) -> pa.Array:
         """Return the column less all bytes of a kind, which must be ASCII."""
         data = self._all()
-        kept = ~unwanted[data]
+        kept = ~self._hits(unwanted)
         ends = np.concatenate(([0], np.cumsum(kept)))[self._offsets - self._offsets[0]]
         offsets, texts = pa.py_buffer(ends.astype("<i4")), pa.py_buffer(data[kept])
         bits = _bits(self._valid) if self._column.null_count else None
