@@ -173,6 +173,8 @@ def canonical_constants(config: Config, country: str) -> dict[str, str]:
 
     Raises ConfigError for one that Square would refuse.
     """
+    if not config.constants:
+        return {}
     given = pa.RecordBatch.from_pylist([dict(config.constants)], schema=CUSTOMERS)
     region = config.clean.default_region or country
     cleaned = clean(given, config.clean, region, DateEvidence())
