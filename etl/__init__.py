@@ -10,13 +10,21 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from etl.api import import_customers, load_config, plan_import, read_ledger, validate
+    from etl.api import (
+        apply_plan,
+        import_customers,
+        load_config,
+        plan_import,
+        read_ledger,
+        validate,
+    )
     from etl.config import Config
     from etl.errors import EtlError
 
 __all__ = [
     "Config",
     "EtlError",
+    "apply_plan",
     "import_customers",
     "load_config",
     "plan_import",

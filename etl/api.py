@@ -28,7 +28,14 @@ from etl.journal.state import State
 from etl.pipeline import Report
 from etl.session import NOBODY, connected, world
 
-__all__ = ["import_customers", "load_config", "plan_import", "read_ledger", "validate"]
+__all__ = [
+    "apply_plan",
+    "import_customers",
+    "load_config",
+    "plan_import",
+    "read_ledger",
+    "validate",
+]
 
 Sources = Sequence[str | os.PathLike[str]] | pd.DataFrame
 
@@ -41,15 +48,19 @@ def import_customers(
     *,
     state_dir: str | os.PathLike[str] = _STATE,
     base_url: str | None = None,
+    canary: int = 0,
 ) -> Report:
     """Import files, or the rows of a frame, and return the report (``report.json`` as a mapping).
 
     The config's ``[target]`` says which Square; without one it is the local one in ``state_dir``.
+    ``canary``: so many profiles (at most 100) are written and read back before all others.
     Raises ConfigError, SourceError, Unauthorized or LockedError before anything is written.
     """
     settings, state = config or Config(), State(Path(state_dir))
     with connected(settings, base_url, state, NOBODY) as square, _named(sources, state) as names:
-        return pipeline.import_customers(names, settings, state, square, world(NOBODY))
+        return pipeline.import_customers(
+            names, settings, state, square, world(NOBODY), canary=canary
+        )
 
 
 def plan_import(
@@ -63,6 +74,27 @@ def plan_import(
     settings, state = config or Config(), State(Path(state_dir))
     with connected(settings, base_url, state, NOBODY) as square, _named(sources, state) as names:
         return pipeline.plan_import(names, settings, state, square, world(NOBODY))
+
+
+def apply_plan(
+    plan: str | os.PathLike[str],
+    config: Config | None = None,
+    *,
+    state_dir: str | os.PathLike[str] = _STATE,
+    base_url: str | None = None,
+    canary: int = 0,
+) -> Report:
+    """Carry out a plan and return the report; ``plan`` is the ``run_id`` of ``plan_import``.
+
+    ``config`` may differ from the one that was planned with in its ``[limits]``. Raises StateError
+    or ConfigError when the plan cannot be applied, or not here.
+    """
+    state = State(Path(state_dir))
+    run = pipeline.planned(os.fspath(plan), state)
+    settings = config or Config.model_validate_json(run.config)
+    address = base_url if base_url or run.target == "local" else run.base_url
+    with connected(settings, address, state, NOBODY) as square:
+        return pipeline.apply_plan(run.run_id, settings, state, square, world(NOBODY), canary)
 
 
 def validate(

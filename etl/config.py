@@ -273,6 +273,14 @@ class Limits(_Section):
     max_cleared: ShareOrCount | None = Field(
         None, description="brake: fields that would be cleared"
     )
+    max_failed: ShareOrCount | None = Field(
+        None, description="brake during the load: rows that Square refused"
+    )
+    max_mismatched: ShareOrCount | None = Field(
+        None,
+        description="brake during the load: profiles that do not read back as written; they are "
+        "read back as it goes, not afterwards",
+    )
     requests_per_second: float | None = Field(None, gt=0, description="upper bound on the pace")
 
 

@@ -13,12 +13,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pydantic import BaseModel
 
-from etl.cli.summary import MEANING
+from etl.cli.summary import MEANING, UNDONE
 from etl.config import Config
 from etl.customers import codes, fields
 from etl.sandbox.assumptions import NOT_SERVED
@@ -34,7 +34,8 @@ _BLOCK = re.compile(r"```console\n(?P<text>.*?)```", re.DOTALL)
 def with_tables(text: str) -> str:
     """Return the README with its tables as the code has them now."""
     tables = {
-        "outcomes": outcome_lines,
+        "outcomes": lambda: outcome_lines(MEANING),
+        "undone": lambda: outcome_lines(UNDONE),
         "settings": setting_lines,
         "fields": field_lines,
         "codes": code_lines,
@@ -50,11 +51,11 @@ def with_tables(text: str) -> str:
     return _TABLE.sub(table, text)
 
 
-def outcome_lines() -> Iterator[str]:
-    """Yield the table of outcomes."""
+def outcome_lines(meanings: Mapping[str, str]) -> Iterator[str]:
+    """Yield a table of outcomes."""
     yield "| outcome | meaning |"
     yield "|---|---|"
-    for outcome, meaning in MEANING.items():
+    for outcome, meaning in meanings.items():
         yield f"| `{outcome}` | {meaning} |"
 
 

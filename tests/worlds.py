@@ -304,6 +304,7 @@ def run_import(
     name: str = "people.csv",
     state: State | None = None,
     amends: str | None = None,
+    canary: int = 0,
 ) -> Report:
     """Import a source and return the report; ``state`` stands for another state folder."""
     settings = parse(config or {}, "test")
@@ -314,6 +315,7 @@ def run_import(
         world.square(settings),
         world.edges(),
         amends=amends,
+        canary=canary,
     )
 
 
@@ -337,10 +339,30 @@ def run_plan(
     )
 
 
+def run_apply(
+    world: World, plan: Report | str, limits: Settings | None = None, *, canary: int = 0
+) -> Report:
+    """Carry out a plan, with other limits if any are given, and return the report."""
+    named = plan if isinstance(plan, str) else str(plan["run_id"])
+    made = Config.model_validate_json(pipeline.planned(named, world.state).config)
+    settings = made.model_dump(exclude_unset=True) | ({"limits": limits} if limits else {})
+    config = parse(settings, "test")
+    return pipeline.apply_plan(
+        named, config, world.state, world.square(config), world.edges(), canary
+    )
+
+
 def run_resume(world: World, report_or_id: Report | str) -> Report:
     """Go on with a run that stopped and return the report."""
     run_id = report_or_id if isinstance(report_or_id, str) else str(report_or_id["run_id"])
     return pipeline.resume(run_id, world.state, world.square(parse({}, "test")), world.edges())
+
+
+def run_undo(world: World, report_or_id: Report | str, *, dry_run: bool = False) -> Report:
+    """Take back what a run wrote and return the report."""
+    run_id = report_or_id if isinstance(report_or_id, str) else str(report_or_id["run_id"])
+    square = world.square(parse({}, "test"))
+    return pipeline.undo_run(run_id, world.state, square, world.edges(), dry_run=dry_run)
 
 
 # -- what they left --------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import os
 
 import click
 
-from etl.cli.imports import import_command, plan_command, validate_command
+from etl.cli.imports import apply_command, import_command, plan_command, validate_command
 from etl.cli.profile import profile_command
 from etl.cli.runs import runs
 from etl.cli.sandbox import sandbox
@@ -35,6 +35,7 @@ def main() -> None:
 
 main.add_command(import_command)
 main.add_command(plan_command)
+main.add_command(apply_command)
 main.add_command(validate_command)
 main.add_command(profile_command)
 main.add_command(runs)

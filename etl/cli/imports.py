@@ -1,4 +1,4 @@
-"""``square-etl import``, ``plan`` and ``validate``."""
+"""``square-etl import``, ``plan``, ``apply`` and ``validate``."""
 
 from __future__ import annotations
 
@@ -21,6 +21,18 @@ _TOLERATE = click.option(
     metavar="N|P%",
     help="Rejected, failed and review rows that still count as success (exit 0).",
 )
+_YES = click.option("--yes", is_flag=True, help="Do not ask before writing to production.")
+_RUN_DIR = click.option(
+    "--run-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Keep this run's journal and artifacts here instead of in the state folder.",
+)
+_CANARY = click.option(
+    "--canary",
+    type=click.IntRange(1, 100),
+    metavar="N",
+    help="First write N profiles (1 to 100), read them back, and stop unless all is as it should.",
+)
 
 
 @click.command("import")
@@ -28,12 +40,9 @@ _TOLERATE = click.option(
 @config_option
 @target_options
 @state_option
-@click.option("--yes", is_flag=True, help="Do not ask before writing to production.")
-@click.option(
-    "--run-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Keep this run's journal and artifacts here instead of in the state folder.",
-)
+@_YES
+@_RUN_DIR
+@_CANARY
 @_AMENDS
 @_TOLERATE
 @output_options
@@ -47,6 +56,7 @@ def import_command(
     state_dir: Path,
     yes: bool,
     run_dir: Path | None,
+    canary: int | None,
     amends: str | None,
     tolerate: str | None,
     output: str,
@@ -69,7 +79,7 @@ def import_command(
         with connected(config, base_url, state, listeners) as square:
             session.confirm(square, yes=yes)
             report = import_customers(
-                sources, config, state, square, world(listeners), run_dir, amends
+                sources, config, state, square, world(listeners), run_dir, amends, canary or 0
             )
     return session.show(report, state, output)
 
@@ -79,6 +89,7 @@ def import_command(
 @config_option
 @target_options
 @state_option
+@_RUN_DIR
 @_AMENDS
 @_TOLERATE
 @output_options
@@ -90,6 +101,7 @@ def plan_command(
     base_url: str | None,
     token_file: Path | None,
     state_dir: Path,
+    run_dir: Path | None,
     amends: str | None,
     tolerate: str | None,
     output: str,
@@ -97,8 +109,8 @@ def plan_command(
 ) -> int:
     """Show what an import would do. Nothing is written to Square.
 
-    The ledger of the run (rows.csv) says for each row whether it would be created or updated, and
-    which fields would change.
+    plan.csv of the run says row by row who would be created or updated and why it is them, and
+    value by value what Square holds now and would hold then. `square-etl apply RUN` does just that.
     """
     from etl.cli import session
     from etl.journal.state import State
@@ -109,7 +121,63 @@ def plan_command(
     with Watcher(sys.stderr, quiet=quiet).on_signals() as watcher:
         state, listeners = State(state_dir), session.audience(watcher, quiet=quiet)
         with connected(config, base_url, state, listeners) as square:
-            report = plan_import(sources, config, state, square, world(listeners), amends)
+            report = plan_import(sources, config, state, square, world(listeners), amends, run_dir)
+    return session.show(report, state, output)
+
+
+@click.command("apply")
+@click.argument("plan")
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Settings with other [limits]; all else has to be as it was planned.",
+)
+@target_options
+@state_option
+@_YES
+@_CANARY
+@_TOLERATE
+@output_options
+@exits
+def apply_command(
+    plan: str,
+    config_file: Path | None,
+    target: str | None,
+    base_url: str | None,
+    token_file: Path | None,
+    state_dir: Path,
+    yes: bool,
+    canary: int | None,
+    tolerate: str | None,
+    output: str,
+    quiet: bool,
+) -> int:
+    """Carry out PLAN, as it was planned.
+
+    PLAN is the id of a run of `plan` (or its beginning), the folder of that run, or the plan.csv in
+    it. Target, settings and rows come from there; only the token has to be given again. The
+    directory is looked at once more: rows whose customer changed, was merged or deleted since, or
+    is there by now, are planned anew and counted; all others are written as planned.
+
+    Stopped anywhere, the same command finishes the work. Applied again, a plan writes nothing.
+    """
+    from etl.cli import session
+    from etl.config import Config
+    from etl.journal.state import State
+    from etl.pipeline import apply_plan
+    from etl.session import connected, world
+
+    with Watcher(sys.stderr, quiet=quiet).on_signals() as watcher:
+        state, listeners = State(state_dir), session.audience(watcher, quiet=quiet)
+        run = session.planned(plan, target, state)
+        config = session.configured(
+            config_file, run.target, token_file, tolerate, Config.model_validate_json(run.config)
+        )
+        address = base_url if base_url or run.target == "local" else run.base_url
+        with connected(config, address, state, listeners) as square:
+            session.confirm(square, yes=yes)
+            report = apply_plan(plan, config, state, square, world(listeners), canary or 0)
     return session.show(report, state, output)
 
 

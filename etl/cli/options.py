@@ -154,7 +154,16 @@ def say(text: str | bytes) -> None:
 
 def resume_command(state_dir: Path, run_id: str = "") -> str:
     """Return the command that goes on with a run, as it can be typed here."""
-    words = ["square-etl", "runs", "resume", *([run_id] if run_id else [])]
+    return _typed(["runs", "resume", *([run_id] if run_id else [])], state_dir)
+
+
+def apply_command(state_dir: Path, run_id: str) -> str:
+    """Return the command that carries out a plan, as it can be typed here."""
+    return _typed(["apply", run_id], state_dir)
+
+
+def _typed(arguments: list[str], state_dir: Path) -> str:
+    words = ["square-etl", *arguments]
     if state_dir != DEFAULT_STATE:
         words += ["--state-dir", str(state_dir)]
     return shlex.join(words)

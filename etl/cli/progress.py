@@ -21,6 +21,7 @@ _WORDS = {
     "plan": "reading the directory",
     "load": "sending requests",
     "attach": "adding groups and attributes",
+    "detach": "taking back",
     "verify": "reading back",
 }
 _UNITS = {
@@ -29,6 +30,7 @@ _UNITS = {
     "plan": "profiles",
     "load": "requests",
     "attach": "additions",
+    "detach": "calls",
     "verify": "profiles",
 }
 

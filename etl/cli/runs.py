@@ -13,7 +13,7 @@ from etl.cli.progress import Watcher
 
 @click.group()
 def runs() -> None:
-    """List, show, resume and report on runs."""
+    """List, show, resume, undo and report on runs."""
 
 
 @runs.command("list")
@@ -34,13 +34,22 @@ def list_command(state_dir: Path, output: str, quiet: bool) -> int:
     if not found and not quiet:
         click.echo(f"no runs in {state_dir}", err=True)
     for run in found:
-        rows = run["rows"]
-        say(
-            f"{run['run_id']}  {run['command']:<8}  {run['status']:<10}  {rows['read']:>9,} rows: "
-            f"{rows['created']:,} created, {rows['updated']:,} updated, "
-            f"{rows['rejected'] + rows['failed']:,} rejected or failed, {rows['review']:,} review"
-        )
+        told = f"{run['run_id']}  {run['command']:<8}  {run['status']:<10}  "
+        of = f", of {run['undoes']}" if run["undoes"] else ""
+        say(f"{told}{run['rows']['read']:>9,} rows: {_outcomes(run['rows'])}{of}")
     return 0
+
+
+def _outcomes(rows: dict[str, int]) -> str:
+    if "conflict" in rows:
+        return (
+            f"{rows['deleted']:,} deleted, {rows['updated']:,} put back, "
+            f"{rows['conflict'] + rows['failed']:,} left as they are"
+        )
+    return (
+        f"{rows['created']:,} created, {rows['updated']:,} updated, "
+        f"{rows['rejected'] + rows['failed']:,} rejected or failed, {rows['review']:,} review"
+    )
 
 
 @runs.command("show")
@@ -84,21 +93,25 @@ def report_command(run: str, state_dir: Path, output: str, quiet: bool) -> int:
     return 0
 
 
-@runs.command("resume")
-@click.argument("run", required=False)
-@click.option(
+_TOKEN_FILE = click.option(
     "--token-file",
     type=click.Path(path_type=Path, dir_okay=False),
     help="A file of mode 0600 with the access token; else SQUARE_ACCESS_TOKEN is used.",
 )
-@click.option("--yes", is_flag=True, help="Do not ask before writing to production.")
+_YES = click.option("--yes", is_flag=True, help="Do not ask before writing to production.")
+
+
+@runs.command("resume")
+@click.argument("run", required=False)
+@_TOKEN_FILE
+@_YES
 @state_option
 @output_options
 @exits
 def resume_command(
     run: str | None, token_file: Path | None, yes: bool, state_dir: Path, output: str, quiet: bool
 ) -> int:
-    """Finish RUN, or the newest import that is not finished.
+    """Finish RUN, or the newest import or undo that is not finished.
 
     Target, settings and plan come from the run's journal; only the token has to be given again.
     """
@@ -112,4 +125,49 @@ def resume_command(
         with session.reconnected(run, token_file, state, listeners) as (run_id, square):
             session.confirm(square, yes=yes)
             report = resume(run_id, state, square, world(listeners))
+    return session.show(report, state, output)
+
+
+@runs.command("undo")
+@click.argument("run")
+@click.option("--dry-run", is_flag=True, help="Say what would be done; nothing is sent.")
+@_TOKEN_FILE
+@_YES
+@state_option
+@output_options
+@exits
+def undo_command(
+    run: str,
+    dry_run: bool,
+    token_file: Path | None,
+    yes: bool,
+    state_dir: Path,
+    output: str,
+    quiet: bool,
+) -> int:
+    """Take back what RUN wrote, as far as it still is as RUN left it.
+
+    A field gets the value it had before RUN, if it still holds what RUN wrote; memberships and
+    custom attributes that RUN added go likewise. A profile that RUN created is deleted if it is
+    nothing but what RUN made: no field was edited, and no group, attribute or card was added.
+    Everything else is left as it is and told as a conflict, in rows.csv of the undo, line by line
+    of RUN's sources (exit 3).
+
+    The undo is a run of its own: stopped anywhere, the same command or `runs resume` finishes it.
+    Given again, it writes nothing. An unfinished RUN is not gone on with afterwards. To do RUN
+    over, import its files again; an undo cannot be undone.
+
+    Cards on file are seen with PAYMENTS_READ only; without it no profile is deleted.
+    """
+    from etl.cli import session
+    from etl.journal.state import State
+    from etl.pipeline import undo_run
+    from etl.session import world
+
+    with Watcher(sys.stderr, quiet=quiet).on_signals() as watcher:
+        state, listeners = State(state_dir), session.audience(watcher, quiet=quiet)
+        with session.reconnected(run, token_file, state, listeners) as (run_id, square):
+            if not dry_run:
+                session.confirm(square, yes=yes)
+            report = undo_run(run_id, state, square, world(listeners), dry_run=dry_run)
     return session.show(report, state, output)

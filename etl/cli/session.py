@@ -25,10 +25,17 @@ from etl.session import Audience, connected
 
 
 def configured(
-    file: Path | None, target: str | None, token_file: Path | None, tolerate: str | None
+    file: Path | None,
+    target: str | None,
+    token_file: Path | None,
+    tolerate: str | None,
+    without: Config | None = None,
 ) -> Config:
-    """Return the config of a command: the file's settings, with what its options say on top."""
-    config = configuration.load(file) if file else Config()
+    """Return the config of a command: the file's settings, with what its options say on top.
+
+    ``without`` a file, these settings are taken.
+    """
+    config = configuration.load(file) if file else without or Config()
     said: dict[str, dict[str, Any]] = {
         "target": {"environment": target, "token_file": token_file},
         "limits": {"tolerate": tolerate},
@@ -55,10 +62,10 @@ def audience(watcher: Watcher, *, quiet: bool) -> Audience:
 def reconnected(
     run_id: str | None, token_file: Path | None, state: State, listeners: Audience
 ) -> Iterator[tuple[str, Square]]:
-    """Open the target that an unfinished run spoke to: the run named, or the newest one."""
+    """Open the target that a run spoke to: the run named, or the newest that is not finished."""
     folder = state.run_folder(run_id) if run_id else next(state.unfinished(), None)
     if folder is None:
-        raise StateError(f"no import in {state.folder} is unfinished")
+        raise StateError(f"no run in {state.folder} is unfinished")
     with closing(Journal.open(folder / JOURNAL)) as journal:
         run = journal.run()
     config = Config.model_validate_json(run.config)
@@ -68,6 +75,22 @@ def reconnected(
     base_url = None if run.target == "local" else run.base_url
     with connected(config, base_url, state, listeners) as square:
         yield run.run_id, square
+
+
+def planned(plan: str, target: str | None, state: State) -> Run:
+    """Return the run whose plan is to be applied.
+
+    Says so when that was done already. Raises StateError or ConfigError when it cannot be.
+    """
+    from etl.stages.apply import application, find_plan, refuse_elsewhere
+
+    run, _ = find_plan(plan, state)
+    refuse_elsewhere(run, target or run.target, run.base_url, run.merchant_id)
+    folder, finished = application(run.run_id, state) or (None, False)
+    if folder and finished:
+        done = f"plan {run.run_id} was carried out by run {folder.name} already"
+        click.echo(f"{done}: nothing is written again", err=True)
+    return run
 
 
 def confirm(square: Square, *, yes: bool) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from etl.cli.options import resume_command
+from etl.cli.options import apply_command, resume_command
 from etl.customers import codes
 from etl.customers.cells import for_screen
 
@@ -19,6 +19,16 @@ MEANING = {
     "review": "a person has to decide",
     "rejected": "Square would refuse them",
     "failed": "Square refused them",
+    "unknown": "sent, result not known yet",
+    "pending": "not attempted",
+}
+# What the outcomes of an undo say of the customers that its run wrote to.
+UNDONE = {
+    "updated": "put back as before the run",
+    "deleted": "created by the run, and deleted",
+    "unchanged": "nothing (more) to take back",
+    "conflict": "changed since: left as they are",
+    "failed": "Square refused to take it back",
     "unknown": "sent, result not known yet",
     "pending": "not attempted",
 }
@@ -36,8 +46,14 @@ def text(report: dict[str, Any], folder: Path, state_dir: Path) -> str:
 def _lines(report: dict[str, Any], folder: Path, state_dir: Path) -> Iterator[str]:
     rows = report["rows"]
     yield f"run {report['run_id']}: {report['status']} in {_seconds(report)}"
+    if report["undoes"]:
+        yield from _undo(report, folder, state_dir)
+        return
     if report["amends"]:
         yield f"  amends run {report['amends']}: its ledger and report tell these outcomes"
+    if report["applies"]:
+        moved = f"{report['replanned']:,} rows moved since then and were planned anew"
+        yield f"  carries out the plan of run {report['applies']}; {moved}"
     for run_id, outcomes in report["amended"].items():
         told = ", ".join(f"{count:,} {outcome}" for outcome, count in outcomes.items())
         yield f"  amended by run {run_id}: {told}"
@@ -66,6 +82,9 @@ def _lines(report: dict[str, Any], folder: Path, state_dir: Path) -> Iterator[st
             f"{planned['updates']:,}, clearing {planned['fields_cleared']:,} fields"
         )
     yield from _beside(report)
+    if report["command"] == "plan":
+        count = sum(report["planned"]["calls"].values())
+        yield f"  which takes {count:,} calls, about {_time(report['planned']['seconds'])}"
     yield from _reasons(report)
     yield ""
     if report["command"] == "import":
@@ -84,10 +103,53 @@ def _lines(report: dict[str, Any], folder: Path, state_dir: Path) -> Iterator[st
     if report["lookup"]:
         yield f"directory read {report['lookup']}"
     also = " consent.csv" if report["consent"] else ""
+    also += " plan.csv" if (folder / "plan.csv").exists() else ""
     yield (
         f"artifacts: {folder}/ (report.json rows.csv rejects.csv review.csv crosswalk.csv{also})"
     )
     yield from _next(report, folder, state_dir)
+
+
+def _undo(report: dict[str, Any], folder: Path, state_dir: Path) -> Iterator[str]:
+    """Say what became of a run that was taken back."""
+    rows, planned = report["rows"], report["command"] == "undo-plan"
+    yield f"  undoes run {report['undoes']}"
+    yield ""
+    width = max(len(f"{rows['read']:,}"), 5)
+    for outcome, meaning in UNDONE.items():
+        if planned and outcome == "pending":
+            meaning = "to be put back, or deleted"
+        if rows[outcome] or outcome in ("updated", "deleted", "conflict"):
+            yield f"  {outcome:<10}{rows[outcome]:>{width},}  {meaning}"
+    verdict = "every one is accounted for" if report["balanced"] else "THE SUM IS WRONG"
+    yield f"  {'= written':<10}{rows['read']:>{width},}  {verdict}"
+    for name, meaning in (
+        ("profiles_restored", "profiles with fields put back"),
+        ("profiles_deleted", "profiles deleted"),
+        ("memberships", "memberships of groups ended"),
+        ("custom_attributes", "values of custom attributes put back or removed"),
+    ):
+        counts = report["undone"][name]
+        if counts["planned"]:
+            yield f"  {meaning}: {counts['done']:,} of {counts['planned']:,}"
+    yield from _reasons(report)
+    yield ""
+    if not planned:
+        verified = report["verified"]
+        yield (
+            f"looked at again: {verified['matched']:,} of {verified['checked']:,} are as before"
+            if verified["checked"]
+            else "nothing was left to take back, so nothing was written"
+        )
+    yield f"artifacts: {folder}/ (report.json rows.csv)"
+    if report["stopped"]:
+        yield report["stopped"]
+    if report["status"] == "incomplete":
+        yield f"next: {resume_command(state_dir, report['run_id'])}"
+    elif report["reasons"]:
+        yield f"next: rows with codes in {folder}/rows.csv were left alone: look at them in Square"
+    if planned:
+        yield "nothing was written to Square; the same command without --dry-run does it"
 
 
 def _beside(report: dict[str, Any]) -> Iterator[str]:
@@ -153,7 +215,12 @@ def _next(report: dict[str, Any], folder: Path, state_dir: Path) -> Iterator[str
     if report["verified"]["mismatched"]:
         yield f"next: look for VERIFY_MISMATCH in {folder}/rows.csv"
     if report["command"] == "plan":
-        yield "nothing was written to Square; to do it: square-etl import, same arguments"
+        yield f"nothing was written to Square; {folder}/plan.csv says what would be, row by row"
+        yield f"next: {apply_command(state_dir, report['run_id'])}"
+
+
+def _time(seconds: float) -> str:
+    return f"{max(seconds, 0.1):.1f} s" if seconds < 120 else f"{seconds / 60:,.0f} minutes"
 
 
 def _seconds(report: dict[str, Any]) -> str:

@@ -280,6 +280,54 @@ CODES: tuple[Code, ...] = (
         "no name, company, email or phone: the row can only update a profile with this reference",
         "",
     ),
+    # Applying a plan: why a row was planned anew.
+    Code("PROFILE_CHANGED", "square-etl", "the profile changed after the plan was made", ""),
+    Code(
+        "PROFILE_GONE",
+        "square-etl",
+        "the profile was merged, deleted or is not this person's any more since the plan",
+        "",
+    ),
+    Code("PROFILE_APPEARED", "square-etl", "the customer to be created is there by now", ""),
+    Code("MATCHED_ANEW", "square-etl", "who this row is was decided otherwise than planned", ""),
+    # Undo: why something is left as it is.
+    Code(
+        "EDITED_SINCE",
+        "square-etl",
+        "somebody changed this after the run that is undone wrote it",
+        "look at the profile in Square, and correct it there if need be",
+    ),
+    Code(
+        "USED_SINCE",
+        "square-etl",
+        "deleting the profile would lose groups, attributes or cards that others added",
+        "remove them from the profile and undo again, or delete it in the Square Dashboard",
+    ),
+    Code(
+        "MERGED_SINCE",
+        "square-etl",
+        "the profile was merged into another one",
+        "look at that one in Square",
+    ),
+    Code(
+        "DELETED_SINCE",
+        "square-etl",
+        "the profile was deleted, so nothing can be put back",
+        "",
+    ),
+    Code(
+        "CARDS_NOT_SEEN",
+        "square-etl",
+        "the token may not see cards on file, which deleting the profile could lose",
+        "undo again with a token that has PAYMENTS_READ",
+    ),
+    # In planning.
+    Code(
+        "CHANGED_IN_SQUARE",
+        "square-etl",
+        "somebody changed this in Square since it was written, and the file says something else",
+        'to keep what Square has, set [update.fields] of this field to "fill"; else nothing',
+    ),
     # After the load.
     Code(
         "VERIFY_MISMATCH",

@@ -211,6 +211,12 @@ def email_key(text: str | None) -> str | None:
     return "".join(character.lower() if character.isascii() else character for character in trimmed)
 
 
+def address_key(line: str | None, postal_code: str | None) -> str | None:
+    """Return what two spellings of one address have in common, None unless both parts are there."""
+    parts = ["".join(filter(str.isalnum, (text or "").casefold())) for text in (line, postal_code)]
+    return "|".join(parts) if all(parts) else None
+
+
 # --- spreadsheet numbers ------------------------------------------------------------------------
 
 # Excel writes 1.4155E+10, in other locales 1,4155E+10; programs write 1.4155e+10.

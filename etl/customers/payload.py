@@ -47,6 +47,11 @@ def value_of(profile: Mapping[str, Any], field: str) -> str | None:
     return str(found) if found not in (None, "") else None
 
 
+def held(profile: Mapping[str, Any], names: Iterable[str]) -> Values:
+    """Return what a profile holds in these fields."""
+    return {name: value_of(profile, name) for name in names}
+
+
 def difference(
     values: Mapping[str, str | None],
     profile: Mapping[str, Any],
@@ -118,6 +123,34 @@ def same(field: fields.Field, wanted: str, held: str, region: str) -> bool:
             return wanted.upper() == held.upper()
         case _:
             return _plain(wanted) == _plain(held)
+
+
+def still(name: str, ours: str | None, held: str | None, region: str) -> bool:
+    """Does a profile still hold what was written, whichever of the two spellings is asked first?"""
+    field = fields.BY_NAME[name]
+    return _equal(field, ours, held, region) and _equal(field, held, ours, region)
+
+
+def digest(value: str | None) -> str:
+    """Return what tells later whether a field still holds what was written to it."""
+    return hashlib.blake2b(_plain(value or "").encode(), digest_size=8).hexdigest()
+
+
+def changed_since(
+    values: Mapping[str, str | None],
+    profile: Mapping[str, Any],
+    written: Mapping[str, str],
+    region: str,
+) -> list[str]:
+    """Return the fields that hold neither what ``values`` say nor what we last wrote to them.
+
+    Somebody changed these in Square. ``written`` holds digests by field.
+    """
+    return [
+        name
+        for name in mismatches(values, profile, region)
+        if name in written and written[name] != digest(value_of(profile, name))
+    ]
 
 
 def merged(rows: Iterable[Mapping[str, str | None]]) -> Values:

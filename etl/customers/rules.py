@@ -197,4 +197,5 @@ def tax_ids(text: str, merchant: str) -> Cell:
         return Cell(text)
     allowed = ", ".join(sorted(TAX_ID_COUNTRIES))
     message = f"tax ids are stored for sellers in {allowed} only; this one is in {merchant}"
-    return Cell(text, (_refusal("BAD_REQUEST", message),))
+    remedy = 'leave the column out, or set [on_invalid] "tax_ids.eu_vat" = "drop"'
+    return Cell(text, (_refusal("BAD_REQUEST", message, remedy),))

@@ -7,6 +7,8 @@ rows. It is derived (from Square and the journal) and may be thrown away.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +22,36 @@ _STRANGER = (
     "customer_id IS NULL AND NOT held AND known_by = '' "
     "AND row * 2 NOT IN (SELECT element FROM labels)"
 )
+
+# Letters that are swapped, missing or too many count as one. What stands before the @ may only
+# differ where the family name is the same.
+_NEAR = """
+    WITH new AS (
+        SELECT rows.*, split_part(email, '@', 1) AS box, split_part(email, '@', 2) AS host,
+            lower(family_name) AS family
+        FROM rows JOIN verdicts USING (row) WHERE action = 'create'),
+    known AS (
+        SELECT *, split_part(email, '@', 1) AS box, split_part(email, '@', 2) AS host,
+            lower(family_name) AS family
+        FROM kept.profiles),
+    found AS (
+        SELECT new.row, known.id, true AS typo FROM new JOIN known ON new.box = known.box
+        WHERE damerau_levenshtein(new.host, known.host) BETWEEN 1 AND 2
+        UNION ALL
+        SELECT new.row, known.id, true FROM new
+        JOIN known ON new.host = known.host AND new.family = known.family
+            AND left(new.box, 1) = left(known.box, 1)
+        WHERE damerau_levenshtein(new.box, known.box) = 1
+        UNION ALL
+        SELECT new.row, known.id, false FROM new JOIN known ON new.address = known.address),
+    pairs AS (
+        SELECT row, id, bool_or(typo) AS typo FROM found GROUP BY row, id
+        QUALIFY count(*) OVER (PARTITION BY row) <= {at_most})
+    SELECT row, id, typo, coalesce(new.address = known.address, false) AS same_address,
+        new.given_name, new.family_name, new.company_name, known.given_name AS other_given_name,
+        known.family_name AS other_family_name, known.company_name AS other_company_name
+    FROM pairs JOIN new USING (row) JOIN known USING (id)
+"""
 
 ROWS = pa.schema(
     [
@@ -36,6 +68,7 @@ ROWS = pa.schema(
         ("given_name", pa.string()),
         ("family_name", pa.string()),
         ("company_name", pa.string()),
+        ("address", pa.string()),
     ]
 )
 WRITTEN = pa.schema(
@@ -45,8 +78,10 @@ WRITTEN = pa.schema(
         ("reference_id", pa.string()),
         ("email", pa.string()),
         ("phone", pa.string()),
+        ("digests", pa.string()),
     ]
 )
+HINTS = pa.schema([("row", pa.int64()), ("customer_id", pa.string()), ("evidence", pa.string())])
 VERDICTS = pa.schema(
     [
         ("row", pa.int64()),
@@ -80,7 +115,8 @@ class Index:
         path.with_name(path.name + ".wal").unlink(missing_ok=True)
         self._region = region
         self._db = profiles.connect(path)
-        for name, schema in {"rows": ROWS, "written": WRITTEN, "verdicts": VERDICTS}.items():
+        tables = {"rows": ROWS, "written": WRITTEN, "verdicts": VERDICTS, "hints": HINTS}
+        for name, schema in tables.items():
             profiles.create_table(self._db, name, schema)
 
     def close(self) -> None:
@@ -99,12 +135,17 @@ class Index:
         """
         shares = [f"{key} IN (SELECT {key} FROM rows WHERE {key} IS NOT NULL)" for key in keys]
         shares.append("id IN (SELECT customer_id FROM rows WHERE customer_id IS NOT NULL)")
-        path = str(kept).replace("'", "''")
-        self._db.execute(f"ATTACH '{path}' AS kept (READ_ONLY)")
-        try:
+        with self._attached(kept):
             self._db.execute(
                 "INSERT INTO profiles SELECT * FROM kept.profiles WHERE " + " OR ".join(shares)
             )
+
+    @contextmanager
+    def _attached(self, kept: Path) -> Iterator[None]:
+        path = str(kept).replace("'", "''")
+        self._db.execute(f"ATTACH '{path}' AS kept (READ_ONLY)")
+        try:
+            yield
         finally:
             self._db.execute("DETACH kept")
 
@@ -130,6 +171,13 @@ class Index:
     def add_verdicts(self, verdicts: pa.Table) -> None:
         """Keep verdicts of the ``VERDICTS`` schema."""
         self._insert("verdicts", verdicts)
+
+    def add_hints(self, hints: Iterable[tuple[int, str, str]]) -> None:
+        """Keep who rows are nearly: row, customer, and what speaks for it."""
+        found = iter(hints)
+        while page := list(islice(found, _BUFFERED)):
+            columns = [list(column) for column in zip(*page, strict=True)]
+            self._insert("hints", pa.table(columns, schema=HINTS))
 
     def _insert(self, table: str, batch: pa.Table) -> None:
         self._db.register("batch", batch)
@@ -277,11 +325,26 @@ class Index:
             if changed == [(0,)]:
                 return
 
+    def near_pairs(self, kept: Path, at_most: int) -> Iterator[dict[str, Any]]:
+        """Yield rows to be created beside profiles of the file ``kept`` that share part of an email
+        or an address with them, in row order.
+
+        A row that shares something with more than ``at_most`` profiles is yielded with none of
+        them. ``typo`` tells that the emails differ by one or two letters.
+        """
+        with self._attached(kept):
+            self._db.execute(f"CREATE OR REPLACE TABLE near AS {_NEAR.format(at_most=at_most)}")
+        yield from self._stream("near_in_order", "SELECT * FROM near ORDER BY row, id")
+
     def decided(self) -> Iterator[dict[str, Any]]:
-        """Yield the verdicts in row order, with source key and matched profile (JSON)."""
+        """Yield the verdicts in row order, with source key, matched profile (JSON), and hints."""
         return self._stream(
             "verdicts_in_order",
-            "SELECT verdicts.*, source_key, profile FROM verdicts LEFT JOIN rows USING (row) "
+            "WITH near AS (SELECT row, list(customer_id ORDER BY customer_id) AS near, "
+            "list(evidence ORDER BY customer_id) AS evidence FROM hints GROUP BY row) "
+            "SELECT verdicts.*, source_key, profile, near, evidence, digests FROM verdicts "
+            "LEFT JOIN rows USING (row) LEFT JOIN near USING (row) "
+            "LEFT JOIN written ON written.customer_id = verdicts.customer_id "
             "LEFT JOIN profiles ON id = verdicts.customer_id AND action = 'match' ORDER BY row",
         )
 

@@ -18,7 +18,7 @@ import phonenumbers
 
 from etl.directory import profiles
 
-_FORMAT = "1"
+_FORMAT = "2"
 
 # Seconds that are read again at every refresh. Lists and searches are behind by up to a minute or
 # longer during incidents (ListCustomers and SearchCustomers reference).
@@ -98,7 +98,8 @@ class Kept:
 
     def _begin_anew(self) -> None:
         self._db.execute("DELETE FROM facts WHERE name = 'complete_until'")
-        self._db.execute("DELETE FROM profiles")
+        self._db.execute("DROP TABLE profiles")
+        profiles.create_table(self._db, "profiles", profiles.PROFILES)
 
     def _fact(self, name: str) -> str | None:
         found = self._db.execute("SELECT value FROM facts WHERE name = ?", [name]).fetchone()

@@ -15,7 +15,7 @@ import duckdb
 import orjson
 import pyarrow as pa
 
-from etl.customers.normalize import email_key, phone_key
+from etl.customers.normalize import address_key, email_key, phone_key
 
 _MEMORY = "256MB"
 _AT_ONCE = 4096
@@ -29,6 +29,7 @@ PROFILES = pa.schema(
         ("given_name", pa.string()),
         ("family_name", pa.string()),
         ("company_name", pa.string()),
+        ("address", pa.string()),
         ("version", pa.int64()),
         ("profile", pa.string()),
     ]
@@ -82,6 +83,7 @@ def _insert(db: duckdb.DuckDBPyConnection, found: Iterable[Mapping[str, Any]], r
             "given_name": profile.get("given_name"),
             "family_name": profile.get("family_name"),
             "company_name": profile.get("company_name"),
+            "address": _address(profile.get("address") or {}),
             "version": profile.get("version", 0),
             "profile": orjson.dumps(profile).decode(),
         }
@@ -93,3 +95,7 @@ def _insert(db: duckdb.DuckDBPyConnection, found: Iterable[Mapping[str, Any]], r
     db.execute("DELETE FROM profiles WHERE id IN (SELECT id FROM batch)")
     db.execute("INSERT INTO profiles SELECT * FROM batch")
     db.unregister("batch")
+
+
+def _address(address: Mapping[str, Any]) -> str | None:
+    return address_key(address.get("address_line_1"), address.get("postal_code"))

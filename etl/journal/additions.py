@@ -18,7 +18,9 @@ SCHEMA = """
 CREATE TABLE additions (
     number INTEGER PRIMARY KEY, row INTEGER NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL,
     value TEXT NOT NULL, version INTEGER, tries INTEGER NOT NULL DEFAULT 1,
-    state TEXT NOT NULL DEFAULT 'planned', delivery INTEGER, verified TEXT NOT NULL DEFAULT '');
+    state TEXT NOT NULL DEFAULT 'planned', delivery INTEGER, verified TEXT NOT NULL DEFAULT '',
+    before TEXT NOT NULL);
+CREATE INDEX additions_mismatched ON additions (number) WHERE verified = 'mismatched';
 CREATE INDEX additions_by_row ON additions (row);
 CREATE INDEX additions_by_state ON additions (state, number);
 CREATE TABLE deliveries (
@@ -75,10 +77,12 @@ class Additions:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
 
-    def plan(self, found: Iterable[tuple[int, Kind, str, str, int | None]]) -> None:
-        """Plan additions: row, kind, name, value, version."""
+    def plan(self, found: Iterable[tuple[int, Kind, str, str, int | None, str]]) -> None:
+        """Plan additions: row, kind, name, value, version, and the value (JSON) there is before."""
         self._db.executemany(
-            "INSERT INTO additions (row, kind, name, value, version) VALUES (?, ?, ?, ?, ?)", found
+            "INSERT INTO additions (row, kind, name, value, version, before) "
+            "VALUES (?, ?, ?, ?, ?, ?)",
+            found,
         )
 
     def unplan(self, rows: str) -> None:
@@ -160,12 +164,15 @@ class Additions:
             "UPDATE additions SET state = ? WHERE number = ?", (result, addition.number)
         )
 
-    def again(self, addition: Addition, version: int | None) -> None:
-        """Plan an addition anew, beside the ``version`` of the value that is there now."""
+    def again(self, addition: Addition, version: int | None, before: str | None) -> None:
+        """Plan an addition anew, beside the ``version`` of the value that is there now.
+
+        ``before`` is that value (JSON), None if it is still the one that was there when planned.
+        """
         self._db.execute(
-            "UPDATE additions SET state = 'planned', tries = tries + 1, version = ? "
-            "WHERE number = ?",
-            (version, addition.number),
+            "UPDATE additions SET state = 'planned', tries = tries + 1, version = ?, "
+            "before = coalesce(?, before) WHERE number = ?",
+            (version, before, addition.number),
         )
 
     def move(self, customer_id: str, survivor: str) -> None:
@@ -247,7 +254,7 @@ class Additions:
 
     def _additions(self, where: str, parameters: Sequence[object]) -> list[Addition]:
         found = self._db.execute(
-            "SELECT number, row, kind, name, value, version, tries, customer_id "
+            "SELECT number, row, kind, name, value, additions.version, tries, customer_id "
             f"FROM additions JOIN rows USING (row) WHERE {where}",
             parameters,
         )

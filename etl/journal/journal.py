@@ -10,8 +10,8 @@ import os
 import sqlite3
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
 
@@ -22,13 +22,15 @@ import pyarrow.compute as pc
 
 from etl.customers.problems import Problem
 from etl.errors import StateError
-from etl.journal import additions
+from etl.journal import additions, undoing
 from etl.journal.additions import Additions
 from etl.journal.database import connect, transaction
+from etl.journal.plan import Plan
+from etl.journal.undoing import Undoing
 
-FORMAT = "4"
+FORMAT = "5"
 
-Stage = Literal["read", "check", "plan", "load", "attach", "verify", "done"]
+Stage = Literal["read", "check", "plan", "load", "attach", "detach", "verify", "done"]
 Endpoint = Literal["bulk-create", "bulk-update"]
 Outcome = Literal[
     "created",
@@ -41,8 +43,15 @@ Outcome = Literal[
     "failed",
     "unknown",
     "pending",
+    # Of an undo only.
+    "deleted",
+    "conflict",
 ]
-OUTCOMES: tuple[Outcome, ...] = Outcome.__args__  # type: ignore[attr-defined]
+OUTCOMES: tuple[Outcome, ...] = Outcome.__args__[:10]  # type: ignore[attr-defined]
+# What becomes of the customers that an undo looks at.
+UNDONE: tuple[Outcome, ...] = (
+    *("updated", "deleted", "unchanged", "conflict", "failed", "unknown", "pending"),
+)
 
 _SCHEMA = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -60,14 +69,15 @@ CREATE TABLE rows (
     row INTEGER PRIMARY KEY, batch INTEGER NOT NULL, line INTEGER NOT NULL,
     source_key TEXT NOT NULL, outcome TEXT NOT NULL, customer_id TEXT NOT NULL DEFAULT '',
     matched_by TEXT NOT NULL DEFAULT '', detail TEXT NOT NULL DEFAULT '', duplicate_of INTEGER,
-    planned INTEGER NOT NULL DEFAULT 0);
+    planned INTEGER NOT NULL DEFAULT 0, version INTEGER, basis TEXT NOT NULL DEFAULT '');
+CREATE INDEX rows_failed ON rows (row) WHERE outcome = 'failed';
 CREATE TABLE problems (
     row INTEGER NOT NULL, effect TEXT NOT NULL, code TEXT NOT NULL, field TEXT NOT NULL,
     message TEXT NOT NULL, suggestion TEXT NOT NULL, planned INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX problems_by_row ON problems (row);
 CREATE TABLE reviews (
     row INTEGER PRIMARY KEY, review_key TEXT NOT NULL, candidates TEXT NOT NULL,
-    related TEXT NOT NULL);
+    related TEXT NOT NULL, hints TEXT NOT NULL);
 CREATE TABLE decisions (review_key TEXT PRIMARY KEY, decision TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE requests (
     request INTEGER PRIMARY KEY, state TEXT NOT NULL DEFAULT 'planned',
@@ -78,20 +88,21 @@ CREATE TABLE writes (
     customer_id TEXT NOT NULL, version INTEGER, generation INTEGER NOT NULL,
     request INTEGER NOT NULL, tries INTEGER NOT NULL, uncertain INTEGER NOT NULL,
     state TEXT NOT NULL DEFAULT 'open',
-    verified TEXT NOT NULL DEFAULT '', intent TEXT NOT NULL, changes TEXT NOT NULL);
+    verified TEXT NOT NULL DEFAULT '', intent TEXT NOT NULL, changes TEXT NOT NULL,
+    before TEXT NOT NULL);
 CREATE INDEX writes_by_request ON writes (request);
 CREATE INDEX writes_by_row ON writes (row);
+CREATE INDEX writes_unverified ON writes (number) WHERE state = 'landed' AND verified = '';
+CREATE INDEX writes_mismatched ON writes (number) WHERE verified = 'mismatched';
 CREATE TABLE amendments (
     number INTEGER PRIMARY KEY, row INTEGER NOT NULL, run_id TEXT NOT NULL, line INTEGER NOT NULL,
     outcome TEXT NOT NULL, customer_id TEXT NOT NULL, matched_by TEXT NOT NULL,
     detail TEXT NOT NULL, codes TEXT NOT NULL, duplicate_of INTEGER, UNIQUE (row, run_id));
 CREATE TABLE calls (
     endpoint TEXT PRIMARY KEY, calls INTEGER NOT NULL, retries INTEGER NOT NULL,
-    rate_limited INTEGER NOT NULL, errors INTEGER NOT NULL) WITHOUT ROWID;
+    rate_limited INTEGER NOT NULL, errors INTEGER NOT NULL, seconds REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE seconds (stage TEXT PRIMARY KEY, seconds REAL NOT NULL) WITHOUT ROWID;
 """
-
-_NEVER_SENT = "SELECT request FROM requests WHERE state = 'planned'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +111,12 @@ class Run:
 
     ``config`` is the Config as JSON, ``sources`` the arguments as given, ``fingerprint`` tells
     whether the same command would do the same work. ``amends`` is the
-    run whose rejects it corrects.
+    run whose rejects it corrects, ``applies`` the run whose plan it carries out, ``undoes`` the run
+    that it takes back.
     """
 
     run_id: str
-    command: Literal["import", "plan", "validate"]
+    command: Literal["import", "plan", "validate", "undo", "undo-plan"]
     started_at: str
     target: str
     base_url: str
@@ -114,6 +126,8 @@ class Run:
     config: str
     fingerprint: str
     amends: str = ""
+    applies: str = ""
+    undoes: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,9 +197,10 @@ class Write:
     """One profile to create or update, as decided for the row that carries the write.
 
     ``intent`` holds what the row wants (field → value, None is an empty cell), ``changes`` what of
-    it is sent (None clears). ``key`` names the entry in the bulk call: idempotency key or id.
-    ``tries`` counts the calls it was put in; ``uncertain`` says that one of them may have done it
-    though no answer said so. Number and request are given when it is planned.
+    it is sent (None clears), ``before`` what of an update's changes Square held until then.
+    ``key`` names the entry in the bulk call: idempotency key or id. ``tries`` counts the calls it
+    was put in; ``uncertain`` says that one of them may have done it though no answer said so.
+    Number and request are given when it is planned.
     """
 
     row: int
@@ -200,10 +215,11 @@ class Write:
     uncertain: bool = False
     number: int = 0
     request: int = 0
+    before: dict[str, str | None] = field(default_factory=dict)
 
 
 class RowChange(NamedTuple):
-    """A new outcome of one row."""
+    """A new outcome of one row; ``version`` is that of the profile it was planned by."""
 
     row: int
     outcome: Outcome
@@ -211,6 +227,7 @@ class RowChange(NamedTuple):
     matched_by: str = ""
     detail: str = ""
     duplicate_of: int | None = None
+    version: int | None = None
 
 
 class Amendment(NamedTuple):
@@ -233,13 +250,15 @@ class Amendment(NamedTuple):
 class Review(NamedTuple):
     """Who a row in review could be: profile ids, and rows it belongs or conflicts with.
 
-    ``review_key`` is what the decision is remembered under.
+    ``review_key`` is what the decision is remembered under. A row that is to be created waits for
+    none: its ``candidates`` are only near, and ``hints`` say of each what speaks for it.
     """
 
     row: int
     review_key: str
     candidates: Sequence[str]
     related: Sequence[int]
+    hints: Sequence[str] = ()
 
 
 class Request(NamedTuple):
@@ -261,8 +280,10 @@ class Journal:
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
         self._db = connection
-        self._called = deque[tuple[str, bool, bool, bool]]()
+        self._called = deque[tuple[str, bool, bool, bool, float]]()
         self.additions = Additions(connection)
+        self.plan = Plan(connection, self.additions)
+        self.undoing = Undoing(connection)
 
     @classmethod
     def create(cls, path: Path, run: Run, sources: Sequence[tuple[str, str]]) -> Self:
@@ -270,29 +291,34 @@ class Journal:
 
         It gets its name when it is complete: a run killed before that never began.
         """
-        if path.exists():
-            raise FileExistsError(path)
-        unnamed = path.with_suffix(".new")
-        unnamed.touch(mode=0o600, exist_ok=False)
-        journal = cls(path, connect(unnamed))
-        with journal.transaction():
+        with closing(connect(_unnamed(path))) as connection, transaction(connection):
             # executescript would commit by itself
-            for statement in (_SCHEMA + additions.SCHEMA).split(";\n"):
-                journal._db.execute(statement)
+            for statement in (_SCHEMA + additions.SCHEMA + undoing.SCHEMA).split(";\n"):
+                connection.execute(statement)
             facts = {**asdict(run), "format": FORMAT, "stage": "read"}
-            journal._db.executemany("INSERT INTO facts VALUES (?, ?)", facts.items())
-            journal._db.executemany(
+            connection.executemany("INSERT INTO facts VALUES (?, ?)", facts.items())
+            connection.executemany(
                 "INSERT INTO sources (source, facts, mapping) VALUES (?, ?, ?)",
                 [(number, *source) for number, source in enumerate(sources)],
             )
-        journal.close()
-        unnamed.rename(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        _name(path)
         return cls.open(path)
+
+    def carry_on(self, path: Path, run: Run) -> None:
+        """Begin the journal of a run that carries out the plan of this one, which stays as it is.
+
+        Every row is to be looked at again before anything is sent.
+        """
+        with closing(connect(_unnamed(path))) as connection:
+            self._db.backup(connection)
+            with transaction(connection):
+                connection.execute("DELETE FROM facts")
+                facts = {**asdict(run), "format": FORMAT, "stage": "plan"}
+                connection.executemany("INSERT INTO facts VALUES (?, ?)", facts.items())
+                for table in ("calls", "seconds"):
+                    connection.execute(f"DELETE FROM {table}")
+                Plan(connection, Additions(connection)).reconsider()
+        _name(path)
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -402,16 +428,18 @@ class Journal:
             (stage, seconds),
         )
 
-    def called(self, endpoint: str, *, retry: bool, rate_limited: bool, error: bool) -> None:
+    def called(
+        self, endpoint: str, *, retry: bool, rate_limited: bool, error: bool, seconds: float
+    ) -> None:
         """Count one attempt of a call to Square, in any thread; kept with the next transaction."""
-        self._called.append((endpoint, retry, rate_limited, error))
+        self._called.append((endpoint, retry, rate_limited, error, seconds))
 
     def _keep_calls(self) -> None:
         while self._called:
             self._db.execute(
-                "INSERT INTO calls VALUES (?1, 1, ?2, ?3, ?4) ON CONFLICT (endpoint) DO UPDATE SET "
-                "calls = calls + 1, retries = retries + ?2, rate_limited = rate_limited + ?3, "
-                "errors = errors + ?4",
+                "INSERT INTO calls VALUES (?1, 1, ?2, ?3, ?4, ?5) ON CONFLICT (endpoint) "
+                "DO UPDATE SET calls = calls + 1, retries = retries + ?2, "
+                "rate_limited = rate_limited + ?3, errors = errors + ?4, seconds = seconds + ?5",
                 self._called.popleft(),
             )
 
@@ -549,36 +577,10 @@ class Journal:
         self._db.executemany(
             "UPDATE rows SET outcome = ?2, customer_id = ?3, "
             "matched_by = coalesce(nullif(?4, ''), matched_by), detail = ?5, "
-            "duplicate_of = coalesce(?6, duplicate_of), planned = 1 WHERE row = ?1",
+            "duplicate_of = coalesce(?6, duplicate_of), version = coalesce(?7, version), "
+            "planned = 1 WHERE row = ?1",
             changes,
         )
-
-    def unplan(self) -> None:
-        """Undo what of the plan was never sent, so that it can be made anew.
-
-        Calls whose result is not known are kept: only the same key and bytes can settle them.
-        """
-        if self._db.execute("SELECT 1 FROM requests WHERE sends > 0 LIMIT 1").fetchone():
-            again = (
-                f"SELECT row FROM writes WHERE request IN ({_NEVER_SENT}) "
-                # Rows that only wait for what is added beside their profile.
-                "UNION SELECT row FROM additions JOIN rows USING (row) WHERE outcome = 'pending'"
-            )
-            rows = f"row IN ({again}) OR duplicate_of IN ({again})"
-        else:
-            rows = "planned = 1"
-        self._db.execute(f"CREATE TEMP TABLE again AS SELECT row FROM rows WHERE {rows}")
-        for table in ("reviews", "problems"):
-            planned = "planned = 1 AND" if table == "problems" else ""
-            self._db.execute(f"DELETE FROM {table} WHERE {planned} row IN (SELECT row FROM again)")
-        self.additions.unplan("SELECT row FROM again")
-        self._db.execute(f"DELETE FROM writes WHERE request IN ({_NEVER_SENT})")
-        self._db.execute("DELETE FROM requests WHERE state = 'planned'")
-        self._db.execute(
-            "UPDATE rows SET outcome = 'pending', customer_id = '', matched_by = '', detail = '', "
-            "duplicate_of = NULL, planned = 0 WHERE row IN (SELECT row FROM again)"
-        )
-        self._db.execute("DROP TABLE again")
 
     def follow(self) -> None:
         """Let every duplicate share the fate of the row that carries its write.
@@ -606,10 +608,10 @@ class Journal:
         )
 
     def add_reviews(self, reviews: Iterable[Review]) -> None:
-        """Note who the rows in review could be."""
+        """Note who rows could be."""
         self._db.executemany(
-            "INSERT OR REPLACE INTO reviews VALUES (?, ?, ?, ?)",
-            ((row, key, _json(list(c)), _json(list(r))) for row, key, c, r in reviews),
+            "INSERT OR REPLACE INTO reviews VALUES (?, ?, ?, ?, ?)",
+            ((*review[:2], *(_json(list(each)) for each in review[2:])) for review in reviews),
         )
 
     def add_request(
@@ -631,7 +633,7 @@ class Journal:
         )
         self._db.executemany(
             "INSERT INTO writes (row, action, key, customer_id, version, generation, intent, "
-            "changes, tries, uncertain, request) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            f"changes, before, tries, uncertain, request) VALUES ({', '.join('?' * 12)})",
             (
                 (
                     write.row,
@@ -642,6 +644,7 @@ class Journal:
                     write.generation,
                     _json(write.intent),
                     _json(write.changes),
+                    _json(write.before),
                     write.tries,
                     write.uncertain,
                     cursor.lastrowid,
@@ -740,15 +743,33 @@ class Journal:
 
     def _writes(self, where: str, parameters: tuple[Any, ...]) -> list[Write]:
         found = self._db.execute(
-            "SELECT row, action, key, customer_id, version, generation, intent, changes, tries, "
-            f"uncertain, number, request FROM writes WHERE {where}",
+            "SELECT row, action, key, customer_id, version, generation, intent, changes, before, "
+            f"tries, uncertain, number, request FROM writes WHERE {where}",
             parameters,
         )
         return [_write(*columns) for columns in found.fetchall()]
 
 
+def _unnamed(path: Path) -> Path:
+    """Make the file of a journal that gets its name when it is complete."""
+    if path.exists():
+        raise FileExistsError(path)
+    unnamed = path.with_suffix(".new")
+    unnamed.touch(mode=0o600, exist_ok=False)
+    return unnamed
+
+
+def _name(path: Path) -> None:
+    path.with_suffix(".new").rename(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
 def _write(*columns: Any) -> Write:
-    *decided, intent, changes, tries, uncertain, number, request = columns
+    *decided, intent, changes, before, tries, uncertain, number, request = columns
     row, action, key, customer_id, version, generation = decided
     return Write(
         row,
@@ -763,6 +784,7 @@ def _write(*columns: Any) -> Write:
         bool(uncertain),
         number,
         request,
+        orjson.loads(before),
     )
 
 

@@ -19,17 +19,21 @@ from etl.journal.database import connect, transaction
 # SQLite takes at least this many parameters in one statement, whatever it was built with.
 _PARAMETERS = 500
 
+# Later than any version a profile has.
+_NO_VERSION = 2**62
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS crosswalk (
     merchant TEXT, source_key TEXT, customer_id TEXT NOT NULL, generation INTEGER NOT NULL,
     PRIMARY KEY (merchant, source_key)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS written (
     merchant TEXT, customer_id TEXT, version INTEGER NOT NULL, reference_id TEXT, email TEXT,
-    phone TEXT, PRIMARY KEY (merchant, customer_id)) WITHOUT ROWID;
+    phone TEXT, digests TEXT NOT NULL DEFAULT '{}',
+    PRIMARY KEY (merchant, customer_id)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS reviews (
     merchant TEXT, review_key TEXT, decision TEXT NOT NULL,
     PRIMARY KEY (merchant, review_key)) WITHOUT ROWID;
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 """
 
 
@@ -41,13 +45,17 @@ class Known(NamedTuple):
 
 
 class Written(NamedTuple):
-    """What we last wrote to a customer: its version then, and its keys in canonical form."""
+    """What we last wrote to a customer: its version then, and its keys in canonical form.
+
+    ``digests`` is a JSON object with the ``payload.digest`` of each field that was ever written.
+    """
 
     customer_id: str
     version: int
     reference_id: str | None
     email: str | None
     phone: str | None
+    digests: str = "{}"
 
 
 class Ledger:
@@ -61,8 +69,12 @@ class Ledger:
             self._db = connect(path)
             self._db.execute("PRAGMA cache_size = -65536")  # KiB: lookups are all over the file
             (version,) = self._db.execute("PRAGMA user_version").fetchone()
-            if version not in (0, 1):
+            if version not in (0, 1, 2):
                 raise StateError(f"{path} was written by another version of square-etl ({version})")
+            if version == 1:
+                self._db.execute(
+                    "ALTER TABLE written ADD COLUMN digests TEXT NOT NULL DEFAULT '{}'"
+                )
             self._db.executescript(_SCHEMA)
         except sqlite3.DatabaseError as error:
             if "locked" in str(error) or "full" in str(error):
@@ -100,7 +112,7 @@ class Ledger:
     def written(self) -> Iterator[list[Written]]:
         """Yield what we last wrote to each customer, some thousand at a time."""
         cursor = self._db.execute(
-            "SELECT customer_id, version, reference_id, email, phone FROM written "
+            "SELECT customer_id, version, reference_id, email, phone, digests FROM written "
             "WHERE merchant = ?",
             (self._merchant,),
         )
@@ -110,10 +122,11 @@ class Ledger:
     def wrote(self, entries: Iterable[Written]) -> None:
         """Note what was written to customers; a key that was not written stays as it was."""
         self._db.executemany(
-            "INSERT INTO written VALUES (?, ?, ?, ?, ?, ?) "
+            "INSERT INTO written VALUES (?, ?, ?, ?, ?, ?, ?) "
             "ON CONFLICT DO UPDATE SET version = max(version, excluded.version), "
             "reference_id = coalesce(excluded.reference_id, reference_id), "
-            "email = coalesce(excluded.email, email), phone = coalesce(excluded.phone, phone)",
+            "email = coalesce(excluded.email, email), phone = coalesce(excluded.phone, phone), "
+            "digests = json_patch(digests, excluded.digests)",
             ((self._merchant, *entry) for entry in entries),
         )
 
@@ -123,6 +136,32 @@ class Ledger:
             "DELETE FROM written WHERE merchant = ? AND customer_id = ?",
             ((self._merchant, customer_id) for customer_id in customer_ids),
         )
+
+    def undone(self, gone: Iterable[tuple[str, str]]) -> None:
+        """Let profiles that we made and deleted again (id, review key) be made anew.
+
+        Their keys of idempotency stay used, so their source keys begin the next generation. Lists
+        and searches may show them for a while: they are kept under a later version than any they
+        had, so that they are asked for by id. Doing it again changes nothing.
+        """
+        self._db.execute("CREATE TEMP TABLE gone (customer_id TEXT, key TEXT)")
+        self._db.executemany("INSERT INTO gone VALUES (?, ?)", gone)
+        self._db.execute(
+            "UPDATE crosswalk SET customer_id = '', generation = generation + 1 "
+            "WHERE merchant = ? AND customer_id IN (SELECT customer_id FROM gone)",
+            (self._merchant,),
+        )
+        self._db.execute(
+            "INSERT INTO written SELECT ?, customer_id, ?, NULL, NULL, NULL, '{}' FROM gone "
+            "WHERE true ON CONFLICT DO UPDATE SET version = excluded.version",
+            (self._merchant, _NO_VERSION),
+        )
+        self._db.execute(
+            "UPDATE reviews SET decision = 'create' WHERE merchant = ? "
+            "AND (review_key, decision) IN (SELECT key, customer_id FROM gone)",
+            (self._merchant,),
+        )
+        self._db.execute("DROP TABLE gone")
 
     def reviews(self, review_keys: Sequence[str]) -> dict[str, str]:
         """Return the decisions under these keys: "" while none was given.

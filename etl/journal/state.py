@@ -13,6 +13,9 @@ from etl.journal.journal import Journal
 
 JOURNAL = "journal.sqlite"
 
+# The commands whose runs write to Square.
+WRITING = ("import", "undo")
+
 
 @dataclass(frozen=True, slots=True)
 class State:
@@ -116,11 +119,15 @@ class State:
                     journal.close()
 
     def unfinished(self, **facts: str) -> Iterator[Path]:
-        """Yield the folders of imports without a final report, with these facts, newest first."""
-        wanted = {"command": "import", **facts}
+        """Yield the folders of runs that write and have no final report, newest first.
+
+        Only those with these facts, and none that was undone: nothing goes on with that.
+        """
         for folder, journal in self.journals():
             found = journal.facts()
-            if "reported" in found or not wanted.items() <= found.items():
+            if found["command"] not in WRITING or not facts.items() <= found.items():
+                continue
+            if "reported" in found or "undone" in found:
                 continue
             if found["stage"] == "done" and _told(folder / "report.json"):
                 continue  # killed between its last artifact and the note of it

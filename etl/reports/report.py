@@ -5,9 +5,9 @@ A pure function of the journal: the same journal always gives the same bytes.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from math import ceil, prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,8 +15,11 @@ import orjson
 import pyarrow as pa
 
 from etl.config import Config, beyond
-from etl.journal.journal import OUTCOMES, Journal
+from etl.journal.journal import OUTCOMES, UNDONE, Journal, Outcome
 from etl.reports import consent
+
+# Why rows of an applied plan were planned anew.
+_MOVED = ("PROFILE_CHANGED", "PROFILE_GONE", "PROFILE_APPEARED", "MATCHED_ANEW")
 
 # Outcomes that need somebody's attention, unless [limits] tolerate allows for them.
 _ATTENTION = ("rejected", "failed", "review")
@@ -29,8 +32,9 @@ def build(journal: Journal, early: Iterable[Count]) -> dict[str, Any]:
     """
     facts, run, rows = journal.facts(), journal.run(), _rows(journal)
     problems = summed([*early, *_late(journal)])
+    checked = journal.undoing.VERIFIED if run.undoes else "SELECT verified FROM writes"
     verified = _counts(
-        journal, "SELECT verified, count(*) FROM writes WHERE verified <> '' GROUP BY verified"
+        journal, f"SELECT verified, count(*) FROM ({checked}) WHERE verified <> '' GROUP BY 1"
     )
     report = {
         "run_id": run.run_id,
@@ -54,8 +58,12 @@ def build(journal: Journal, early: Iterable[Count]) -> dict[str, Any]:
         "amends": run.amends or None,
         "amended": _amended(journal),
         "rows": rows,
-        "balanced": rows["read"] == sum(rows[outcome] for outcome in OUTCOMES),
-        "planned": journal.planned(),
+        "balanced": rows["read"] == sum(rows[outcome] for outcome in _outcomes(run.command)),
+        "undoes": run.undoes or None,
+        "undone": journal.undoing.counts() if run.undoes else None,
+        "applies": run.applies or None,
+        "replanned": _replanned(journal) if run.applies else None,
+        "planned": _planned(journal, Config.model_validate_json(run.config)),
         "reasons": _by_code(problems, ("reject", "review", "skip")),
         "repairs": _by_code(problems, ("repair", "drop", "truncate", "note")),
         "consent": consent.counts(journal),
@@ -92,6 +100,7 @@ def headline(journal: Journal) -> dict[str, Any]:
     kept = ("run_id", "command", "started_at", "target")
     return {
         **{name: facts[name] for name in kept},
+        "undoes": facts.get("undoes") or None,
         "status": _status(facts),
         "rows": _rows(journal),
     }
@@ -110,12 +119,17 @@ def _rows(journal: Journal) -> dict[str, int]:
         checked = "SELECT coalesce(sum(rejected), 0), coalesce(sum(skipped), 0) FROM checks"
         refused, left = next(journal.query(checked))
         found = {"rejected": refused, "skipped": left, "pending": read - refused - left}
-    counted: dict[str, int] = {outcome: found.get(outcome, 0) for outcome in OUTCOMES}
+    told = _outcomes(journal.run().command)
+    counted: dict[str, int] = {outcome: found.get(outcome, 0) for outcome in told}
     for row, later in journal.amendments().items():
         (before,) = next(journal.query("SELECT outcome FROM rows WHERE row = ?", row))
         counted[before] -= 1
         counted[later[-1].outcome] += 1
     return {"read": read, **counted}
+
+
+def _outcomes(command: str) -> tuple[Outcome, ...]:
+    return UNDONE if command in ("undo", "undo-plan") else OUTCOMES
 
 
 def _amended(journal: Journal) -> dict[str, dict[str, int]]:
@@ -128,16 +142,55 @@ def _amended(journal: Journal) -> dict[str, dict[str, int]]:
     return {run: dict(sorted(outcomes.items())) for run, outcomes in sorted(counts.items())}
 
 
+def _planned(journal: Journal, config: Config) -> dict[str, Any]:
+    """Return what was planned, and the calls and, at the pace allowed, the seconds it takes.
+
+    A rough guess: one call after the other, each as long as those of this run were so far.
+    """
+    planned = journal.planned()
+    beside = journal.additions.counts()
+    members, values = (beside[kind]["planned"] for kind in ("groups", "custom_attributes"))
+    sql = "SELECT count(DISTINCT row) FROM additions WHERE kind = 'attribute'"
+    (valued,) = next(journal.query(sql))
+    pages = [ceil(planned["creates"] / 100), ceil(planned["updates"] / 100)]
+    calls = {
+        "create": pages[0],
+        "update": pages[1],
+        "groups": members,
+        "custom_attributes": ceil(values / 25),
+        "read_back": ceil((planned["creates"] + planned["updates"]) / 100)
+        + ceil((members + values) / 100)
+        + valued,
+    }
+    made, seconds = next(journal.query("SELECT sum(calls), sum(seconds) FROM calls"))
+    pace = config.limits.requests_per_second
+    each = max(seconds / made if made else 0.0, 1 / pace if pace else 0.0)
+    return {**planned, "calls": calls, "seconds": round(each * sum(calls.values()), 1)}
+
+
+def _replanned(journal: Journal) -> int:
+    sql = f"SELECT count(DISTINCT row) FROM problems WHERE code IN ({','.join('?' * len(_MOVED))})"
+    return int(next(journal.query(sql, *_MOVED))[0])
+
+
 def _status(facts: dict[str, str]) -> str:
     if facts["stage"] != "done":
+        if facts.get("undone"):
+            return "undone"
         return "braked" if facts.get("stopped", "").startswith("brake: ") else "incomplete"
-    return {"import": "finished", "plan": "planned", "validate": "validated"}[facts["command"]]
+    told = {"plan": "planned", "undo-plan": "planned", "validate": "validated"}
+    return told.get(facts["command"], "finished")
 
 
 def _exit_code(report: dict[str, Any], config: Config) -> int:
     rows = report["rows"]
     if report["status"] in ("incomplete", "braked"):
         return 4 if report["status"] == "incomplete" else 6
+    if report["status"] == "undone":
+        return 0
+    if report["undoes"]:
+        conflicts = any(report["reasons"].values())
+        return 3 if conflicts or report["verified"]["mismatched"] else 0
     if report["command"] == "import" and rows["unknown"] + rows["pending"]:
         return 4
     attention = sum(rows[outcome] for outcome in _ATTENTION)
@@ -173,7 +226,7 @@ def counted(found: pa.Table) -> list[Count]:
         texts.append(column.dictionary.to_pylist())
     effects, codes, fields = texts
     # A row that has the same problem twice is one row.
-    most = math.prod(map(len, texts))
+    most = prod(map(len, texts))
     told = kinds[first_of_each(found.column("row").to_numpy() * most + kinds)]
     rows = np.bincount(told, minlength=most).reshape([len(each) for each in texts])
     return [

@@ -1,8 +1,8 @@
 """What happened to row 4,711? The files beside the report, one line per row or customer.
 
 ``rows.csv`` (the ledger), ``rejects.csv`` and ``review.csv`` (original rows that import again as
-they stand), ``crosswalk.csv``, ``consent.csv``. All are UTF-8 with commas; cells that a spreadsheet
-would run as formulas carry the reversible escape of ``etl.files.escape``.
+they stand), ``crosswalk.csv``, ``consent.csv``, ``plan.csv``. All are UTF-8 with commas; cells that
+a spreadsheet would run as formulas carry the reversible escape of ``etl.files.escape``.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from etl.journal.journal import (
     skipped,
     unpacked,
 )
-from etl.reports import consent
+from etl.reports import consent, planned
 from etl.reports.report import Count, counted, first_of_each
 
 # Text by row, or one text that all rows have.
@@ -77,7 +77,7 @@ class Told(NamedTuple):
 
 
 def write_rows(
-    journal: Journal, engine: Engine, ledger: BinaryIO, rejects: BinaryIO
+    journal: Journal, engine: Engine, ledger: BinaryIO, rejects: BinaryIO | None
 ) -> Iterator[Count]:
     """Write ``rows.csv`` and ``rejects.csv``, and yield how many rows have which problems.
 
@@ -86,10 +86,13 @@ def write_rows(
     """
     names, columns = _names(journal), _original_columns(journal)
     ledger.write(_line(LEDGER))
-    rejects.write(_line((*columns, *REJECT_COLUMNS)))
-    for told in engine.in_order(_Telling(names, columns), _facts(journal, names)):
+    if rejects is not None:
+        rejects.write(_line((*columns, *REJECT_COLUMNS)))
+    telling = _Telling(names, columns, originals=rejects is not None)
+    for told in engine.in_order(telling, _facts(journal, names)):
         ledger.write(told.ledger)
-        rejects.write(told.rejects)
+        if rejects is not None:
+            rejects.write(told.rejects)
         yield from told.counts
 
 
@@ -114,10 +117,14 @@ def _facts(journal: Journal, names: Sequence[str]) -> Iterator[Facts]:
 
 @dataclass(frozen=True, slots=True)
 class _Telling:
-    """Tells the rows of any batch; ``names`` are the sources', ``columns`` those of the rejects."""
+    """Tells the rows of any batch; ``names`` are the sources', ``columns`` those of the rejects.
+
+    ``originals``: there are rejects.
+    """
 
     names: Sequence[str]
     columns: Sequence[str]
+    originals: bool
 
     def __call__(self, facts: Facts) -> Told:
         batch, kept = facts.packed.batch, unpacked(facts.packed.found)
@@ -127,7 +134,7 @@ class _Telling:
         outcome, *whom, detail, duplicate_of, codes_ = told
         line = batch.lines.cast(pa.string())
         columns = [self.names[batch.source], line, outcome, *whom, codes_, detail, duplicate_of]
-        wanted = _to_correct(facts, kept)
+        wanted = _to_correct(facts, kept) if self.originals else np.array([], "<i8")
         rejects = b""
         if len(wanted):
             (cells,) = unpacked(facts.packed.cells).to_batches()
@@ -241,6 +248,12 @@ def write_consent(journal: Journal, file: BinaryIO) -> None:
     """Write ``consent.csv``: who is subscribed, for the import page of the Dashboard."""
     file.write(_line(consent.HEADER))
     file.writelines(map(_line, consent.lines(journal)))
+
+
+def write_plan(journal: Journal, file: BinaryIO) -> None:
+    """Write ``plan.csv``: every source row, in order, with what would be done to whom."""
+    file.write(_line(planned.HEADER))
+    file.writelines(map(_line, planned.lines(journal, codes_of)))
 
 
 def _original_columns(journal: Journal) -> list[str]:

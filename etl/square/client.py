@@ -181,6 +181,25 @@ class SquareClient:
         # Without the header Square may ignore a null.
         return self._bulk("/v2/customers/bulk-update", body, {"X-Clear-Null": "true"})
 
+    def delete_customer(self, customer_id: str, version: int) -> None:
+        """Delete a profile, if it has this version still."""
+        template, guard = "/v2/customers/{customer_id}", {"version": str(version)}
+        self._delete(template, params=guard, customer_id=customer_id)
+
+    def cards(self) -> Iterator[list[dict[str, Any]]]:
+        """Yield the enabled cards on file of all customers in pages, newest first."""
+
+        def turn(cursor: str | None) -> Page:
+            query = {"sort_order": "DESC"} | ({"cursor": cursor} if cursor else {})
+            return self._ask(
+                lambda answer: Page(*wire.listing(answer, "cards")),
+                "GET",
+                "/v2/cards",
+                params=query,
+            )
+
+        return _pages("GET /v2/cards", turn)
+
     def groups(self) -> Iterator[list[dict[str, Any]]]:
         """Yield the customer groups in pages, oldest first."""
         return self._listing("/v2/customers/groups", "groups", 50)
@@ -202,6 +221,11 @@ class SquareClient:
             path,
             endpoint="PUT /v2/customers/{customer_id}/groups/{group_id}",
         )
+
+    def remove_from_group(self, customer_id: str, group_id: str) -> None:
+        """Take a customer out of a group."""
+        template = "/v2/customers/{customer_id}/groups/{group_id}"
+        self._delete(template, customer_id=customer_id, group_id=group_id)
 
     def attribute_definitions(self) -> Iterator[list[dict[str, Any]]]:
         """Yield the definitions of customer custom attributes in pages."""
@@ -228,6 +252,11 @@ class SquareClient:
             return None
         return found
 
+    def delete_attribute(self, customer_id: str, key: str) -> None:
+        """Delete the value of a custom attribute of a customer."""
+        template = "/v2/customers/{customer_id}/custom-attributes/{key}"
+        self._delete(template, customer_id=customer_id, key=key)
+
     def upsert_attributes(self, body: bytes) -> dict[str, tuple[Fault, ...]]:
         """Send ``body`` to BulkUpsertCustomerCustomAttributes as it is.
 
@@ -237,6 +266,12 @@ class SquareClient:
         names = orjson.loads(body)["values"].keys()
         path = "/v2/customers/custom-attributes/bulk-upsert"
         return self._ask(lambda answer: wire.upserted(answer, names), "POST", path, body=body)
+
+    def _delete(
+        self, template: str, *, params: Mapping[str, str] | None = None, **parts: str
+    ) -> None:
+        path = template.format(**{name: quote(part, safe="") for name, part in parts.items()})
+        self._ask(wire.nothing, "DELETE", path, params=params, endpoint=f"DELETE {template}")
 
     def _is_there(self, read: Callable[[Answer], object], template: str, **parts: str) -> bool:
         path = template.format(**{name: quote(part, safe="") for name, part in parts.items()})

@@ -46,7 +46,7 @@ class _Settlement:
 
     deliveries: list[Delivery] = field(default_factory=list)
     results: list[tuple[Addition, Result]] = field(default_factory=list)
-    again: list[tuple[Addition, int | None]] = field(default_factory=list)
+    again: list[tuple[Addition, int | None, str | None]] = field(default_factory=list)
     moved: list[tuple[str, str]] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     put_off: int = 0
@@ -89,6 +89,10 @@ class Attacher:
                 self._send(page)
             self._deliver()
             between(len(page))
+
+    def settle(self) -> None:
+        """Send again, as they were, the calls that have no answer, and nothing else."""
+        self._deliver()
 
     # -- groups and definitions --------------------------------------------------------------
 
@@ -205,8 +209,13 @@ class Attacher:
         self.journal.additions.send("attribute", path, body, values)
 
     def _name(self, one: Addition) -> str:
-        """Return what an entry is called, and its idempotency key."""
-        return _key(self.run.merchant_id, one.customer_id, one.name, one.value, one.version)
+        """Return what an entry is called, and its idempotency key.
+
+        It is this run's: a value that was taken back since, and is written anew by another run,
+        must not be answered from what Square remembers of the first time.
+        """
+        told = (one.customer_id, one.name, one.value, one.version)
+        return _key(self.run.merchant_id, self.run.run_id, *told)
 
     def _entry(self, one: Addition) -> dict[str, Any]:
         guard = {} if one.version is None else {"version": one.version}
@@ -281,7 +290,7 @@ class Attacher:
         if one.tries > _PUT_OFF:
             raise Unavailable("Square's answers keep putting off or leaving out custom attributes")
         settlement.put_off = max(settlement.put_off, one.tries)
-        settlement.again.append((one, one.version))
+        settlement.again.append((one, one.version, None))
 
     def _reread(self, one: Addition, faults: Sequence[Fault], settlement: _Settlement) -> None:
         """Somebody changed the value since it was read, or an attempt of ours did."""
@@ -293,7 +302,8 @@ class Attacher:
         elif one.tries >= _TRIES:
             settlement.fail(one, faults)
         else:
-            settlement.again.append((one, int(there["version"]) if there else None))
+            held = orjson.dumps(there.get("value")).decode() if there else ""
+            settlement.again.append((one, int(there["version"]) if there else None, held))
 
     def _lost(self, one: Addition, faults: Sequence[Fault], settlement: _Settlement) -> None:
         """Follow a customer that was merged into another; any other refusal stands."""
@@ -302,7 +312,7 @@ class Attacher:
             settlement.fail(one, faults)
             return
         settlement.moved.append((one.customer_id, profile["id"]))
-        settlement.again.append((one, None))
+        settlement.again.append((one, None, None))
 
     def _write_down(self, settlement: _Settlement) -> None:
         additions = self.journal.additions
@@ -310,8 +320,8 @@ class Attacher:
             additions.answered(delivery)
         for one, result in settlement.results:
             additions.settle(one, result)
-        for one, version in settlement.again:
-            additions.again(one, version)
+        for one, version, before in settlement.again:
+            additions.again(one, version, before)
         for customer_id, survivor in settlement.moved:
             additions.move(customer_id, survivor)
         self.journal.add_problems(settlement.problems)

@@ -29,12 +29,16 @@ _BATCHES_AT_HAND = 16
 
 
 class Missing(NamedTuple):
-    """A membership or a value that a customer lacks: the row of an addition is added later."""
+    """A membership or a value that a customer lacks: the row of an addition is added later.
+
+    ``before`` is the value (JSON) that is there until then, if one is.
+    """
 
     kind: Kind
     name: str
     value: str = ""
     version: int | None = None
+    before: str = ""
 
 
 @dataclass(slots=True)
@@ -164,7 +168,9 @@ class Beside:
             if there and (policy == "fill" or attributes.same(value, there.get("value"))):
                 continue
             version = int(there.get("version", 0)) if there else None
-            missing.append(Missing("attribute", key, orjson.dumps(value).decode(), version))
+            before = orjson.dumps(there.get("value")).decode() if there else ""
+            told = orjson.dumps(value).decode()
+            missing.append(Missing("attribute", key, told, version, before))
         return missing
 
     def _problem(self, row: int, key: str, judged: Judged) -> Problem:

@@ -20,7 +20,7 @@ from etl.customers import payload
 from etl.customers.identity import Profile, Row, Verdict
 from etl.customers.identity import decide as decide_component
 from etl.customers.names import Names
-from etl.customers.normalize import email_key
+from etl.customers.normalize import address_key, email_key
 from etl.directory.index import ROWS, VERDICTS, Component, Index
 from etl.journal.journal import Journal
 from etl.journal.ledger import Known, Ledger
@@ -40,6 +40,8 @@ _TELLING = (
     "given_name",
     "family_name",
     "company_name",
+    "address.address_line_1",
+    "address.postal_code",
 )
 
 
@@ -54,7 +56,7 @@ def gather(journal: Journal, ledger: Ledger, index: Index, namespace: str) -> No
         pending = list(
             journal.query(
                 "SELECT row, source_key FROM rows WHERE row BETWEEN ? AND ? "
-                "AND outcome = 'pending' ORDER BY row",
+                "AND (planned = 2 OR (planned = 0 AND outcome = 'pending')) ORDER BY row",
                 batch.first_row,
                 batch.first_row + len(batch.lines) - 1,
             )
@@ -122,6 +124,7 @@ def _row(
         "given_name": cells["given_name"],
         "family_name": cells["family_name"],
         "company_name": cells["company_name"],
+        "address": address_key(cells["address.address_line_1"], cells["address.postal_code"]),
     }
 
 

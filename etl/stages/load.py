@@ -21,7 +21,7 @@ from etl.customers.identity import Verdict
 from etl.customers.names import Names
 from etl.customers.normalize import email_key, phone_key
 from etl.customers.problems import Problem
-from etl.errors import Fault, Interrupted, Refused, SquareError, Unavailable
+from etl.errors import BrakeError, Fault, Interrupted, Refused, SquareError, Unavailable
 from etl.journal.journal import Journal, Outcome, Request, RowChange, Run, Write
 from etl.square.client import SquareClient
 from etl.square.flights import Flights
@@ -90,6 +90,8 @@ class Loader:
     config: Config
     now: Callable[[], float]  # Unix time
     in_flight: int = 1  # calls under way at a time
+    # What a write still has to change on its profile; without it what the row wants decides.
+    lacking: Callable[[Write, Profile], payload.Values] | None = None
     _keys: set[str] = field(default_factory=set, init=False)  # that calls under way write under
     _put_off: int = field(default=0, init=False)  # answers in a row that only put rows off
     _refused: int = field(default=0, init=False)  # rows in a row that were refused alone
@@ -119,7 +121,7 @@ class Loader:
                     settled += 1
                 else:
                     self._launch(request, flights, lambda: between(settled))  # noqa: B023
-        except (Interrupted, SquareError) as stop:
+        except (BrakeError, Interrupted, SquareError) as stop:
             self._land_others(flights, _GRACE if isinstance(stop, Interrupted) else None)
             raise
 
@@ -272,9 +274,7 @@ class Loader:
                 gone = f"Customer with ID `{write.customer_id}` not found."
                 settlement.fail(write, [Fault("INVALID_REQUEST_ERROR", "NOT_FOUND", gone)])
                 continue
-            changes = payload.difference(
-                write.intent, profile, self.config.update.policy_for, self.run.country
-            )
+            changes = self._changes(write, profile)
             if changes and write.tries >= _CONFLICTS:
                 kept = "The profile kept changing while it was updated."
                 settlement.fail(write, [Fault("INVALID_REQUEST_ERROR", "CONFLICT", kept)])
@@ -300,13 +300,17 @@ class Loader:
             settlement.fail(write, item.faults)
         else:
             profile = alive[verdict.customer_id]
-            changes = payload.difference(
-                write.intent, profile, self.config.update.policy_for, self.run.country
-            )
+            changes = self._changes(write, profile)
             if changes:
                 settlement.again.append(_updating(write, profile, changes))
             else:
                 settlement.rows.append(RowChange(write.row, "unchanged", profile["id"]))
+
+    def _changes(self, write: Write, profile: Profile) -> payload.Values:
+        if self.lacking is not None:
+            return self.lacking(write, profile)
+        policy = self.config.update.policy_for
+        return payload.difference(write.intent, profile, policy, self.run.country)
 
     def _decide(self, write: Write, profiles: Sequence[Profile]) -> Verdict:
         """Decide who a row is, by the same rules as when it was planned."""
@@ -408,6 +412,8 @@ def _says(item: Item, codes: frozenset[str] | set[str]) -> bool:
 
 
 def _updating(write: Write, profile: Profile, changes: dict[str, str | None]) -> Write:
+    # What an attempt without an answer may have changed already was there before it.
+    done = write.before if write.action == "update" and write.uncertain else {}
     return replace(
         write,
         action="update",
@@ -415,6 +421,7 @@ def _updating(write: Write, profile: Profile, changes: dict[str, str | None]) ->
         customer_id=profile["id"],
         version=profile.get("version", 0),
         changes=changes,
+        before={**done, **payload.held(profile, changes)},
         tries=write.tries + 1,
         uncertain=False,
     )

@@ -13,11 +13,13 @@ from pathlib import Path
 from etl.config import Config
 from etl.directory.index import Index
 from etl.directory.lookup import KEY_COLUMNS, choose, consult_ledger, read_directory, weigh
+from etl.directory.near import near_matches
 from etl.errors import LockedError, Refused, Unauthorized
 from etl.journal.journal import Journal, Run
 from etl.journal.ledger import Ledger
 from etl.journal.lock import locked
 from etl.square.client import SquareClient
+from etl.stages.apply import withdraw_moved
 from etl.stages.beside import Beside, look_up
 from etl.stages.dedupe import decide, gather
 from etl.stages.plan import plan
@@ -47,15 +49,18 @@ def match(
     try:
         gather(journal, ledger, index, config.source.namespace)
         keys = [KEY_COLUMNS[key] for key in config.dedupe.keys]
-        searches = index.count_distinct(keys)
-        if searches:
-            with _reserved(kept, path) as copy:
-                _read(journal, square, index, config, run, copy, keys, searches, clock, between)
-        moved = consult_ledger(square, index, ledger, keys)
-        decide(index, keys, config.dedupe)
+        with _reserved(kept, path) as copy:
+            whole = _read(journal, square, index, config, run, copy, keys, clock, between)
+            moved = consult_ledger(square, index, ledger, keys)
+            decide(index, keys, config.dedupe)
+            if whole:
+                index.add_hints(near_matches(index, copy))
         beside = Beside(journal, square, config, directory, run.country) if directory else None
         with journal.transaction():
+            if run.applies:
+                withdraw_moved(journal, index)
             plan(journal, index, config, run, beside)
+            journal.plan.keep()
             journal.note(stage=then)
         if run.command == "import":
             ledger.forget(moved)
@@ -85,12 +90,17 @@ def _read(
     run: Run,
     kept: Path,
     keys: Sequence[str],
-    searches: int,
     clock: Callable[[], float],
     between: Callable[[int], None],
-) -> None:
-    """Read the directory in the way that the settings name, or that takes fewest calls."""
+) -> bool:
+    """Read the directory in the way that the settings name, or that takes fewest calls.
+
+    Returns whether the whole of it lies in ``kept`` now.
+    """
     lookup, pace = config.dedupe.lookup, config.limits.requests_per_second
+    searches = index.count_distinct(keys)
+    if not searches:
+        return False
     began = clock()
     profiles = square.count_customers()
     asked_at, took = square.told_time, clock() - began
@@ -99,9 +109,11 @@ def _read(
     journal.note(lookup=choice.told)
     try:
         read_directory(square, index, kept, run.country, choice.way, keys, asked_at, between)
+        return choice.way != "search"
     except Refused as refusal:
         if choice.way != "search" or isinstance(refusal, Unauthorized):
             raise
         # One value that cannot be searched for must not stop the others.
         journal.note(lookup="by a snapshot, because Square refused a search")
         read_directory(square, index, kept, run.country, "snapshot", keys, asked_at, between)
+        return True

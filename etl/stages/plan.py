@@ -6,8 +6,9 @@ to 100 (BulkCreateCustomers and BulkUpdateCustomers reference). Nothing is sent 
 
 from __future__ import annotations
 
+import hashlib
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal
@@ -15,12 +16,11 @@ from typing import Any, Literal
 import orjson
 import pyarrow.compute as pc
 
-from etl.config import Config, Limits, beyond
+from etl.config import Config
 from etl.customers import codes, fields, payload
 from etl.customers.full_names import FULL_NAME
 from etl.customers.problems import Problem
 from etl.directory.index import Index
-from etl.errors import BrakeError
 from etl.journal.additions import Kind
 from etl.journal.journal import Endpoint, Journal, Review, RowChange, Run, Write
 from etl.stages.beside import Beside, Missing, Wanted, told
@@ -29,12 +29,6 @@ BULK = 100
 
 _BATCHES_AT_HAND = 16
 _ROWS_AT_ONCE = 5000
-
-_BRAKES = {
-    "max_rejected": "rows are rejected",
-    "max_created": "profiles would be created",
-    "max_cleared": "fields would be cleared",
-}
 
 # Literal answer of CreateCustomer to a profile without any of the five (observed
 # in an application's log).
@@ -153,11 +147,23 @@ class _Page:
     rows: list[RowChange] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     reviews: list[Review] = field(default_factory=list)
-    additions: list[tuple[int, Kind, str, str, int | None]] = field(default_factory=list)
+    additions: list[tuple[int, Kind, str, str, int | None, str]] = field(default_factory=list)
 
     def add(self, row: int, missing: Iterable[Missing]) -> None:
         """Plan what a row's customer lacks beside the profile."""
         self.additions += [(row, *one) for one in missing]
+
+    def note_changed(
+        self, row: int, intent: payload.Values, profile: Any, digests: str | None, region: str
+    ) -> None:
+        """Note the fields of a row's profile that somebody changed since they were written."""
+        written = orjson.loads(digests) if digests else {}
+        told = {name: value for name, value in intent.items() if value is not None}
+        known = codes.BY_NAME["CHANGED_IN_SQUARE"]
+        self.problems += [
+            Problem(row, "note", known.name, name, known.meaning, known.remedy)
+            for name in payload.changed_since(told, profile, written, region)
+        ]
 
     def refuse(self, rows: Iterable[int], code: str, message: str = "") -> None:
         known = codes.BY_NAME[code]
@@ -176,8 +182,11 @@ def plan(
     ``beside`` knows what rows want beside a profile. The caller holds one transaction around it.
     """
     values, packer = RowValues(journal), Packer(journal)
-    for verdicts in _in_pages(index.decided()):
+    may_be_applied = run.command == "plan" or run.applies
+    for verdicts in in_pages(index.decided()):
         page = _Page()
+        standing = _standing(journal, verdicts) if run.applies else ()
+        verdicts = [verdict for verdict in verdicts if verdict["row"] not in standing]
         for verdict in verdicts:
             match verdict["action"]:
                 case "create":
@@ -191,27 +200,32 @@ def plan(
                 case action:
                     _leave(action, verdict, page)
         _write_down(journal, page)
+        if may_be_applied:
+            journal.plan.rest_on((verdict["row"], basis(verdict)) for verdict in verdicts)
     packer.finish()
     journal.follow()
 
 
-def brake(journal: Journal, limits: Limits) -> None:
-    """Stop before the load when the plan goes beyond a brake; raises BrakeError."""
-    (rows,) = next(journal.query("SELECT count(*) FROM rows"))
-    (rejected,) = next(journal.query("SELECT count(*) FROM rows WHERE outcome = 'rejected'"))
-    planned = journal.planned()
-    for name, count in (
-        ("max_rejected", rejected),
-        ("max_created", planned["creates"]),
-        ("max_cleared", planned["fields_cleared"]),
-    ):
-        limit = getattr(limits, name)
-        if limit is not None and beyond(count, limit, rows):
-            raise BrakeError(
-                f"{count} {_BRAKES[name]} of {rows} rows, more than "
-                f"[limits] {name} = {limit!r}. Nothing more is sent. Look at the plan; if it is "
-                "right, raise the limit and give the same command again."
-            )
+def basis(verdict: dict[str, Any]) -> str:
+    """Return a digest of all that the plan of a row rests on; evidence may change without it."""
+    told = [
+        *(verdict[name] or None for name in ("action", "customer_id", "code", "carrier")),
+        *(sorted(verdict[name] or ()) for name in ("candidates", "related", "members")),
+        verdict["generation"] if verdict["action"] == "create" else version_of(verdict),
+    ]
+    return hashlib.blake2b(orjson.dumps(told), digest_size=8).hexdigest()
+
+
+def version_of(verdict: dict[str, Any]) -> int | None:
+    """Return the version of the profile a row is matched with."""
+    return orjson.loads(verdict["profile"]).get("version", 0) if verdict["profile"] else None
+
+
+def _standing(journal: Journal, verdicts: Sequence[dict[str, Any]]) -> Collection[int]:
+    """Return which of these rows stay as they were planned."""
+    if not verdicts:
+        return ()
+    return journal.plan.reconsidered(verdicts[0]["row"], verdicts[-1]["row"])
 
 
 def _create(
@@ -238,6 +252,9 @@ def _create(
         run.merchant_id, verdict["source_key"], changes, verdict["generation"]
     )
     packer.add(Write(row, "create", key, "", None, verdict["generation"], intent, changes))
+    if verdict["near"]:
+        under = payload.review_key(verdict["source_key"], values(row))
+        page.reviews.append(Review(row, under, verdict["near"], [], verdict["evidence"]))
     page.rows.append(RowChange(row, "pending", "", verdict["matched_by"], "to be created"))
 
 
@@ -255,32 +272,26 @@ def _match(
     intent = _intent(verdict, values, config)
     changes = payload.difference(intent, profile, config.update.policy_for, run.country)
     evidence = verdict["matched_by"]
+    version = profile.get("version", 0)
     if config.update.policy == "skip" and not config.update.fields:
-        page.rows.append(RowChange(row, "skipped", customer_id, evidence, "[update] policy = skip"))
+        why = "[update] policy = skip"
+        page.rows.append(RowChange(row, "skipped", customer_id, evidence, why, None, version))
         return
+    page.note_changed(row, intent, profile, verdict["digests"], run.country)
     wanted = _wanted(verdict, values, page, config, beside)
     if wanted and wanted.refused:
         return
     lacking = beside.lacks(wanted, profile) if beside and wanted else []
     page.add(row, lacking)
     if not changes and not lacking:
-        page.rows.append(RowChange(row, "unchanged", customer_id, evidence))
+        page.rows.append(RowChange(row, "unchanged", customer_id, evidence, version=version))
         return
     if changes:
-        packer.add(
-            Write(
-                row,
-                "update",
-                customer_id,
-                customer_id,
-                profile.get("version", 0),
-                0,
-                intent,
-                changes,
-            )
-        )
-    named = ", ".join([*sorted(changes), *told(lacking)])
-    page.rows.append(RowChange(row, "pending", customer_id, evidence, f"to be updated: {named}"))
+        before = payload.held(profile, changes)
+        known = (customer_id, customer_id, version, 0)
+        packer.add(Write(row, "update", *known, intent, changes, before=before))
+    detail = "to be updated: " + ", ".join([*sorted(changes), *told(lacking)])
+    page.rows.append(RowChange(row, "pending", customer_id, evidence, detail, None, version))
 
 
 def _review(verdict: dict[str, Any], values: RowValues, page: _Page) -> None:
@@ -353,7 +364,8 @@ def _write_down(journal: Journal, page: _Page) -> None:
     journal.additions.plan(page.additions)
 
 
-def _in_pages(verdicts: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+def in_pages(verdicts: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """Yield some thousand verdicts at a time."""
     page: list[dict[str, Any]] = []
     for verdict in verdicts:
         page.append(verdict)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from etl.engines import Engine, Here
 from etl.files.atomic import PARTIAL, replacing
 from etl.journal.journal import Journal
-from etl.reports import report, tables
+from etl.reports import planned, report, tables
 
 _TABLES = {
     "review.csv": tables.write_review,
     "crosswalk.csv": tables.write_crosswalk,
     "consent.csv": tables.write_consent,
+    planned.PLAN_FILE: tables.write_plan,
 }
 
 
@@ -21,11 +23,25 @@ def reconcile(journal: Journal, folder: Path, engine: Engine | None = None) -> d
     """Write ``report.json`` and the tables into ``folder`` and return the report."""
     for left in folder.glob(f"{PARTIAL}*"):
         left.unlink()  # of a process that was killed while it wrote
-    with replacing(folder / "rows.csv") as rows, replacing(folder / "rejects.csv") as rejects:
+    # An undo has no rows of its own to correct.
+    undoes = bool(journal.run().undoes)
+    with (
+        replacing(folder / "rows.csv") as rows,
+        nullcontext() if undoes else replacing(folder / "rejects.csv") as rejects,
+    ):
         counts = report.summed(tables.write_rows(journal, engine or Here(), rows, rejects))
     built = report.build(journal, counts)
+    left_out = (
+        dict.fromkeys(_TABLES, True)
+        if undoes
+        else {
+            "consent.csv": built["consent"] is None,
+            planned.PLAN_FILE: not planned.shows_a_plan(journal),
+        }
+    )
     for name, write in _TABLES.items():
-        if name == "consent.csv" and built["consent"] is None:
+        if left_out.get(name):
+            (folder / name).unlink(missing_ok=True)
             continue
         with replacing(folder / name) as file:
             write(journal, file)

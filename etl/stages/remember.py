@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import orjson
+
 from etl.customers import payload
 from etl.customers.normalize import email_key, phone_key
 from etl.journal.journal import Journal, Write
@@ -91,4 +93,5 @@ def _written(write: Write) -> Written:
         write.intent.get("reference_id"),
         email_key(write.intent.get("email_address")),
         write.intent.get("phone_number"),
+        orjson.dumps({n: payload.digest(value) for n, value in write.changes.items()}).decode(),
     )

@@ -1,6 +1,7 @@
 """How does an import die at exactly one point? A script: it imports files and kills itself.
 
-``python tests/crashes/child.py '{"state": …, "sources": […], "at": 7}'``
+``python tests/crashes/child.py '{"state": …, "sources": […], "at": 7}'``; with ``"plan": RUN``
+instead of sources it carries out a plan.
 
 Three kinds of points are counted together, and at number ``at`` the process sends itself SIGKILL:
 
@@ -39,7 +40,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from etl.config import Config, parse
 from etl.journal.state import State
-from etl.pipeline import Progress, Square, World, import_customers
+from etl.pipeline import Progress, Square, World, apply_plan, import_customers, planned
 from etl.sandbox import Sandbox
 from etl.square.client import SquareClient
 from etl.square.wire import Call
@@ -168,7 +169,11 @@ def main(order: dict[str, Any]) -> int:
     )
     square = Square("local", LOCAL_URL, connect)
     settings = parse(order.get("settings", {}), "order")
-    report = import_customers(order["sources"], settings, state, square, world)
+    if plan := order.get("plan"):
+        made = Config.model_validate_json(planned(plan, state).config)
+        report = apply_plan(plan, made, state, square, world)
+    else:
+        report = import_customers(order["sources"], settings, state, square, world)
     sandbox.close()
     print(json.dumps(fuse.passed))
     return int(report["exit_code"])

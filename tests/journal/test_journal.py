@@ -78,8 +78,12 @@ def test_everything_is_there_after_reopening(journal: Journal) -> None:
     with journal.transaction():
         journal.add_request("bulk-create", body, [write(0), write(2)])
         journal.note(stage="load", lookup="search: few")
-    journal.called("POST /v2/customers/bulk-create", retry=True, rate_limited=False, error=True)
-    journal.called("POST /v2/customers/bulk-create", retry=False, rate_limited=True, error=True)
+    journal.called(
+        "POST /v2/customers/bulk-create", retry=True, rate_limited=False, error=True, seconds=1.0
+    )
+    journal.called(
+        "POST /v2/customers/bulk-create", retry=False, rate_limited=True, error=True, seconds=1.0
+    )
     journal.spent("load", 1.5)
     journal.spent("load", 0.25)
     journal.close()
@@ -104,7 +108,7 @@ def test_everything_is_there_after_reopening(journal: Journal) -> None:
             (2, "k2", {"given_name": "P2", "note": None}),
         ]
         assert list(again.query("SELECT * FROM calls")) == [
-            ("POST /v2/customers/bulk-create", 2, 1, 1, 2)
+            ("POST /v2/customers/bulk-create", 2, 1, 1, 2, 2.0)
         ]
         assert list(again.query("SELECT * FROM seconds")) == [("load", 1.75)]
 
@@ -276,7 +280,7 @@ def test_unplanning_keeps_what_was_sent(journal: Journal) -> None:
     assert request is not None
     journal.sending(request, 1000.0)
 
-    journal.unplan()
+    journal.plan.undo()
 
     rows = list(journal.query("SELECT outcome, detail, duplicate_of FROM rows ORDER BY row"))
     assert rows == [
@@ -296,7 +300,7 @@ def test_unplanning_before_anything_was_sent_undoes_all(journal: Journal) -> Non
     journal.add_problems([Problem(1, "review", "SHARED_PHONE", "", "?")], planned=True)
     journal.add_problems([Problem(1, "repair", "TRIMMED", "note", "blanks")])
 
-    journal.unplan()
+    journal.plan.undo()
 
     assert outcomes(journal) == ["pending"] * 3
     assert [problem.code for problem in journal.problems(0, 2)] == ["TRIMMED"]
@@ -312,7 +316,7 @@ def test_a_call_whose_rows_are_unknown_is_kept(journal: Journal) -> None:
     journal.answered(request)
     journal.add_request("bulk-create", b"again", [write(0, tries=2)], sent_at=1000.0)
 
-    journal.unplan()
+    journal.plan.undo()
 
     kept = journal.next_request()
     assert kept is not None

@@ -130,3 +130,44 @@ def test_another_version_is_told(tmp_path: Path) -> None:
 
     with pytest.raises(StateError, match="another version"):
         Ledger(path, "M")
+
+
+def test_what_was_deleted_again(ledger: Ledger) -> None:
+    """Source keys of profiles that are no more begin their next generation, once."""
+    ledger.remember([("a", Known("X", 0)), ("b", Known("X", 2)), ("c", Known("Y", 0))])
+    ledger.wrote([Written("X", 3, None, "a@example.com", None)])
+    ledger.hold(["k", "l"])
+    ledger.decide([("k", "X"), ("l", "Y")])
+    for _ in range(2):
+        ledger.undone([("X", "k"), ("Y2", "l")])
+    assert ledger.known(["a", "b", "c"]) == {
+        "a": Known("", 1),
+        "b": Known("", 3),
+        "c": Known("Y", 0),
+    }
+    assert ledger.reviews(["k", "l"]) == {"k": "create", "l": "Y"}
+    (page,) = ledger.written()
+    assert page[0].email == "a@example.com"
+    assert page[0].version > 10**9
+
+
+def test_a_ledger_of_the_first_release_is_taken_over(tmp_path: Path) -> None:
+    """What it knows stays; of what was written to single fields it knows nothing yet."""
+    path = tmp_path / "ledger.sqlite"
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(
+            "CREATE TABLE written (merchant TEXT, customer_id TEXT, version INTEGER NOT NULL, "
+            "reference_id TEXT, email TEXT, phone TEXT, PRIMARY KEY (merchant, customer_id)) "
+            "WITHOUT ROWID; INSERT INTO written VALUES ('M', 'C', 3, 'R', NULL, NULL); "
+            "PRAGMA user_version = 1;"
+        )
+    for _ in range(2):
+        with closing(Ledger(path, "M")) as ledger:
+            ((old,),) = ledger.written()
+    assert old == Written("C", 3, "R", None, None)
+
+    with closing(Ledger(path, "M")) as ledger:
+        ledger.wrote([Written("C", 4, None, None, None, '{"note":"a","nickname":"b"}')])
+        ledger.wrote([Written("C", 5, None, None, None, '{"note":"c"}')])
+        ((new,),) = ledger.written()
+    assert new == Written("C", 5, "R", None, None, '{"note":"c","nickname":"b"}')

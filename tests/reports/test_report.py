@@ -48,6 +48,10 @@ def test_keys(world: World) -> None:
         "stopped",
         "amends",
         "amended",
+        "applies",
+        "undoes",
+        "undone",
+        "replanned",
         "exit_code",
     }
     assert report["started_at"] == "2026-08-20T02:00:00Z"
@@ -112,7 +116,11 @@ def test_a_plan_counts_what_would_be_done(world: World) -> None:
         [{"Email": "ada@example.com", "First name": "Ada", "Nickname": "Countess"}, *ROWS[2:]],
     )
     assert known in world.alive()
-    assert report["planned"] == {"creates": 0, "updates": 1, "fields_cleared": 0}
+    calls = {"create": 0, "update": 1, "groups": 0, "custom_attributes": 0, "read_back": 1}
+    assert report["planned"] == {
+        **{"creates": 0, "updates": 1, "fields_cleared": 0},
+        **{"calls": calls, "seconds": 0.0},
+    }
     assert report["rows"]["pending"] == 1
     assert report["status"] == "planned"
     assert world.written() == []

@@ -514,7 +514,7 @@ def test_planned_counts_a_row_of_a_split_call_once(world: World) -> None:
 
     assert counts(report) == {"created": 9, "failed": 1}
     assert len(world.calls("bulk-create")) > 2
-    assert report["planned"] == {"creates": 10, "updates": 0, "fields_cleared": 0}
+    assert report["planned"].items() >= {"creates": 10, "updates": 0, "fields_cleared": 0}.items()
 
 
 def test_brakes_count_a_row_of_a_split_call_once(world: World) -> None:

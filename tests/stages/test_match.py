@@ -218,3 +218,35 @@ def test_the_order_of_rows_changes_no_verdict(world: World) -> None:
     assert outcomes(world, forwards) == ["unchanged", "review", "pending", "duplicate"]
     assert outcomes(world, backwards) == ["pending", "duplicate", "review", "unchanged"]
     assert reached(forwards)[:2] == reached(backwards)[::-1][:2]
+
+
+@pytest.mark.parametrize("policy", ["overwrite", "fill"])
+def test_what_somebody_changed_since_is_told(world: World, policy: str) -> None:
+    """Of what we wrote, what we were told anew, and what Square has now, all three count."""
+    rows = [{**row, "note": "ours", "nickname": "ours"} for row in people(3)]
+    settings = {"update": {"policy": policy}}
+    run_import(world, rows, settings)
+    first, second, _ = (profile["id"] for profile in sorted_profiles(world))
+    world.update(first, note="theirs")
+    world.update(second, company_name="theirs alone")
+    world.time.now += 60
+    rows[1]["note"] = rows[2]["note"] = "new"
+
+    report = run_import(world, rows, settings, name="second.csv")
+
+    codes = [row["codes"] for row in table(world, report, "rows.csv")]
+    assert codes == ["CHANGED_IN_SQUARE", "", ""]
+    assert report["repairs"] == {"CHANGED_IN_SQUARE": {"note": 1}}
+    notes = [profile["note"] for profile in sorted_profiles(world)]
+    assert notes == (
+        ["ours", "new", "new"] if policy == "overwrite" else ["theirs", "ours", "ours"]
+    )
+
+    if policy == "overwrite":
+        again = run_import(world, rows, settings, name="third.csv")
+        assert again["repairs"] == {}
+
+
+def sorted_profiles(world: World) -> list[dict[str, Any]]:
+    """Return the profiles by their reference."""
+    return sorted(world.alive().values(), key=lambda profile: profile["reference_id"])
