@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import orjson
 
 from etl.config import Config
+from etl.engines import Engine, started
 from etl.errors import (
     BrakeError,
     ConfigError,
@@ -45,6 +46,9 @@ if TYPE_CHECKING:
     from etl.stages.attach import Attacher
     from etl.stages.load import Loader
     from etl.stages.undo import Undoer
+
+# Bytes of sources; less is done before the copies of a process are at work.
+_MUCH = 8 << 20
 
 Command = Literal["import", "plan", "validate"]
 Report = dict[str, Any]
@@ -99,6 +103,7 @@ class _Job:
     ledger: Ledger | None
     kept: Path  # the copy of the directory that stays between runs
     in_flight: int
+    engine: Engine
 
 
 def import_customers(
@@ -320,12 +325,16 @@ def _work(
 ) -> Report:
     """Carry a run through the stages it has not completed, and report."""
     world.announce(run)
-    with closing(Journal.open(folder / JOURNAL)) as journal:
+    # Before anything is open that a copy of this process must not use.
+    with (
+        started(much=_is_much(folder)) as engine,
+        closing(Journal.open(folder / JOURNAL)) as journal,
+    ):
         client = square.connect(_observer(journal)) if square else None
         ledger = Ledger(state.ledger, run.merchant_id) if square else None
         kept = state.directory(run.merchant_id, run.base_url)
         in_flight = square.in_flight if square else 1
-        job = _Job(run, config, folder, journal, world, client, ledger, kept, in_flight)
+        job = _Job(run, config, folder, journal, world, client, ledger, kept, in_flight, engine)
         journal.note(stopped="", **({"canary": str(canary)} if canary else {}))
         try:
             if square and run.command == "import":
@@ -354,10 +363,17 @@ def _work(
                 ledger.close()
         if run.command == "import" and journal.stage == "done":
             record(journal, state)
-        report = reconcile(journal, folder)
+        report = reconcile(journal, folder, engine)
         if journal.stage == "done":
             journal.note(reported=_timestamp(world))
         return report
+
+
+def _is_much(folder: Path) -> bool:
+    """Tell whether a run has so much left to read or to check that copies of a process pay."""
+    with closing(Journal.open(folder / JOURNAL)) as journal:
+        size = sum(int(source["facts"]["size"]) for source in journal.sources())
+        return size > _MUCH and journal.stage in ("read", "check")
 
 
 def _settle_others(job: _Job, state: State, square: Square) -> None:
@@ -411,7 +427,14 @@ def _read(job: _Job) -> None:
     sources = [source_of(source) for source in job.journal.sources()]
     mappings = [mapping_of(source) for source in job.journal.sources()]
     with job.journal.unhurried():
-        read(job.journal, sources, mappings, job.config, lambda rows: _tell(job, "read", rows))
+        read(
+            job.journal,
+            job.engine,
+            sources,
+            mappings,
+            job.config,
+            lambda rows: _tell(job, "read", rows),
+        )
     job.journal.note(stage="check")
 
 
@@ -419,7 +442,15 @@ def _check(job: _Job) -> None:
     total = _count(job.journal, "SELECT coalesce(sum(rows), 0) FROM sources")
     country = job.run.country
     with job.journal.unhurried():
-        check(job.journal, job.config, country, lambda rows: _tell(job, "check", rows, total))
+        check(
+            job.journal,
+            job.engine,
+            job.config,
+            country,
+            lambda rows: _tell(job, "check", rows, total),
+        )
+    if job.run.command != "validate":
+        job.engine.dismiss()  # an import goes on for hours
     job.journal.note(stage="done" if job.run.command == "validate" else "plan")
 
 

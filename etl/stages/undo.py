@@ -22,7 +22,7 @@ from etl.customers import attributes, codes, payload, undone
 from etl.customers.problems import Problem, problem_table
 from etl.customers.undone import Added, Conflict, Judgement, named
 from etl.errors import Fault, Interrupted, Refused, SquareError, Unauthorized, Unavailable
-from etl.journal.journal import Journal, Outcome, RowChange, Run, Write
+from etl.journal.journal import Journal, Outcome, RowChange, Rows, Run, Write
 from etl.journal.ledger import Ledger, Written
 from etl.journal.undoing import Removal, Result, Subject
 from etl.square.client import SquareClient
@@ -86,7 +86,7 @@ def gather(journal: Journal, done: Journal) -> None:
             if not touched:
                 continue
             lines = pa.array([line for _, line, _ in touched], pa.int64())
-            journal.add_batch(read.source, rows, lines, cells, problem_table([]))
+            journal.add_batch(read.source, rows, Rows.of(lines, cells, problem_table([])))
             (number,) = next(journal.query("SELECT max(batch) FROM batches"))
             journal.enter_rows(journal.batch(number), [key for _, _, key in touched])
             journal.undoing.add_subjects(

@@ -16,7 +16,7 @@ import pytest
 from etl.customers.fields import CUSTOMERS
 from etl.customers.problems import Problem, problem_table
 from etl.errors import StateError
-from etl.journal.journal import FORMAT, Check, Journal, RowChange, Run, Write
+from etl.journal.journal import FORMAT, Check, Journal, RowChange, Rows, Run, Write
 from etl.stages.reconcile import reconcile
 from tests.worlds import World, counts, folder_of, open_world, people, run_import
 
@@ -47,7 +47,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
     journal = Journal.create(tmp_path / "journal.sqlite", RUN, [('{"name": "a.csv"}', "{}")])
     with journal.transaction():
         ragged = problem_table([Problem(1, "reject", "RAGGED_ROW", "", "too short")])
-        journal.add_batch(0, 0, pa.array([2, 3, 4], pa.int64()), CELLS, ragged)
+        journal.add_batch(0, 0, Rows.of(pa.array([2, 3, 4], pa.int64()), CELLS, ragged))
         journal.finish_source(0, 3, {"proof": None})
         journal.note(stage="check")
     yield journal
@@ -175,7 +175,7 @@ def test_an_interrupted_reading_begins_anew(journal: Journal) -> None:
     """What an interrupted reading left is dropped, so that no row is there twice."""
     with journal.transaction():
         journal.forget_rows()
-        journal.add_batch(0, 0, pa.array([2, 3, 4], pa.int64()), CELLS, problem_table([]))
+        journal.add_batch(0, 0, Rows.of(pa.array([2, 3, 4], pa.int64()), CELLS, problem_table([])))
 
     (batch,) = journal.batches()
     assert batch.first_row == 0
@@ -400,7 +400,7 @@ def test_lines_of_any_size_are_kept(journal: Journal) -> None:
     lines = sorted(chance.randrange(1 << 40) for _ in range(3))
     with journal.transaction():
         journal.forget_rows()
-        journal.add_batch(0, 0, pa.array(lines, pa.int64()), CELLS, problem_table([]))
+        journal.add_batch(0, 0, Rows.of(pa.array(lines, pa.int64()), CELLS, problem_table([])))
 
     (batch,) = journal.batches()
     assert batch.lines.to_pylist() == lines
