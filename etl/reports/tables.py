@@ -209,13 +209,18 @@ def _later(journal: Journal, batch: Batch) -> list[Problem]:
 
 
 def write_review(journal: Journal, file: BinaryIO) -> None:
-    """Write ``review.csv``: rows that need a decision, with candidates and evidence."""
+    """Write ``review.csv``: rows that need a decision, with candidates and evidence.
+
+    Rows that are, or are to be, created and nearly are somebody who is there follow suit: these
+    need none, but may have one.
+    """
     names, columns = _names(journal), _original_columns(journal)
     file.write(_line((*columns, *REVIEW_COLUMNS)))
     for batch in journal.batches() if journal.has_rows() else ():
         first, last = batch.first_row, batch.first_row + len(batch.lines) - 1
         in_review = journal.query(
-            "SELECT row FROM rows WHERE row BETWEEN ? AND ? AND outcome = 'review' ORDER BY row",
+            "SELECT row FROM reviews JOIN rows USING (row) WHERE row BETWEEN ? AND ? "
+            "AND (outcome = 'review' OR hints <> '[]') ORDER BY row",
             first,
             last,
         )
@@ -343,8 +348,9 @@ def _evidence(journal: Journal, rows: Sequence[int]) -> list[Column]:
     names = _names(journal)
     told = []
     for row in rows:
-        found = "SELECT candidates, matched_by, related FROM reviews JOIN rows USING (row)"
-        candidates, evidence, related = next(journal.query(f"{found} WHERE row = ?", row))
+        found = "SELECT candidates, matched_by, related, hints FROM reviews JOIN rows USING (row)"
+        candidates, evidence, related, hints = next(journal.query(f"{found} WHERE row = ?", row))
+        evidence = "; ".join(f"near: {hint}" for hint in orjson.loads(hints)) or evidence
         places = [_place(journal, other, names) for other in orjson.loads(related)]
         told.append((";".join(orjson.loads(candidates)), evidence, ";".join(places), ""))
     return [pa.array(column, pa.string()) for column in zip(*told, strict=True)]
