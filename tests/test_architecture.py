@@ -39,7 +39,19 @@ ARROWS = {
     # A client and an emulator that share a mistake agree with each other.
     "sandbox": {"customers.fields"},
     "target": {"errors", "config", "sandbox", "square"},
-    "pipeline": {"engines", "errors", "config", "files", "journal", "square", "stages"},
+    "begin": {"config", "files", "journal", "square", "stages"},
+    "steps": {"begin", "config", "engines", "journal", "square", "stages"},
+    "pipeline": {
+        "begin",
+        "config",
+        "engines",
+        "errors",
+        "files",
+        "journal",
+        "square",
+        "stages",
+        "steps",
+    },
     "session": {"errors", "config", "journal", "pipeline", "square", "target"},
     "api": {"config", "files", "journal", "pipeline", "session"},
     "cli": {
