@@ -12,6 +12,7 @@ several turns, as ratios: times alone are of this machine and this moment.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
 import itertools
 import json
@@ -21,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,11 +33,10 @@ _LOOPED = 50_000
 
 
 class Taken(NamedTuple):
-    """What one process took: seconds of the clock and of the processors, and peak memory in MiB."""
+    """What one command took: seconds of the clock, and of the processors with its workers'."""
 
     wall: float
     cpu: float
-    peak: float
 
 
 def timed(command: Sequence[str], *accepted: int) -> Taken:
@@ -48,7 +48,35 @@ def timed(command: Sequence[str], *accepted: int) -> Taken:
     code = os.waitstatus_to_exitcode(status)
     if code not in (0, *accepted):
         raise SystemExit(f"{' '.join(command)} ended with {code}")
-    return Taken(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    return Taken(wall, usage.ru_utime + usage.ru_stime)
+
+
+def peak(command: Sequence[str]) -> float:
+    """Run a command and return the most memory, in MiB, that it and its workers had together.
+
+    Looked at now and then, in a turn of its own; memory that processes share is counted once.
+    """
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    most = 0.0
+    while process.poll() is None:
+        most = max(most, sum(map(_memory, _family(process.pid))))
+        time.sleep(0.1)
+    return most
+
+
+def _family(pid: int) -> Iterator[int]:
+    yield pid
+    with contextlib.suppress(OSError):
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            yield from _family(int(child))
+
+
+def _memory(pid: int) -> float:
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) / 1024
+    return 0.0
 
 
 def copy(source: Path, copied: Path) -> None:
@@ -121,7 +149,7 @@ def measured(rows: int, kind: str, folder: Path, turns: int, seed: int) -> dict[
             own.wall / copied.wall for own, copied in zip(ours, floor, strict=True)
         ),
         "cpu_per_row_us": statistics.median(taken.cpu for taken in ours) / rows * 1e6,
-        "peak_MiB": max(taken.peak for taken in ours),
+        "peak_MiB": peak([*validate, "--quiet", "--output", "json"]),
     }
     if kind == "csv":
         sample = folder / "sample.csv"

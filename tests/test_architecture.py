@@ -23,7 +23,7 @@ ARROWS = {
     "journal": {"errors", "customers"},
     "directory": {"customers", "journal", "square"},
     # Where batches run, whatever is done to them.
-    "engines": set(),
+    "engines": {"errors"},
     "stages": {
         "engines",
         "errors",
@@ -35,11 +35,23 @@ ARROWS = {
         "directory",
         "reports",
     },
-    "reports": {"config", "customers", "files", "journal"},
+    "reports": {"engines", "config", "customers", "files", "journal"},
     # A client and an emulator that share a mistake agree with each other.
     "sandbox": {"customers.fields"},
     "target": {"errors", "config", "sandbox", "square"},
-    "pipeline": {"errors", "config", "files", "journal", "square", "stages"},
+    "begin": {"config", "files", "journal", "square", "stages"},
+    "steps": {"begin", "config", "engines", "journal", "square", "stages"},
+    "pipeline": {
+        "begin",
+        "config",
+        "engines",
+        "errors",
+        "files",
+        "journal",
+        "square",
+        "stages",
+        "steps",
+    },
     "session": {"errors", "config", "journal", "pipeline", "square", "target"},
     "api": {"config", "files", "journal", "pipeline", "session"},
     "cli": {

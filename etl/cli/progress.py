@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -82,8 +83,9 @@ class Watcher:
     def _stop_if_asked(self) -> None:
         if self._signal is None:
             return
-        signal.alarm(0)
-        self._clear()
+        if threading.current_thread() is threading.main_thread():
+            signal.alarm(0)
+            self._clear()
         raise Interrupted(
             f"stopped by {signal.Signals(self._signal).name}; everything up to here is kept"
         )

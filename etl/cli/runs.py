@@ -68,7 +68,7 @@ def show_command(run: str, state_dir: Path, output: str, quiet: bool) -> int:
 
     state = State(state_dir)
     with closing(Journal.open(state.run_folder(run) / JOURNAL)) as journal:
-        session.show(report.build(journal), state, output)
+        session.show(report.build(journal, report.counts(journal)), state, output)
     return 0
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+import etl.cli.lean  # noqa: F401  # first, as it says
 from etl import config as configuration
 from etl.cli import summary
 from etl.cli.options import say

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from etl.customers.octets import Octets, flags
 from etl.customers.problems import PROBLEMS, Effect
 
 
@@ -49,7 +50,10 @@ def shown(text: str) -> str:
 
 def _is_rejected(cell: Cell) -> bool:
     """Tell whether something was found for which the value cannot stand."""
-    return any(finding.effect == "reject" for finding in cell.findings)
+    for finding in cell.findings:  # noqa: SIM110  # a generator takes twice as long
+        if finding.effect == "reject":
+            return True
+    return False
 
 
 def then(cell: Cell, form: Form) -> Cell:
@@ -64,6 +68,8 @@ def then(cell: Cell, form: Form) -> Cell:
     if _is_rejected(cell):
         return cell
     text, findings = form(cell.text)
+    if not findings:
+        return Cell(text, cell.findings)
     known = {finding.code for finding in cell.findings}
     return Cell(text, (*cell.findings, *(f for f in findings if f.code not in known)))
 
@@ -85,19 +91,26 @@ def all_at_once(
     where: pa.Array | None = None,
 ) -> tuple[pa.Array, pa.Table]:
     """Do as ``each`` does with a form that takes all distinct values together."""
-    mask = pc.is_valid(column)
-    if where is not None:
-        mask = pc.and_(mask, pc.fill_null(where, False))
-    rows = np.flatnonzero(mask.to_numpy(zero_copy_only=False))
+    wanted = pc.is_valid(column) if where is None else pc.fill_null(where, False)
+    rows = np.flatnonzero(flags(wanted))
     if not len(rows):
         return column, NO_PROBLEMS
-    encoded = column.filter(mask).dictionary_encode()
+    asked = column.take(pa.array(rows))
+    if asked.null_count:
+        rows = rows[flags(asked.is_valid())]
+        asked = asked.drop_null()
+        if not len(rows):
+            return column, NO_PROBLEMS
+    encoded = asked.dictionary_encode()
     texts = encoded.dictionary.to_pylist()
     cells = form(texts)
-    if any(cell.text != text for cell, text in zip(cells, texts, strict=True)):
-        values = pa.array([cell.text for cell in cells], pa.string())
-        column = pc.replace_with_mask(column, mask, values.take(encoded.indices))
-    return column, _problems(field, cells, encoded.indices.to_numpy(), rows)
+    changed = np.array([cell.text != text for cell, text in zip(cells, texts, strict=True)])
+    value_of = encoded.indices.to_numpy()
+    if changed.any():
+        new = changed[value_of]
+        after = (cells[value].text for value in value_of[new].tolist())
+        column = Octets(column).replaced(rows[new], after)
+    return column, _problems(field, cells, value_of, rows)
 
 
 def _problems(field: str, cells: list[Cell], value_of: np.ndarray, rows: np.ndarray) -> pa.Table:
@@ -127,7 +140,7 @@ def repeated(
     mask: pa.Array, field: str, finding: Finding, messages: pa.Array | None = None
 ) -> pa.Table:
     """Return one finding for every row of the mask, with its own message where these are given."""
-    rows = pa.array(np.flatnonzero(mask.to_numpy(zero_copy_only=False)), pa.int64())
+    rows = pa.array(np.flatnonzero(flags(mask)), pa.int64())
     effect, code, field_name, message, suggestion = (
         pa.repeat(pa.scalar(text), len(rows))
         for text in (finding.effect, finding.code, field, finding.message, finding.suggestion)
@@ -137,17 +150,39 @@ def repeated(
     return pa.Table.from_arrays(columns, schema=PROBLEMS)
 
 
-def by_row(tables: Iterable[pa.Table]) -> pa.Table:
-    """Return all problems as one table ordered by row, within a row in the order given."""
+def by_row(
+    tables: Iterable[pa.Table], but: np.ndarray | None = None, instead: pa.Table = NO_PROBLEMS
+) -> pa.Table:
+    """Return all problems as one table ordered by row, within a row in the order given.
+
+    Of rows that are flagged in ``but``, only what is said ``instead``.
+    """
     found = [table for table in tables if table.num_rows]
-    if not found:
+    if not found and not instead.num_rows:
         return NO_PROBLEMS
-    together = pa.concat_tables(found).combine_chunks()
-    rows = together.column("row").to_numpy()
-    if (rows[1:] >= rows[:-1]).all():
-        return together
-    order = np.argsort(rows, kind="stable")
-    return together.take(pa.array(order))
+    together = pa.concat_tables([*found, instead])
+    rows = np.concatenate([column.to_numpy() for column in together.column("row").chunks])
+    places = None
+    if but is not None:
+        kept = ~but[rows]
+        kept[len(rows) - instead.num_rows :] = True
+        places = np.flatnonzero(kept)
+        rows = rows[places]
+    if not (rows[1:] >= rows[:-1]).all():
+        order = np.argsort(rows, kind="stable")
+        places = order if places is None else places[order]
+    together = together.combine_chunks()
+    return together if places is None else together.take(pa.array(places))
+
+
+def rows_of(problems: pa.Table, size: int, effect: Effect | None = None) -> np.ndarray:
+    """Return which of so many rows have a problem, or one with this effect."""
+    having = np.zeros(size, dtype=bool)
+    if problems.num_rows:
+        if effect is not None:
+            problems = problems.filter(pc.equal(problems.column("effect"), effect))
+        having[problems.column("row").to_numpy()] = True
+    return having
 
 
 def joined(columns: Sequence[pa.Array], separator: str) -> pa.Array:

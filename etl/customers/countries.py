@@ -134,7 +134,12 @@ def code_of(name: str) -> str | None:
 
 def may_change_country(column: pa.Array) -> pa.Array:
     """Return which rows ``country`` could change or object to."""
-    return pc.invert(pc.is_in(column, pa.array(sorted(codes()))))
+    return pc.invert(pc.is_in(column, _codes()))
+
+
+@cache
+def _codes() -> pa.Array:
+    return pa.array(sorted(codes()))
 
 
 def country(text: str) -> Cell:

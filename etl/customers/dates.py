@@ -63,6 +63,7 @@ _MONTHS = {
     **{name[:3]: number for number, name in enumerate(_MONTH_NAMES, 1)},
     "sept": 9,
 }
+_MONTHS_OF_YEAR = 12
 _DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 _TIME = re.compile(
@@ -189,24 +190,37 @@ _LIKELY_DAY_FIRST = rf"^[^0-9]*{_OVER_12}\s?[./-]\s?[0-9]{{1,2}}(?:[^0-9]|$)"
 _LIKELY_MONTH_FIRST = rf"^[^0-9]*[0-9]{{1,2}}\s?[./-]\s?{_OVER_12}(?:[^0-9]|$)"
 
 
+# A proof is among the first dates of most columns that have one.
+_FIRST_LOOK = 512
+
+
 def date_evidence(column: pa.Array, lines: pa.Array, source: int) -> DateEvidence:
     """Return the first proofs in a birthday column; ``lines`` are the rows' physical lines."""
+    held = Octets(column)
+    unusual, first_over, second_over = held.filled.copy(), *np.zeros((2, len(column)), dtype=bool)
+    for widths in _WIDTHS:
+        rows, first, second, _ = _written(held, *widths)
+        unusual[rows] = False
+        first_over[rows], second_over[rows] = first > _MONTHS_OF_YEAR, second > _MONTHS_OF_YEAR
+    at = lines.to_numpy(zero_copy_only=False)
+
+    def first_proof(likely: str, over: np.ndarray, *, day_first: bool) -> Proof | None:
+        # Only what is usual can be told apart without a pattern.
+        rows = np.flatnonzero(unusual | over)
+        rows = rows[np.argsort(at[rows], kind="stable")]
+        for some in (rows[:_FIRST_LOOK], rows[_FIRST_LOOK:]):
+            texts = column.take(pa.array(some))
+            mask = octets.flags(pc.match_substring_regex(texts, likely).fill_null(False))
+            for index in np.flatnonzero(mask).tolist():
+                text = texts[index].as_py()
+                if _proves_day_first(text) is day_first:
+                    return source, int(at[some[index]]), text
+        return None
+
     return DateEvidence(
-        _first_proof(column, lines, source, _LIKELY_DAY_FIRST, day_first=True),
-        _first_proof(column, lines, source, _LIKELY_MONTH_FIRST, day_first=False),
+        first_proof(_LIKELY_DAY_FIRST, first_over, day_first=True),
+        first_proof(_LIKELY_MONTH_FIRST, second_over, day_first=False),
     )
-
-
-def _first_proof(
-    column: pa.Array, lines: pa.Array, source: int, likely: str, day_first: bool
-) -> Proof | None:
-    mask = pc.fill_null(pc.match_substring_regex(column, likely), False)
-    texts, at = column.filter(mask), lines.filter(mask)
-    for index in np.argsort(at.to_numpy(zero_copy_only=False), kind="stable"):
-        text = texts[int(index)].as_py()
-        if _proves_day_first(text) is day_first:
-            return source, at[int(index)].as_py(), text
-    return None
 
 
 def _proves_day_first(text: str) -> bool | None:
@@ -223,17 +237,30 @@ def _proves_day_first(text: str) -> bool | None:
 
 # --- the canonical form -------------------------------------------------------------------------
 
-# What `birthday` certainly leaves alone: a real day but 29 February, of another year than 1604.
-_CANONICAL = (
-    r"^(?:[02-9][0-9]{3}|1[0-57-9][0-9]{2}|16[1-9][0-9]|160[0-35-9])-"
-    r"(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])"
-    r"|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))$"
-)
+# By month as two digits, the last day that is one in every year.
+_ALWAYS = np.zeros(100, "u1")
+_ALWAYS[1:13] = _DAYS
+_ALWAYS[2] = 28
 
 
 def may_change_birthday(column: pa.Array) -> pa.Array:
-    """Return which rows ``birthday`` could change or object to."""
-    return pc.invert(pc.match_substring_regex(column, _CANONICAL))
+    """Return which rows ``birthday`` could change or object to.
+
+    It leaves alone what is written as Square stores it, a real day but 29 February, of another year
+    than 1604.
+    """
+    held = Octets(column)
+    rows = np.flatnonzero(held.lengths == len("YYYY-MM-DD"))
+    digits = held.stretch(0, len("YYYY-MM-DD"), rows) - ord("0")
+    dashes = digits[[4, 7]] == (ord("-") - ord("0")) % 256
+    numeric = (digits[[0, 1, 2, 3, 5, 6, 8, 9]] < 10).all(axis=0)
+    plain = numeric & dashes.all(axis=0)
+    rows, digits = rows[plain], digits[:, plain]
+    month, day = digits[5] * 10 + digits[6], digits[8] * 10 + digits[9]
+    no_year = (digits[:4] == np.array([[1], [6], [0], [4]])).all(axis=0)
+    changing = np.ones(len(column), dtype=bool)
+    changing[rows] = (day < 1) | (day > _ALWAYS[month]) | no_year
+    return octets.mask(changing)
 
 
 _FORMATTED = Finding("repair", "DATE_FORMATTED", "the birthday was written as Square stores it")
@@ -252,7 +279,7 @@ def birthdays(
     """
     settled = _days(column, order, evidence)
     changed = pc.is_valid(settled)
-    doubtful = ~changed.to_numpy(zero_copy_only=False)
+    doubtful = ~octets.flags(changed) & octets.flags(column.is_valid())
     where = octets.refined(column, doubtful, may_change_birthday)
     problems = repeated(changed, field, _FORMATTED)
     column = pc.if_else(changed, settled, column)

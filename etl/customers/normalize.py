@@ -68,6 +68,8 @@ _MAY_CHANGE = r"""^'|^="|[\x00-\x1f\x7f]|(?i:^(?:#?n/a|null|none|-)$)"""
 _WRAPPING = octets.kind(b" '=")
 _MARKERS_BEGIN = octets.kind(b"#nN-")
 _LONGEST_MARKER = max(map(len, MARKERS))
+# Many codes of states have two letters.
+_NO_MARKER = 2
 
 
 def may_change_text(column: pa.Array) -> pa.Array:
@@ -76,7 +78,7 @@ def may_change_text(column: pa.Array) -> pa.Array:
 
 
 def _may_change_text(column: pa.Array, held: Octets) -> pa.Array:
-    short = held.filled & (held.lengths <= _LONGEST_MARKER)
+    short = held.filled & (held.lengths <= _LONGEST_MARKER) & (held.lengths != _NO_MARKER)
     doubtful = (
         held.empty
         | ~held.composed()
@@ -100,13 +102,13 @@ def _tidying(column: pa.Array) -> pa.Array:
 def may_change_key(column: pa.Array) -> pa.Array:
     """Return which rows ``tidy`` could change or object to, in any style."""
     held = Octets(column)
-    return pc.or_(_may_change_text(column, held), pa.array(~held.plain()))
+    return pc.or_(_may_change_text(column, held), octets.mask(~held.plain()))
 
 
 def tidy(text: str, style: Style) -> Cell:
     """Trim, compose, take off a spreadsheet's wrapping, and read words for nothing as nothing."""
     found: dict[str, Finding] = {}
-    bare = unicodedata.normalize("NFC", text)
+    bare = text if text.isascii() else unicodedata.normalize("NFC", text)
     if bare != text:
         found["composed"] = _COMPOSED
     while True:
@@ -221,6 +223,8 @@ def address_key(line: str | None, postal_code: str | None) -> str | None:
 _EXPONENT = re.compile(r"(\+?)(\d)(?:[.,](\d+))?[eE]\+(\d{2,3})")
 # 1,000 is a thousand, so three zeros are no decimals.
 _DECIMAL = re.compile(r"(\+?\d+)[.,]0{1,2}")
+# What a number holds that one of these, or an error, stands for.
+_DAMAGED = re.compile(r"\d[.,eE]|#")
 # Excel keeps 15 digits of a number and writes zeros for the others.
 _KEPT_DIGITS = 15
 # Above 2^53 not every integer survives being read as a number.
@@ -263,6 +267,8 @@ def reference(text: str) -> Cell:
 
 def _number(text: str) -> Cell:
     """Undo what a spreadsheet did to a number written with digits only, if nothing was lost."""
+    if not _DAMAGED.search(text):
+        return Cell(text)
     if exponent := _EXPONENT.fullmatch(text):
         sign, first, others, power = exponent.groups(default="")
         digits = first + others
@@ -305,7 +311,8 @@ def _not_a_date(text: str) -> Cell:
 # --- postal codes and tax ids -------------------------------------------------------------------
 
 _SHORT_US_CODE = re.compile(r"\d{3,4}(?:-\d{4})?")
-_MAY_BE_SHORT = r"^\d{3,4}(?:-\d{4})?$|^\d{4}-\d{2}-\d{2}$|/"
+_MAY_BE_DATED = r"^\d{4}-\d{2}-\d{2}$|/"
+_MAY_BE_SHORT = rf"^\d{{3,4}}(?:-\d{{4}})?$|{_MAY_BE_DATED}"
 # What every text of _MAY_BE_SHORT holds, if it is not as short as that.
 _SHORT_SIGNS = octets.kind(b"-/")
 _SHORT_CODE = 4
@@ -315,13 +322,15 @@ _VAT_PUNCTUATION = re.compile(r"[\s.\-\u2010-\u2015\u2212]+")
 
 def may_change_postal_code(column: pa.Array, american: pa.Array) -> pa.Array:
     """Return which rows ``postal_code`` could change or object to."""
-    held = Octets(column)
-    brief = (held.lengths <= _SHORT_CODE) & american.to_numpy(zero_copy_only=False)
-    short = held.holding(_SHORT_SIGNS) | brief
+    held, may_be_short = Octets(column), octets.flags(american)
+    signs = held.holding(_SHORT_SIGNS)
+    short = (signs | (held.lengths <= _SHORT_CODE)) & may_be_short
+    dated = signs & ~may_be_short
     return any_of(
         _may_change_text(column, held),
         _may_be_number(column, held),
         octets.refined(column, short, lambda some: pc.match_substring_regex(some, _MAY_BE_SHORT)),
+        octets.refined(column, dated, lambda some: pc.match_substring_regex(some, _MAY_BE_DATED)),
     )
 
 
@@ -391,6 +400,7 @@ _BETWEEN_NUMBERS = re.compile(
     r":::|[;,|\n\r/\\&]|\b(?:or|and|oder|und|ou|et|o|y|e)\b|(?<=\d)\s*(?=\+)", re.I
 )
 _INTERNATIONAL_PREFIX = re.compile(r"[\s(]*(?:011|00)(?=[\s)(./-]*[1-9])")
+_LETTER = re.compile(r"[^\W\d_]")
 _TRUNK_ZERO = re.compile(r"\(\s*0\s*\)")
 # Parts shorter than this are extensions, or pieces of one number (030/1234567).
 _FEWEST_DIGITS = 7
@@ -434,19 +444,21 @@ def phones(column: pa.Array, field: str, region: str, where: pa.Array) -> Phones
     ``field`` is named in the problems.
     """
     read = numbering.international(column, region)
-    written, invalid = pc.if_else(where, read.numbers, None), pc.and_(where, pa.array(read.invalid))
+    written = pc.if_else(where, read.numbers, None)
+    invalid = pc.and_(where, octets.mask(read.invalid))
     plain = pc.is_valid(written)
     changed = pc.fill_null(pc.not_equal(written, column), False)
     problems = repeated(changed, field, _FORMATTED)
     column = pc.if_else(plain, written, column)
-    others = pc.and_(where, pc.invert(pc.or_(plain, invalid)))
+    decided = pc.or_(pc.or_(plain, invalid), column.is_null())
+    others = pc.and_(where, pc.invert(decided))
     column, found = all_at_once(column, field, partial(_decorated, region=region), others)
-    read_now = octets.refined(column, others.to_numpy(zero_copy_only=False), _certainly)
+    read_now = octets.refined(column, octets.flags(others), _certainly)
     return Phones(column, [problems, found], pc.or_(plain, read_now), invalid)
 
 
 def _certainly(column: pa.Array) -> pa.Array:
-    return pa.array(numbering.certain(column).yes)
+    return octets.mask(numbering.certain(column).yes)
 
 
 def _decorated(texts: list[str], region: str) -> list[Cell]:
@@ -462,13 +474,15 @@ def _decorated(texts: list[str], region: str) -> list[Cell]:
 
 def _phone(text: str, region: str, known: str | None = None) -> Cell:
     """Write a tidied phone in E.164; ``known`` is that form where it was read already."""
+    if known:
+        return Cell(known) if known == text else Cell(known, (_FORMATTED,))
     if len(text) > _LONGEST:
         return Cell(text)
     several = _numbers(text, region)
     if len(several) > 1:
         message = f"the cell holds {len(several)} phone numbers"
         return Cell(text, (Finding("reject", "MULTIPLE_VALUES", message, several[0]),))
-    read = _Phone(known, "") if known else _read(text, region)
+    read = _read(text, region)
     if read is None or read.number == text:
         return Cell(text)
     findings = [_FORMATTED]
@@ -483,7 +497,7 @@ def _phone(text: str, region: str, known: str | None = None) -> Cell:
 
 def _has_letters(text: str) -> bool:
     """Tell whether the library reads letters of the number itself, as in 1-800-FLOWERS."""
-    if not any(map(str.isalpha, text)):
+    if not _LETTER.search(text):
         return False
     import phonenumbers
 
@@ -527,6 +541,8 @@ def _means_itself(number: str) -> bool:
 
 
 def _parse(text: str, region: str) -> _Phone | None:
+    if certain := numbering.spelled(text, region):
+        return _Phone(*certain)
     import phonenumbers  # heavy: loaded with the first phone
 
     try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl.customers import octets
+from etl.customers.automaton import BLANK, Automaton, Pattern
 from etl.customers.octets import Octets
 
 if TYPE_CHECKING:
@@ -24,13 +26,15 @@ if TYPE_CHECKING:
 # Digits with the punctuation people put between them; a .0 at the end is a spreadsheet's.
 _PLAIN = r"^[+(]?[0-9(][0-9 ().-]{0,60}[0-9]$"
 _PUNCTUATION = octets.kind(b" ().-")
+_ZERO = octets.kind(b"0")
 _DECIMAL = r"\.0+$"
 # Where people write a prefix that the parser does not know, another spelling may be valid.
 _RESPELLED = r"^[ (]*0|\( *0 *\)"
 # Calling codes have one to three digits, and none begins another.
 _CODE_DIGITS = 3
-# The library knows of no longer ones, and numbers in E.164 have fewer.
-_MOST_DIGITS = 17
+# Of numbers in E.164 with their calling codes.
+_FEWEST_DIGITS, _LONGEST = 7, 15
+_PLUS = octets.kind(b"+")
 # Numbers of no country, such as +800.
 _NOWHERE = "001"
 
@@ -70,24 +74,89 @@ class Verdicts(NamedTuple):
 
 def certain(column: pa.Array) -> Verdicts:
     """Judge phone numbers written in E.164; everything else is undecided."""
-    plain = pc.fill_null(pc.match_substring_regex(column, r"^\+[1-9][0-9]{6,14}$"), False)
-    rows = np.flatnonzero(plain.to_numpy(zero_copy_only=False))
-    codes = _code_of_start()[_starts(Octets(column), rows)]
-    found = Verdicts(np.zeros(len(column), dtype=bool), np.zeros(len(column), dtype=bool))
-    for code in np.unique(codes[codes > 0]).tolist():
-        of_code = rows[codes == code]
-        national = pc.utf8_slice_codeunits(column.take(pa.array(of_code)), 1 + len(str(code)))
-        found.yes[of_code], found.no[of_code] = _judged(national, _plan(code))
-    return found
+    held = Octets(column)
+    fits = (held.lengths > _FEWEST_DIGITS) & (held.lengths <= 1 + _LONGEST)
+    rows = np.flatnonzero(fits & held.beginning(_PLUS))
+    size = held.lengths[rows] - 1
+    digits = held.stretch(1, _LONGEST, rows) - ord("0")
+    ended = np.arange(_LONGEST)[:, None] >= size
+    numeric = ((digits < 10) | ended).all(axis=0)
+    digits[ended] = BLANK
+    found = np.full(len(column), _UNDECIDED)
+    found[rows[numeric]] = _judge().verdicts(digits[:, numeric], size[numeric])
+    return Verdicts(found == _YES, found == _NO)
 
 
-def _starts(numbers: Octets, rows: np.ndarray) -> np.ndarray:
-    """Return the first digits of numbers in E.164 as one number."""
-    first, second, third = (
-        numbers.nth(place, rows).astype("<i4") - ord("0") for place in range(1, 1 + _CODE_DIGITS)
-    )
-    starts: np.ndarray = (first * 10 + second) * 10 + third
-    return starts
+_UNDECIDED, _NO, _YES, _UNASKED = range(4)
+
+
+class _Judge:
+    """Judges columns of digits as ``certainty`` judges each number, which is asked of one alike.
+
+    Two numbers of a calling code are alike when they are as long and have led its automaton into
+    one state: then they match the same patterns.
+    """
+
+    def __init__(self) -> None:
+        self._automaton = Automaton()
+        self._starts: dict[int, int | None] = {}
+        self._lock = Lock()
+        # By state and length.
+        self._verdicts = np.full((64, 1 + _LONGEST), _UNASKED, "u1")
+
+    def verdicts(self, digits: np.ndarray, size: np.ndarray) -> np.ndarray:
+        """Return the verdicts; each column of digits is a number, ``BLANK`` where it has ended."""
+        first, second, third = digits[:_CODE_DIGITS].astype("<i4")
+        codes = _code_of_start()[(first * 10 + second) * 10 + third]
+        found = np.full(len(size), _UNDECIDED, "u1")
+        for code in np.unique(codes[codes > 0]).tolist():
+            if (start := self._start(code)) is None:
+                continue
+            rows = np.flatnonzero(codes == code)
+            of_code = digits[:, rows]
+            begin = np.full(len(rows), start, "<i4")
+            state = self._automaton.run(begin, of_code[len(str(code)) :])
+            with self._lock:
+                found[rows] = self._known(state, size[rows], of_code)
+        return found
+
+    def _start(self, code: int) -> int | None:
+        """Return where the national numbers of a code begin, None where its plan is not read."""
+        if code not in self._starts:
+            plan = _plan(code)
+            # What everything matches keeps the states of this code apart from those of others.
+            patterns = [Pattern("", whole=False)]
+            patterns += [Pattern(each, whole=False) for each in (plan.begins, plan.unsure) if each]
+            for region in plan.regions:
+                kinds = (region.general, *region.kinds)
+                patterns += [Pattern(each.pattern) for each in kinds]
+            try:
+                self._starts[code] = self._automaton.start(patterns)
+            except ValueError:  # a later release of the library may say what none has said yet
+                self._starts[code] = None
+        return self._starts[code]
+
+    def _known(self, state: np.ndarray, size: np.ndarray, digits: np.ndarray) -> np.ndarray:
+        more = int(state.max(initial=0)) + 1 - len(self._verdicts)
+        if more > 0:
+            unasked = np.full((more, 1 + _LONGEST), _UNASKED, "u1")
+            self._verdicts = np.concatenate((self._verdicts, unasked))
+        found: np.ndarray = self._verdicts[state, size]
+        new = np.flatnonzero(found == _UNASKED)
+        if len(new):
+            _, first = np.unique(state[new] * (1 + _LONGEST) + size[new], return_index=True)
+            for one in new[first]:
+                number = "+" + "".join(map(str, digits[: size[one], one]))
+                verdict = certainty(number)
+                told = _UNDECIDED if verdict is None else _YES if verdict else _NO
+                self._verdicts[state[one], size[one]] = told
+            found = self._verdicts[state, size]
+        return found
+
+
+@cache
+def _judge() -> _Judge:
+    return _Judge()
 
 
 @cache
@@ -111,19 +180,22 @@ class Read(NamedTuple):
 
 def international(column: pa.Array, region: str) -> Read:
     """Read plainly written numbers; national ones are those of ``region``."""
-    plain = pc.match_substring_regex(column, _PLAIN)
-    held = Octets(pc.if_else(plain, column, None))
-    punctuated = held.holding(_PUNCTUATION)
-    odd = octets.refined(column, punctuated, lambda some: pc.match_substring_regex(some, _DECIMAL))
-    digits = pc.if_else(odd, None, held.without(_PUNCTUATION))
+    plain = octets.flags(pc.match_substring_regex(column, _PLAIN))
+    decimal = octets.refined(
+        column,
+        plain & Octets(column).ending(_ZERO),
+        lambda some: pc.match_substring_regex(some, _DECIMAL),
+    )
+    plain &= ~octets.flags(decimal)
+    digits = Octets(Octets(column).less(~plain)).without(_PUNCTUATION)
     national, stripped = _from_national(digits, region)
     written = pc.if_else(pc.starts_with(digits, "+"), digits, national)
     found = certain(written)
     respelled = octets.refined(
         column, found.no, lambda some: pc.match_substring_regex(some, _RESPELLED)
     )
-    numbers = pc.if_else(pa.array(found.yes), written, None)
-    return Read(numbers, found.no & ~stripped & ~respelled.to_numpy(zero_copy_only=False))
+    numbers = pc.if_else(octets.mask(found.yes), written, None)
+    return Read(numbers, found.no & ~stripped & ~octets.flags(respelled))
 
 
 def _from_national(digits: pa.Array, region: str) -> tuple[pa.Array, np.ndarray]:
@@ -145,52 +217,13 @@ def _from_national(digits: pa.Array, region: str) -> tuple[pa.Array, np.ndarray]
     stripped = pc.fill_null(pc.starts_with(digits, trunk), False)
     bare = pc.if_else(stripped, pc.utf8_slice_codeunits(digits, len(trunk)), digits)
     full = pc.binary_join_element_wise(f"+{code}", bare, "")
-    return full, stripped.to_numpy(zero_copy_only=False)
+    return full, octets.flags(stripped)
 
 
 def _alone(metadata: PhoneMetadata) -> bool:
     """Tell whether a certain number of this region's calling code is one of this region."""
-    from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
-
     code = metadata.country_code
-    if code is None:
-        return False
-    return COUNTRY_CODE_TO_REGION_CODE[code][0] == metadata.id and len(_plan(code).regions) == 1
-
-
-def _judged(national: pa.Array, plan: _Plan) -> Verdicts:
-    """Judge the national numbers of one calling code, where the parser leaves them as they are."""
-    undecided = np.full(len(national), not plan.regions)
-    if plan.unsure:
-        undecided |= _matching(national, f"^(?:{plan.unsure})")
-    if plan.begins:
-        undecided |= ~_matching(national, f"^(?:{plan.begins})")
-    lengths = Octets(national).lengths
-    valid = np.zeros(len(national), dtype=bool)
-    for region in plan.regions:
-        open_ = ~(valid | undecided)
-        rows = np.flatnonzero(open_)
-        kind = np.zeros(len(rows), dtype=bool)
-        some = national if open_.all() else national.take(pa.array(rows))
-        for each in region.kinds:
-            kind |= _described(some, lengths[rows], each)
-        valid[rows] = kind & _described(some, lengths[rows], region.general)
-    return Verdicts(valid, ~(valid | undecided))
-
-
-def _described(national: pa.Array, lengths: np.ndarray, described: _Lengths) -> np.ndarray:
-    fits = _matching(national, f"^(?:{described.pattern})$")
-    if not described.digits:
-        return fits
-    possible = np.zeros(1 + _MOST_DIGITS, dtype=bool)
-    possible[list(described.digits)] = True
-    fits &= possible[lengths]
-    return fits
-
-
-def _matching(texts: pa.Array, pattern: str) -> np.ndarray:
-    found: np.ndarray = pc.match_substring_regex(texts, pattern).to_numpy(zero_copy_only=False)
-    return found
+    return code is not None and _is_main(metadata) and len(_plan(code).regions) == 1
 
 
 @cache
@@ -261,17 +294,21 @@ def _kinds(metadata: PhoneMetadata) -> tuple[PhoneNumberDesc | None, ...]:
 
 def certainty(number: str) -> bool | None:
     """Judge one number in E.164 as ``certain`` judges a column; None is undecided."""
-    code = _code_of_start()[int(number[1 : 1 + _CODE_DIGITS])]
+    code = int(_code_of_start()[int(number[1 : 1 + _CODE_DIGITS])])
+    if not code:
+        return None
     national = number[1 + len(str(code)) :]
     plan = _plan(code)
     if not plan.regions or (plan.begins and not _one(plan.begins).match(national)):
         return None
     if plan.unsure and _one(plan.unsure).match(national):
         return None
-    return any(
-        _fits(national, region.general) and any(_fits(national, kind) for kind in region.kinds)
-        for region in plan.regions
-    )
+    for region in plan.regions:
+        if _fits(national, region.general):
+            for kind in region.kinds:
+                if _fits(national, kind):
+                    return True
+    return False
 
 
 def _fits(national: str, described: _Lengths) -> bool:
@@ -283,3 +320,74 @@ def _fits(national: str, described: _Lengths) -> bool:
 @cache
 def _one(pattern: str) -> re.Pattern[str]:
     return re.compile(f"(?:{pattern})")
+
+
+# --- one number, in more spellings --------------------------------------------------------------
+
+_ONE = re.compile(r"[+(]?[0-9(][0-9 ().-]{0,60}[0-9]")
+_ONE_DECIMAL = re.compile(r".*\.0+")
+_WITHOUT_PUNCTUATION = str.maketrans("", "", " ().-")
+# As people write it; the library knows more labels, and digits by the dozen.
+_EXTENDED = re.compile(r"(.*[0-9]) ?(?:x|ext\.?) ?([0-9]{1,7})")
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+_DIGITS = re.compile(r"[0-9]*")
+
+
+def spelled(text: str, region: str) -> tuple[str, str] | None:
+    """Read one number as the library does, where it certainly is valid: E.164 and extension.
+
+    Beside what ``international`` reads: an extension, the region's prefix of numbers abroad, a
+    calling code without its plus, and a trunk prefix behind a calling code.
+    """
+    extension = ""
+    if extended := _EXTENDED.fullmatch(text):
+        text, extension = extended.groups()
+    if not _ONE.fullmatch(text) or _ONE_DECIMAL.fullmatch(text):
+        return None
+    digits = text.translate(_WITHOUT_PUNCTUATION)
+    full = digits if digits[0] == "+" else _dialled(digits, region)
+    if full is None or not _E164.fullmatch(full):
+        return None
+    sure = certainty(full)
+    if sure is None and (full := _without_trunk(full)) is not None:
+        sure = certainty(full)
+    return (full, extension) if sure and full else None
+
+
+def _dialled(digits: str, region: str) -> str | None:
+    """Put a plus and the calling code before digits as they are dialled in a region."""
+    found = _metadata(region)
+    if found is None:
+        return None
+    code, abroad, prefix = str(found.country_code), found.international_prefix, _prefix(found)
+    if abroad and _one(abroad).match(digits):
+        return f"+{digits[len(abroad) :]}" if _DIGITS.fullmatch(abroad) else None
+    if digits.startswith(code):
+        # The library takes off the code of a number that is too long for the region with it.
+        general = found.general_desc
+        most = max(general.possible_length, default=0) if general else 0
+        return f"+{digits}" if _is_main(found) and most and len(digits) > most else None
+    if prefix and _one(prefix).match(digits):
+        return None
+    return f"+{code}{digits}"
+
+
+def _without_trunk(full: str) -> str | None:
+    """Take off the trunk prefix behind a calling code, where the library would."""
+    from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
+
+    code = int(_code_of_start()[int(full[1 : 1 + _CODE_DIGITS])])
+    main = _metadata(COUNTRY_CODE_TO_REGION_CODE[code][0]) if code else None
+    if main is None or not (prefix := _prefix(main)) or _one(prefix).groups:
+        return None
+    national = full[1 + len(str(code)) :]
+    trunk = _one(prefix).match(national)
+    bare = national[trunk.end() :] if trunk else ""
+    return f"+{code}{bare}" if bare and _fits(bare, _plan(code).regions[0].general) else None
+
+
+def _is_main(metadata: PhoneMetadata) -> bool:
+    from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
+
+    code = metadata.country_code
+    return code is not None and COUNTRY_CODE_TO_REGION_CODE[code][0] == metadata.id

@@ -24,6 +24,9 @@ def kind(octets: Iterable[int]) -> Kind:
     return members
 
 
+# To compare with so many bytes is quicker than to look each one up.
+_FEW = 8
+
 # What the bytes of composed text are.
 _ODD, _ASCII, _LETTER, _INSIDE, _KANA, _HAN = range(6)
 _COMPOSED = np.full(256, _ODD, "u1")
@@ -35,11 +38,7 @@ _COMPOSED[0xE4:0xEA] = _HAN
 
 
 class Octets:
-    """The bytes of a text column, UTF-8; a null has none.
-
-    ``lengths`` counts the bytes of each cell, ``filled`` tells which have any, ``empty`` which are
-    the empty text.
-    """
+    """The bytes of a text column, UTF-8; a null has none."""
 
     def __init__(self, column: pa.StringArray) -> None:
         self._column = column
@@ -50,12 +49,29 @@ class Octets:
             offsets = np.frombuffer(ends, "<i4")[column.offset : column.offset + size + 1]
         self._bytes = np.frombuffer(data or b"\0", "u1")
         self._offsets = offsets
-        self.lengths = np.diff(offsets)
-        self._valid = column.is_valid()
-        if column.null_count:
-            self.lengths = np.where(self._valid.to_numpy(zero_copy_only=False), self.lengths, 0)
-        self.filled = self.lengths > 0
-        self.empty = ~self.filled & self._valid.to_numpy(zero_copy_only=False)
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """How many bytes each cell has."""
+        lengths = np.diff(self._offsets)
+        if self._column.null_count:
+            lengths[~self._valid] = 0
+        return lengths
+
+    @cached_property
+    def filled(self) -> np.ndarray:
+        """Which cells have any bytes."""
+        filled: np.ndarray = self.lengths > 0
+        return filled
+
+    @cached_property
+    def empty(self) -> np.ndarray:
+        """Which cells are the empty text."""
+        return ~self.filled & self._valid if self._column.null_count else ~self.filled
+
+    @cached_property
+    def _valid(self) -> np.ndarray:
+        return flags(self._column.is_valid())
 
     def plain(self) -> np.ndarray:
         """Return which cells hold nothing but printable ASCII characters."""
@@ -70,42 +86,84 @@ class Octets:
         are the two marks U+3099 and U+309A.
         """
         data = self._all()
-        kinds = _COMPOSED[data]
+        # Most bytes are printable ASCII; unsigned bytes below the blank wrap around to the top.
+        places = np.flatnonzero(data - 0x20 >= 0x5F)
+        kinds = _COMPOSED[data[places]]
         odd = kinds == _ODD
-        odd[1:] |= (kinds[1:] == _LETTER) & (kinds[:-1] == _INSIDE)
+        beside = places[1:] == places[:-1] + 1
+        odd[1:] |= (kinds[1:] == _LETTER) & (kinds[:-1] == _INSIDE) & beside
         kana = np.flatnonzero(kinds == _KANA)
         if len(kana):
-            second, third = data[kana + 1], data[kana + 2]
+            second, third = data[places[kana] + 1], data[places[kana] + 2]
             mark = (second == 0x82) & ((third == 0x99) | (third == 0x9A))
             odd[kana[(second < 0x81) | (second > 0x83) | mark]] = True
-        return ~self._found(odd)
+        return ~self._with(places[odd])
 
     def holding(self, wanted: Kind) -> np.ndarray:
         """Return which cells hold at least one byte of a kind."""
-        return self._found(wanted[self._all()])
+        return self._found(self._hits(wanted))
+
+    def _hits(self, wanted: Kind) -> np.ndarray:
+        """Return which of all bytes are of a kind."""
+        data, members = self._all(), np.flatnonzero(wanted).tolist()
+        if len(members) > _FEW:
+            return wanted.take(data)
+        hits: np.ndarray = data == members[0]
+        for member in members[1:]:
+            hits |= data == member
+        return hits
+
+    def may_hold(self, text: bytes) -> bool:
+        """Tell whether a text is in the memory of the cells; a null cell may have any there."""
+        data = self._all()
+        return bool((data == text[0]).any()) and text in data.tobytes()
+
+    def replaced(self, rows: np.ndarray, texts: Iterable[str | None]) -> pa.Array:
+        """Return the column with other texts, or null, in some rows; these are in order."""
+        new = [None if text is None else text.encode() for text in texts]
+        data, at = self._bytes.data, int(self._offsets[0])
+        pieces: list[bytes | memoryview] = []
+        ends = self._offsets[rows + 1].tolist()
+        for start, end, cell in zip(self._offsets[rows].tolist(), ends, new, strict=True):
+            pieces += [data[at:start], cell or b""]
+            at = end
+        pieces.append(data[at : int(self._offsets[-1])])
+        lengths = np.diff(self._offsets)
+        lengths[rows] = [len(cell or b"") for cell in new]
+        valid = self._valid.copy() if self._column.null_count else np.ones(len(lengths), dtype=bool)
+        valid[rows] = [cell is not None for cell in new]
+        return _texts(lengths, b"".join(pieces), valid)
 
     def nth(self, place: int, rows: np.ndarray) -> np.ndarray:
         """Return the byte at a place of some cells, all of which are longer."""
         found: np.ndarray = self._bytes[self._offsets[rows] + place]
         return found
 
+    def stretch(self, start: int, size: int, rows: np.ndarray) -> np.ndarray:
+        """Return so many bytes of some cells from a place on, the nth of each in the nth line.
+
+        Behind the end of a cell are those of other cells.
+        """
+        places = self._offsets[rows] + start + np.arange(size, dtype="<i4")[:, None]
+        found: np.ndarray = self._bytes.take(places, mode="clip")
+        return found
+
     def without(self, unwanted: Kind) -> pa.Array:
         """Return the column less all bytes of a kind, which must be ASCII."""
         data = self._all()
-        kept = ~unwanted[data]
+        kept = ~self._hits(unwanted)
         ends = np.concatenate(([0], np.cumsum(kept)))[self._offsets - self._offsets[0]]
         offsets, texts = pa.py_buffer(ends.astype("<i4")), pa.py_buffer(data[kept])
-        bare = pa.StringArray.from_buffers(len(self.lengths), offsets, texts)
-        return pc.if_else(self._valid, bare, None)
+        bits = _bits(self._valid) if self._column.null_count else None
+        return pa.StringArray.from_buffers(len(self._column), offsets, texts, bits)
 
     def less(self, unwanted: np.ndarray) -> pa.Array:
         """Return the column with null for the unwanted cells, on the memory it has."""
-        valid = ~unwanted & self._valid.to_numpy(zero_copy_only=False)
-        bits = pa.py_buffer(np.packbits(valid, bitorder="little"))
+        valid = ~unwanted & self._valid if self._column.null_count else ~unwanted
         _, ends, data = self._column.buffers()
         if self._column.offset or ends is None:
-            return pc.if_else(pa.array(valid), self._column, None)
-        return pa.StringArray.from_buffers(len(valid), ends, data, bits)
+            return pc.if_else(mask(valid), self._column, None)
+        return pa.StringArray.from_buffers(len(valid), ends, data, _bits(valid))
 
     def joined(self) -> bytes:
         """Return the bytes of all cells one after another."""
@@ -115,19 +173,25 @@ class Octets:
         return self._bytes[self._offsets[0] : self._offsets[-1]]
 
     def _found(self, hits: np.ndarray) -> np.ndarray:
-        places = np.flatnonzero(hits) + self._offsets[0]
-        found = np.zeros(len(self.lengths), dtype=bool)
-        found[np.searchsorted(self._offsets, places, side="right") - 1] = True
-        return found & self.filled
+        return self._with(np.flatnonzero(hits))
+
+    def _with(self, places: np.ndarray) -> np.ndarray:
+        """Return which cells have one of these places among all bytes."""
+        found = np.zeros(len(self._offsets) - 1, dtype=bool)
+        if len(places):
+            cells = np.searchsorted(self._offsets, places + self._offsets[0], side="right")
+            found[cells - 1] = True
+            found &= self.filled
+        return found
 
     def beginning(self, wanted: Kind) -> np.ndarray:
         """Return which cells begin with a byte of a kind."""
-        found: np.ndarray = wanted[self._first] & self.filled
+        found: np.ndarray = wanted.take(self._first) & self.filled
         return found
 
     def ending(self, wanted: Kind) -> np.ndarray:
         """Return which cells end with a byte of a kind."""
-        found: np.ndarray = wanted[self._last] & self.filled
+        found: np.ndarray = wanted.take(self._last) & self.filled
         return found
 
     @cached_property
@@ -139,6 +203,23 @@ class Octets:
         return self._bytes.take(self._offsets[1:] - 1, mode="clip")
 
 
+def flags(of: pa.BooleanArray) -> np.ndarray:
+    """Return a mask as flags, null as no, several times faster than pyarrow does."""
+    if of.null_count:
+        of = of.fill_null(False)
+    _, bits = of.buffers()
+    if not len(of) or bits is None:
+        return np.zeros(len(of), dtype=bool)
+    end = of.offset + len(of)
+    found = np.unpackbits(np.frombuffer(bits, "u1"), count=end, bitorder="little")
+    return found[of.offset :].view(bool)
+
+
+def mask(of: np.ndarray) -> pa.BooleanArray:
+    """Return flags as a mask, several times faster than pyarrow does."""
+    return pa.BooleanArray.from_buffers(pa.bool_(), len(of), [None, _bits(of)])
+
+
 def refined(
     column: pa.Array, doubtful: np.ndarray, ask: Callable[[pa.Array], pa.Array]
 ) -> pa.Array:
@@ -148,9 +229,9 @@ def refined(
     """
     answer = doubtful.copy()
     if doubtful.any():
-        asked = column.filter(pa.array(doubtful))
-        answer[doubtful] = ask(asked).fill_null(False).to_numpy(zero_copy_only=False)
-    return pa.array(answer)
+        rows = np.flatnonzero(doubtful)
+        answer[rows] = flags(ask(column.take(pa.array(rows))).fill_null(False))
+    return mask(answer)
 
 
 def placed(size: int, rows: np.ndarray, texts: np.ndarray) -> pa.Array:
@@ -160,7 +241,17 @@ def placed(size: int, rows: np.ndarray, texts: np.ndarray) -> pa.Array:
     """
     lengths, valid = np.zeros(size, "<i4"), np.zeros(size, dtype=bool)
     lengths[rows], valid[rows] = texts.shape[1], True
-    ends = np.concatenate(([0], np.cumsum(lengths))).astype("<i4")
-    data = texts[np.argsort(rows)].tobytes()
-    bits = np.packbits(valid, bitorder="little")
-    return pa.StringArray.from_buffers(size, *map(pa.py_buffer, (ends, data, bits)))
+    return _texts(lengths, texts[np.argsort(rows)].tobytes(), valid)
+
+
+def _texts(lengths: np.ndarray, data: bytes, valid: np.ndarray) -> pa.Array:
+    """Return a column of so long cells, one after another in the data."""
+    ends = np.zeros(len(lengths) + 1, "<i4")
+    np.cumsum(lengths, out=ends[1:])
+    return pa.StringArray.from_buffers(
+        len(lengths), pa.py_buffer(ends), pa.py_buffer(data), _bits(valid)
+    )
+
+
+def _bits(valid: np.ndarray) -> pa.Buffer:
+    return pa.py_buffer(np.packbits(valid, bitorder="little"))

@@ -131,6 +131,16 @@ def still(name: str, ours: str | None, held: str | None, region: str) -> bool:
     return _equal(field, ours, held, region) and _equal(field, held, ours, region)
 
 
+def made_from(changes: Mapping[str, str | None]) -> str:
+    """Return what tells whether another profile would be created from the same values.
+
+    Generations are counted for these only: what is created from others has a key that was never
+    used, and the same one even if nobody remembers the profile before.
+    """
+    told = orjson.dumps(changes, option=orjson.OPT_SORT_KEYS)
+    return hashlib.blake2b(told, digest_size=8).hexdigest()
+
+
 def digest(value: str | None) -> str:
     """Return what tells later whether a field still holds what was written to it."""
     return hashlib.blake2b(_plain(value or "").encode(), digest_size=8).hexdigest()

@@ -88,18 +88,29 @@ def _plain_email() -> str:
 def doubtful_emails(column: pa.Array) -> pa.Array:
     """Return which rows ``email`` has to look at; the others are valid."""
     plain = pc.fill_null(pc.match_substring_regex(column, _plain_email()), True)
-    return pc.invert(pc.and_(plain, pa.array(Octets(column).lengths <= _SHORT_EMAIL)))
+    return pc.invert(pc.and_(plain, octets.mask(Octets(column).lengths <= _SHORT_EMAIL)))
 
 
 def email(text: str) -> Cell:
     """Object to what is no email address."""
+    if _WITHOUT_AT.fullmatch(text):
+        return Cell(text, (_no_email(text, _NO_AT),))
     import email_validator
 
     try:
         email_validator.validate_email(text, check_deliverability=False)
     except email_validator.EmailNotValidError as error:
-        return Cell(text, (_refusal("INVALID_EMAIL_ADDRESS", f"{shown(text)}: {error}"),))
+        return Cell(text, (_no_email(text, error),))
     return Cell(text)
+
+
+# The library's words for the commonest mistake; phones, names and half addresses have none.
+_WITHOUT_AT = re.compile(r"[A-Za-z0-9.+_ -]+")
+_NO_AT = "An email address must have an @-sign."
+
+
+def _no_email(text: str, reason: object) -> Finding:
+    return _refusal("INVALID_EMAIL_ADDRESS", f"{shown(text)}: {reason}")
 
 
 # --- phones -------------------------------------------------------------------------------------

@@ -139,7 +139,12 @@ def code_of(name: str, country: str) -> str | None:
 
 def may_change_state(column: pa.Array, country: str) -> pa.Array:
     """Return which rows ``state`` could change or object to."""
-    return pc.invert(pc.is_in(column, pa.array(sorted(codes(country)))))
+    return pc.invert(pc.is_in(column, _codes(country)))
+
+
+@cache
+def _codes(country: str) -> pa.Array:
+    return pa.array(sorted(codes(country)))
 
 
 def state(written: str, country: str, certain: bool) -> Cell:

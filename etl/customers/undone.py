@@ -54,7 +54,7 @@ class TakenBack(NamedTuple):
 
 
 @dataclass(slots=True)
-class Undoing:
+class Judgement:
     """What one customer needs: to be deleted, or fields put back (None clears) and the rest."""
 
     delete: bool = False
@@ -87,16 +87,16 @@ def of_created(
     held: Mapping[str, Mapping[str, Any]],
     region: str,
     cards: Collection[str] | None,
-) -> Undoing:
+) -> Judgement:
     """Judge a profile that the run created: it is deleted if it is nothing but what the run made.
 
     ``held`` are its custom attributes; ``cards`` the customers with a card on file, None if that
     could not be seen: no card is lost for want of knowing of it.
     """
     if profile is None:
-        return Undoing()
+        return Judgement()
     if profile["id"] != customer_id:
-        return Undoing(conflicts=[Conflict("MERGED_SINCE")])
+        return Judgement(conflicts=[Conflict("MERGED_SINCE")])
     found = [Conflict("EDITED_SINCE", name) for name in _edited(written, profile, region)]
     ours = {one.name for one in added if one.kind == "group"}
     if not ours.issuperset(profile.get("group_ids") or ()):
@@ -109,7 +109,7 @@ def of_created(
         found.append(Conflict("CARDS_NOT_SEEN"))
     elif customer_id in cards:
         found.append(Conflict("USED_SINCE", "cards"))
-    return Undoing(delete=not found, conflicts=found)
+    return Judgement(delete=not found, conflicts=found)
 
 
 def of_updated(
@@ -120,14 +120,14 @@ def of_updated(
     profile: Mapping[str, Any] | None,
     held: Mapping[str, Mapping[str, Any]],
     region: str,
-) -> Undoing:
+) -> Judgement:
     """Judge a profile that was there before the run: field by field, value by value."""
     if profile is None:
-        return Undoing(conflicts=[Conflict("DELETED_SINCE")])
+        return Judgement(conflicts=[Conflict("DELETED_SINCE")])
     if profile["id"] != customer_id:
-        return Undoing(conflicts=[Conflict("MERGED_SINCE")])
+        return Judgement(conflicts=[Conflict("MERGED_SINCE")])
     changes, foreign = differing(written, before, profile, region)
-    undoing = Undoing(
+    undoing = Judgement(
         changes=changes, conflicts=[Conflict("EDITED_SINCE", name) for name in foreign]
     )
     for one in added:

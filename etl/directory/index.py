@@ -62,6 +62,7 @@ ROWS = pa.schema(
         ("decision", pa.string()),
         ("held", pa.bool_()),
         ("generation", pa.int64()),
+        ("made_from", pa.string()),
         ("reference_id", pa.string()),
         ("email", pa.string()),
         ("phone", pa.string()),
@@ -95,6 +96,7 @@ VERDICTS = pa.schema(
         ("related", pa.list_(pa.int64())),
         ("members", pa.list_(pa.int64())),
         ("generation", pa.int64()),
+        ("made_from", pa.string()),
     ]
 )
 
@@ -151,10 +153,9 @@ class Index:
 
     def profile_ids(self) -> Iterator[list[str]]:
         """Yield the ids of the profiles, a hundred at a time; those that go meanwhile too."""
-        cursor = self._db.cursor()
-        cursor.execute("SELECT id FROM profiles ORDER BY 1")
-        while found := cursor.fetchmany(100):
-            yield [customer_id for (customer_id,) in found]
+        found = self._stream("ids_in_order", "SELECT id FROM profiles ORDER BY 1")
+        while page := list(islice(found, 100)):
+            yield [profile["id"] for profile in page]
 
     def drop_profiles(self, ids: Sequence[str]) -> None:
         """Forget profiles that do not exist any more."""
@@ -250,8 +251,9 @@ class Index:
         """
         self._label(keys)
         self._db.execute(
-            "INSERT INTO verdicts (row, action, matched_by, code, detail, members, generation) "
-            f"SELECT row, 'create', '', '', '', [row], generation FROM rows WHERE {_STRANGER}"
+            "INSERT INTO verdicts (row, action, matched_by, code, detail, members, generation, "
+            "made_from) SELECT row, 'create', '', '', '', [row], generation, made_from FROM rows "
+            f"WHERE {_STRANGER}"
         )
 
     def components(self) -> Iterator[Component]:

@@ -24,6 +24,9 @@ _FORMAT = "2"
 # longer during incidents (ListCustomers and SearchCustomers reference).
 _OVERLAP = 600.0
 
+# The share of profiles that are gone, nobody knows which, at which paging anew is worth its calls.
+_MOST_GONE = 0.01
+
 
 class Kept:
     """The copy of one seller's directory that stays in the state folder."""
@@ -87,9 +90,25 @@ class Kept:
             raise
         self._db.execute("COMMIT")
 
-    def drop(self, ids: Sequence[str]) -> None:
-        """Forget profiles that do not exist any more."""
+    def surplus(self, size: int) -> int | None:
+        """Return how many profiles are kept that are gone, of a directory that lists ``size``.
+
+        None tells that some are missing, whatever the reason: fewer are too many than were known
+        to be. It does not tell which ones are gone.
+        """
+        found = self.count() - size
+        return found if found >= int(self._fact("surplus") or 0) else None
+
+    def drop(self, ids: Sequence[str], surplus: int) -> None:
+        """Forget profiles that were found to be gone, of ``surplus`` that are.
+
+        When many of the rest are, the copy is not used another time.
+        """
         profiles.drop(self._db, ids)
+        left = max(0, surplus - len(ids))
+        self._note(surplus=str(left))
+        if left > _MOST_GONE * self.count():
+            self._db.execute("DELETE FROM facts WHERE name = 'complete_until'")
 
     def _complete(self, asked_at: float | None) -> None:
         if asked_at is not None:
@@ -97,7 +116,7 @@ class Kept:
             self._note(complete_until=until.isoformat(timespec="seconds").replace("+00:00", "Z"))
 
     def _begin_anew(self) -> None:
-        self._db.execute("DELETE FROM facts WHERE name = 'complete_until'")
+        self._db.execute("DELETE FROM facts WHERE name IN ('complete_until', 'surplus')")
         self._db.execute("DROP TABLE profiles")
         profiles.create_table(self._db, "profiles", profiles.PROFILES)
 

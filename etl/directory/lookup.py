@@ -112,30 +112,28 @@ def read_directory(
         index.add_profiles(_counted(_found(square, index, keys), progress))
         return
     with Kept.open(kept, region) as copy:
-        shrunk = way == "index" and _refreshed(square, copy, asked_at, progress)
-        if shrunk is None or way == "snapshot":
+        surplus = _refreshed(square, copy, asked_at, progress) if way == "index" else None
+        if surplus is None:
             copy.fill(_counted(square.list_customers(), progress), asked_at)
     index.take_profiles(kept, keys)
-    if shrunk:
+    if surplus:
         gone = _check_ids(square, index)
         with Kept.open(kept, region) as copy:
-            copy.drop(gone)
+            copy.drop(gone, surplus)
 
 
 def _refreshed(
     square: SquareClient, copy: Kept, asked_at: float | None, progress: Callable[[int], None]
-) -> bool | None:
-    """Take what changed since the copy was whole.
+) -> int | None:
+    """Take what changed since the copy was whole; return how many of its profiles are gone.
 
-    Returns whether it holds profiles that the directory has not any more, or None when it lacks
-    some: whatever the reason, it cannot be trusted then.
+    None tells that it lacks some, and cannot be trusted.
     """
     since = copy.complete_until
     assert since is not None
     changed = square.search_customers({"updated_at": {"start_at": since}})
     copy.refresh(_counted(changed, progress), asked_at)
-    size = square.count_customers()
-    return None if copy.count() < size else copy.count() > size
+    return copy.surplus(square.count_customers())
 
 
 def _check_ids(square: SquareClient, index: Index) -> list[str]:

@@ -70,7 +70,7 @@ def keep(db: duckdb.DuckDBPyConnection, found: Iterable[Mapping[str, Any]], regi
 
 def drop(db: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> None:
     """Forget profiles that do not exist any more."""
-    db.execute("DELETE FROM profiles WHERE list_contains(?, id)", [list(ids)])
+    db.execute("DELETE FROM profiles WHERE id IN (SELECT unnest(?))", [list(ids)])
 
 
 def _insert(db: duckdb.DuckDBPyConnection, found: Iterable[Mapping[str, Any]], region: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain
 from typing import TypeVar
 
 _T = TypeVar("_T")
@@ -26,20 +27,30 @@ def ahead(items: Iterable[_T]) -> Iterator[_T]:
             yield item  # type: ignore[misc]
 
 
-def in_order(task: Callable[[_T], _R], items: Iterable[_T], workers: int) -> Iterator[_R]:
-    """Yield ``task(item)`` of every item, in their order, made by several threads.
+class Threads:
+    """Runs tasks in several threads of this process."""
 
-    The items themselves are made in the caller's thread.
-    """
-    with ThreadPoolExecutor(workers) as pool:
-        coming = deque[Future[_R]]()
-        try:
-            for item in items:
-                coming.append(pool.submit(task, item))
-                if len(coming) > 2 * workers:
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+
+    def in_order(self, task: Callable[[_T], _R], items: Iterable[_T]) -> Iterator[_R]:
+        """Yield ``task(item)`` of every item, in their order."""
+        with ThreadPoolExecutor(self._workers) as pool:
+            coming = deque[Future[_R]]()
+            try:
+                for item in items:
+                    coming.append(pool.submit(task, item))
+                    if len(coming) > 2 * self._workers:
+                        yield coming.popleft().result()
+                while coming:
                     yield coming.popleft().result()
-            while coming:
-                yield coming.popleft().result()
-        finally:
-            for future in coming:
-                future.cancel()
+            finally:
+                for future in coming:
+                    future.cancel()
+
+    def spread(self, task: Callable[[_T], Iterable[_R]], items: Iterable[_T]) -> Iterator[_R]:
+        """Yield what ``task(item)`` yields, of every item, made in another thread."""
+        return ahead(chain.from_iterable(map(task, items)))
+
+    def dismiss(self) -> None:
+        """Do nothing: threads live only while they work."""

@@ -18,7 +18,7 @@ import pyarrow.csv as arrow_csv
 from etl.errors import SourceError
 from etl.files import csv
 
-_BLOCK = 4 << 20
+_BLOCK = 8 << 20
 # Records read one by one are passed on in groups, bounded in number and in text.
 _MOST_RECORDS = 8192
 _MOST_TEXT = 64 << 20
@@ -28,6 +28,13 @@ _WORTH_A_BLOCK = 64 << 10
 # With more columns, records are read one by one: pyarrow sets a block's size aside for each.
 _MOST_COLUMNS = 1000
 _QUOTE, _LF, _CR = b'"\n\r'
+
+
+class Piece(NamedTuple):
+    """Regular records as they are written, and the lines they start on; ``parsed`` reads them."""
+
+    written: pa.Buffer
+    lines: np.ndarray
 
 
 class Block(NamedTuple):
@@ -47,6 +54,14 @@ def blocks(lines: csv.Lines, delimiter: str, width: int, size: int = _BLOCK) -> 
 
     Raises SourceError, naming the line where it opened, for a quote that is never closed.
     """
+    for found in pieces(lines, delimiter, width, size):
+        yield found if isinstance(found, Block) else parsed(found, delimiter, width, lines.name)
+
+
+def pieces(
+    lines: csv.Lines, delimiter: str, width: int, size: int = _BLOCK
+) -> Iterator[Piece | Block]:
+    """Yield the records from here to the end; those that can be parsed elsewhere as they are."""
     while width > _MOST_COLUMNS and len(lines.text.peek(1)):
         yield from _singly(lines, delimiter, width, _MOST_RECORDS)
     one_by_one = 1
@@ -61,9 +76,9 @@ def blocks(lines: csv.Lines, delimiter: str, width: int, size: int = _BLOCK) -> 
             # Between irregular records a few regular ones are not worth a block of their own.
             if end - start >= _WORTH_A_BLOCK or (end > start and one_by_one == 1):
                 one_by_one = 1
-                block = _parsed(lines, scan, start, end, delimiter, width)
-                if len(block.lines):
-                    yield block
+                piece = _cut_out(lines, scan, start, end)
+                if len(piece.lines):
+                    yield piece
             elif start and not scan.whole and not scan.irregular(start):
                 break  # the record goes on in the next block
             else:
@@ -138,10 +153,17 @@ class _Scan:
         return starts
 
 
-def _parsed(
-    lines: csv.Lines, scan: _Scan, start: int, end: int, delimiter: str, width: int
-) -> Block:
-    """Parse regular records and move on over them."""
+def _cut_out(lines: csv.Lines, scan: _Scan, start: int, end: int) -> Piece:
+    """Return regular records and move on over them."""
+    starts = lines.count + 1 + scan.records(start, end)
+    feeds = int(np.searchsorted(scan.feeds, end) - np.searchsorted(scan.feeds, start))
+    ends_in_line = end == len(scan.data) and scan.data[end - 1] != _LF
+    lines.pass_over(end - start, feeds + ends_in_line)
+    return Piece(pa.py_buffer(scan.view[start:end]), starts)
+
+
+def parsed(piece: Piece, delimiter: str, width: int, name: str) -> Block:
+    """Parse regular records of the file called ``name``."""
     ragged: list[tuple[int, str]] = []
 
     def note(row: arrow_csv.InvalidRow) -> str:
@@ -151,9 +173,9 @@ def _parsed(
     names = [str(number) for number in range(width)]
     try:
         table = arrow_csv.read_csv(
-            pa.BufferReader(pa.py_buffer(scan.view[start:end])),
+            pa.BufferReader(piece.written),
             arrow_csv.ReadOptions(
-                use_threads=False, column_names=names, block_size=end - start + 1
+                use_threads=False, column_names=names, block_size=piece.written.size + 1
             ),
             arrow_csv.ParseOptions(
                 delimiter=delimiter, newlines_in_values=True, invalid_row_handler=note
@@ -164,18 +186,14 @@ def _parsed(
         )
     except pa.ArrowInvalid as error:
         raise SourceError(
-            f"{lines.name}: lines after {lines.count} cannot be read ({error}); the file has "
+            f"{name}: lines after {piece.lines[0]} cannot be read ({error}); the file has "
             "changed since it was opened: run again"
         ) from error
-    starts = lines.count + 1 + scan.records(start, end)
-    feeds = int(np.searchsorted(scan.feeds, end) - np.searchsorted(scan.feeds, start))
-    ends_in_line = end == len(scan.data) and scan.data[end - 1] != _LF
-    lines.pass_over(end - start, feeds + ends_in_line)
     odd = [
-        (at, csv.Record(int(starts[at]), csv.cells_of(text, delimiter), len(text)))
+        (at, csv.Record(int(piece.lines[at]), csv.cells_of(text, delimiter), len(text)))
         for at, text in ragged
     ]
-    return Block(starts, _merged(table, odd, width), odd)
+    return Block(piece.lines, _merged(table, odd, width), odd)
 
 
 def _singly(lines: csv.Lines, delimiter: str, width: int, number: int) -> Iterator[Block]:

@@ -7,9 +7,10 @@ floating point numbers, are named with the reason.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,6 +22,8 @@ from etl.files.compression import refuse_bomb
 _BUFFER = 1 << 20
 # Rows are read by the thousand unless they may be larger than this together.
 _BYTES_AT_ONCE = 128 << 20
+# Small row groups are put together while they have no more than this.
+_BYTES_TO_JOIN = 32 << 20
 
 
 def read_columns(path: Path, name: str) -> tuple[tuple[str, ...], dict[str, str]]:
@@ -31,56 +34,121 @@ def read_columns(path: Path, name: str) -> tuple[tuple[str, ...], dict[str, str]
         return tuple(schema.names), {column: reason for column, reason in reasons if reason}
 
 
-def read_text(path: Path, name: str, rows_per_batch: int) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of a file with every column as text; null stays null."""
+class Groups(NamedTuple):
+    """Row groups in a row; ``start`` is how many rows lie before them."""
+
+    start: int
+    numbers: tuple[int, ...]
+
+
+def groups(path: Path, name: str, rows: int) -> Iterator[Groups]:
+    """Yield what a file consists of: row groups of so many rows together, or one with more."""
     with _opened(path, name) as file:
-        delivered = 0
-        for batch in _batches(file, path, rows_per_batch):
-            batch.validate(full=True)  # the format does not promise that strings are UTF-8
-            cells = pa.RecordBatch.from_arrays(
-                [_text(column) for column in batch.columns],
-                schema=pa.schema([(column, pa.string()) for column in batch.schema.names]),
-            )
+        sizes = [file.metadata.row_group(at).num_rows for at in range(file.num_row_groups)]
+    start, numbers, size = 0, list[int](), 0
+    for number, more in enumerate(sizes):
+        if numbers and size + more > rows:
+            yield Groups(start, tuple(numbers))
+            start, numbers, size = start + size, [], 0
+        numbers.append(number)
+        size += more
+    if size:
+        yield Groups(start, tuple(numbers))
+
+
+def read_text(path: Path, name: str, rows: int) -> Iterator[pa.RecordBatch]:
+    """Yield all rows of a file as ``read_groups`` does."""
+    delivered = 0
+    for found in groups(path, name, rows):
+        for cells in read_groups(path, name, found, rows):
             delivered += cells.nbytes
             refuse_bomb(name, path.stat().st_size, delivered)
             yield cells
 
 
-def _batches(file: pq.ParquetFile, path: Path, rows: int) -> Iterator[pa.RecordBatch]:
-    """Yield the rows in batches of so many, fewer where they may not fit into memory."""
-    for group in range(file.num_row_groups):
-        facts = file.metadata.row_group(group)
-        average = facts.total_byte_size // max(facts.num_rows, 1)
-        flat = set(file.schema_arrow.names)
-        largest = max(average, _longest_shared(path, facts, group, flat), 1)
-        at_once = min(rows, max(_BYTES_AT_ONCE // largest, 1))
-        yield from file.iter_batches(batch_size=at_once, row_groups=[group])
+def read_groups(path: Path, name: str, found: Groups, rows: int) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of some groups with every column as text; null stays null.
+
+    They come in batches of so many rows, fewer where they may not fit into memory.
+    """
+    with _opened(path, name, _shared(path, name, found)) as file:
+        held: list[pa.RecordBatch] = []
+        for group in found.numbers:
+            for batch in _batches(file, group, rows):
+                cells = _as_text(batch)
+                if held and not _fit([*held, cells], rows):
+                    yield pa.concat_batches(held)
+                    held = []
+                if cells.nbytes > _BYTES_TO_JOIN:
+                    yield cells
+                else:
+                    held.append(cells)
+        if held:
+            yield pa.concat_batches(held)
 
 
-def _longest_shared(path: Path, facts: pq.RowGroupMetaData, group: int, flat: set[str]) -> int:
-    """Return how long the cells of a row can be that are written once for many rows."""
-    chunks = [facts.column(at) for at in range(facts.num_columns)]
-    shared = [
-        chunk.path_in_schema
-        for chunk in chunks
-        if chunk.physical_type == "BYTE_ARRAY"
-        and chunk.has_dictionary_page
-        and chunk.path_in_schema in flat
-    ]
-    if not shared:
+def _as_text(batch: pa.RecordBatch) -> pa.RecordBatch:
+    batch.validate(full=True)  # the format does not promise that strings are UTF-8
+    return pa.RecordBatch.from_arrays(
+        [_text(column) for column in batch.columns],
+        schema=pa.schema([(column, pa.string()) for column in batch.schema.names]),
+    )
+
+
+def _fit(batches: Sequence[pa.RecordBatch], rows: int) -> bool:
+    """Tell whether batches may become one of at most so many rows."""
+    size = sum(batch.nbytes for batch in batches)
+    return sum(map(len, batches)) <= rows and size <= _BYTES_TO_JOIN
+
+
+def _batches(file: pq.ParquetFile, group: int, rows: int) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a group in batches of so many, fewer where they may not fit into memory."""
+    facts = file.metadata.row_group(group)
+    average = facts.total_byte_size // max(facts.num_rows, 1)
+    at_once = min(rows, max(_BYTES_AT_ONCE // max(average, 1), 1))
+    for batch in file.iter_batches(batch_size=at_once, row_groups=[group], use_threads=False):
+        # Cells that are written once for many rows take their place in each of them.
+        shared = [each for each in batch.columns if pa.types.is_dictionary(each.type)]
+        longest = sum(map(_longest, shared))
+        size = min(at_once, max(_BYTES_AT_ONCE // max(average, longest, 1), 1))
+        for start in range(0, len(batch), size):
+            yield batch.slice(start, size)
+
+
+def _longest(column: pa.DictionaryArray) -> int:
+    texts = column.dictionary
+    if not (pa.types.is_string(texts.type) or _is_binary(texts.type)):
         return 0
-    with pq.ParquetFile(path, read_dictionary=shared, buffer_size=_BUFFER) as file:
-        first = next(file.iter_batches(batch_size=1, row_groups=[group], columns=shared), None)
-    columns = first.columns if first else []
-    texts = [column.dictionary for column in columns if pa.types.is_dictionary(column.type)]
-    return sum(pc.max(pc.binary_length(text)).as_py() or 0 for text in texts)
+    return int(pc.max(pc.binary_length(texts)).as_py() or 0)
+
+
+def _shared(path: Path, name: str, found: Groups) -> list[str]:
+    """Return the columns whose cells are written once for many rows."""
+    with _opened(path, name) as file:
+        flat = set(file.schema_arrow.names)
+        facts = [file.metadata.row_group(group) for group in found.numbers]
+    chunks = [group.column(at) for group in facts for at in range(group.num_columns)]
+    return sorted(
+        {
+            chunk.path_in_schema
+            for chunk in chunks
+            if chunk.physical_type == "BYTE_ARRAY"
+            and chunk.has_dictionary_page
+            and chunk.path_in_schema in flat
+        }
+    )
 
 
 @contextmanager
-def _opened(path: Path, name: str) -> Iterator[pq.ParquetFile]:
+def _opened(path: Path, name: str, shared: Sequence[str] = ()) -> Iterator[pq.ParquetFile]:
+    """Open a file; the columns ``shared`` come as dictionaries."""
     try:
         with pq.ParquetFile(
-            path, buffer_size=_BUFFER, pre_buffer=False, page_checksum_verification=True
+            path,
+            read_dictionary=list(shared),
+            buffer_size=_BUFFER,
+            pre_buffer=False,
+            page_checksum_verification=True,
         ) as file:
             yield file
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:

@@ -16,8 +16,9 @@ import stat
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple
 
@@ -147,24 +148,32 @@ def _refuse_twice(paths: Sequence[tuple[str, Path]]) -> None:
 
 
 def _inspected(path: Path, name: str, settings: config.Source) -> Source:
-    fingerprint = _fingerprint(path, name)
-    if fingerprint.size == 0:
-        raise SourceError(f"{name}: is empty: there is not even a header line")
+    # The digest is reckoned while the bytes are looked at.
+    with ThreadPoolExecutor(1) as aside:
+        coming = aside.submit(_fingerprint, path, name)
+        source = _recognised(path, name, settings)
+        found = coming.result()
+    return replace(source, size=found.size, sha256=found.sha256)
+
+
+def _recognised(path: Path, name: str, settings: config.Source) -> Source:
+    """Return how a file is read, without its fingerprint."""
     with open_unpacked(path, name, None) as file:
-        compression = compression_of(file.read(_HEAD))
+        start = file.read(_HEAD)
+    if not start:
+        raise SourceError(f"{name}: is empty: there is not even a header line")
+    compression = compression_of(start)
     with open_unpacked(path, name, compression) as file:
         head = file.read(_CHUNK)
     if not head:
         raise SourceError(f"{name}: is empty once it is unpacked")
     _refuse_foreign(head, name)
     if head.startswith(b"PAR1") or path.suffix.lower() in (".parquet", ".pq"):
-        return _inspected_parquet(path, name, compression, fingerprint)
-    return _inspected_csv(path, name, compression, fingerprint, head, settings)
+        return _recognised_parquet(path, name, compression)
+    return _recognised_csv(path, name, compression, head, settings)
 
 
-def _inspected_parquet(
-    path: Path, name: str, compression: Compression | None, fingerprint: _Fingerprint
-) -> Source:
+def _recognised_parquet(path: Path, name: str, compression: Compression | None) -> Source:
     if compression is not None:
         raise SourceError(f"{name}: is a packed Parquet file: unpack it ({compression} -d)")
     columns, not_text = parquet.read_columns(path, name)
@@ -174,8 +183,8 @@ def _inspected_parquet(
         name=name,
         kind="parquet",
         compression=None,
-        size=fingerprint.size,
-        sha256=fingerprint.sha256,
+        size=0,
+        sha256="",
         encoding="",
         delimiter="",
         columns=columns,
@@ -185,11 +194,10 @@ def _inspected_parquet(
     )
 
 
-def _inspected_csv(
+def _recognised_csv(
     path: Path,
     name: str,
     compression: Compression | None,
-    fingerprint: _Fingerprint,
     head: bytes,
     settings: config.Source,
 ) -> Source:
@@ -211,8 +219,8 @@ def _inspected_csv(
         name=name,
         kind="csv",
         compression=compression,
-        size=fingerprint.size,
-        sha256=fingerprint.sha256,
+        size=0,
+        sha256="",
         encoding=decided.encoding,
         delimiter=delimiter,
         columns=_columns(in_file, name, settings.header),

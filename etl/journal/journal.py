@@ -143,20 +143,43 @@ class Batch:
     lines: pa.Array
 
 
+class Packed(NamedTuple):
+    """A batch with its cells and what was found in it, each as ``unpacked`` takes it."""
+
+    batch: Batch
+    cells: pa.Buffer
+    found: pa.Buffer
+
+
+class Rows(NamedTuple):
+    """A batch as it was read, as the journal keeps it."""
+
+    rows: int
+    lines: bytes
+    found: pa.Buffer
+    cells: pa.Buffer
+
+    @classmethod
+    def of(cls, lines: pa.Array, cells: pa.RecordBatch, found: pa.Table) -> Self:
+        """Pack cells and the problems (``PROBLEMS``) of unreadable rows; any process can do it."""
+        places = lines.to_numpy(zero_copy_only=False).astype("<i8").tobytes()
+        return cls(len(lines), places, _to_ipc(found), _to_ipc(cells))
+
+
 class Check(NamedTuple):
     """A cleaned batch and all the problems that were found in it, as the journal keeps them."""
 
     rejected: int
     skipped: int
-    found: bytes
-    customers: bytes
-    belongings: bytes | None
+    found: pa.Buffer
+    customers: pa.Buffer
+    belongings: pa.Buffer | None
 
     @classmethod
     def of(
         cls, customers: pa.RecordBatch, found: pa.Table, belongings: pa.RecordBatch | None = None
     ) -> Self:
-        """Pack customers (``CUSTOMERS``) and problems (``PROBLEMS``); any thread can do it.
+        """Pack customers (``CUSTOMERS``) and problems (``PROBLEMS``); any process can do it.
 
         ``belongings`` are the groups, gift cards and custom attributes of the rows, if a column
         has any.
@@ -412,6 +435,19 @@ class Journal:
         """Count one attempt of a call to Square, in any thread; kept with the next transaction."""
         self._called.append((endpoint, retry, rate_limited, error, seconds))
 
+    def calls(self) -> list[tuple[str, int, int, int, int, float]]:
+        """Return, by endpoint, the attempts: how many, retries, 429s, errors, and seconds."""
+        self._keep_calls()
+        return list(self._db.execute("SELECT * FROM calls ORDER BY endpoint"))
+
+    def sent_anything(self) -> bool:
+        """Has any call that writes left, or was about to?"""
+        found = self._db.execute(
+            "SELECT 1 FROM requests WHERE sends > 0 UNION SELECT 1 FROM deliveries "
+            "UNION SELECT 1 FROM made UNION SELECT 1 FROM removals WHERE state <> 'planned' LIMIT 1"
+        )
+        return found.fetchone() is not None
+
     def _keep_calls(self) -> None:
         while self._called:
             self._db.execute(
@@ -427,26 +463,12 @@ class Journal:
         """Drop what an interrupted reading left, so that it can begin anew."""
         self._db.execute("DELETE FROM batches")  # none of them was checked
 
-    def add_batch(
-        self,
-        source: int,
-        first_row: int,
-        lines: pa.Array,
-        cells: pa.RecordBatch,
-        found: pa.Table,
-    ) -> None:
-        """Keep one batch as it was read, with the problems (``PROBLEMS``) of rows unreadable."""
+    def add_batch(self, source: int, first_row: int, rows: Rows) -> None:
+        """Keep one batch as it was read."""
         self._db.execute(
             "INSERT INTO batches (source, first_row, rows, lines, found, cells) "
             "VALUES (?, ?, ?, ?, ?, ?)",
-            (
-                source,
-                first_row,
-                len(lines),
-                lines.to_numpy(zero_copy_only=False).astype("<i8").tobytes(),
-                _to_ipc(found),
-                _to_ipc(cells),
-            ),
+            (source, first_row, *rows),
         )
 
     def move_sources(self, facts: Sequence[str]) -> None:
@@ -478,30 +500,34 @@ class Journal:
 
     def cells(self, batch: Batch) -> pa.RecordBatch:
         """Return the rows of a batch as they were read, in their original columns."""
-        return self._kept(batch, "cells", "batches").to_batches()[0]
+        return unpacked(self._kept(batch, "cells", "batches")).to_batches()[0]
 
     def customers(self, batch: Batch) -> pa.RecordBatch:
         """Return the rows of a checked batch as customers (``CUSTOMERS``)."""
-        return self._kept(batch, "customers", "checks").to_batches()[0]
+        return unpacked(self._kept(batch, "customers", "checks")).to_batches()[0]
 
     def belongings(self, batch: Batch) -> pa.RecordBatch | None:
         """Return what rows of a checked batch want beside profiles, None if no column says."""
-        (data,) = self._db.execute(
-            "SELECT belongings FROM checks WHERE batch = ?", (batch.batch,)
-        ).fetchone()
-        return None if data is None else self._kept(batch, "belongings", "checks").to_batches()[0]
+        kept = self._kept(batch, "belongings", "checks")
+        return None if kept is None else unpacked(kept).to_batches()[0]
 
     def found(self, batch: Batch) -> pa.Table:
         """Return the problems (``PROBLEMS``) that reading and checking found in a batch."""
+        return unpacked(self._found(batch))
+
+    def packed(self, batch: Batch) -> Packed:
+        """Return cells and problems of a batch for another process to unpack."""
+        return Packed(batch, self._kept(batch, "cells", "batches"), self._found(batch))
+
+    def _found(self, batch: Batch) -> pa.Buffer:
         checked = self._db.execute("SELECT 1 FROM checks WHERE batch = ?", (batch.batch,))
         return self._kept(batch, "found", "checks" if checked.fetchone() else "batches")
 
-    def _kept(self, batch: Batch, column: str, table: str) -> pa.Table:
+    def _kept(self, batch: Batch, column: str, table: str) -> pa.Buffer | None:
         (data,) = self._db.execute(
             f"SELECT {column} FROM {table} WHERE batch = ?", (batch.batch,)
         ).fetchone()
-        with pa.ipc.open_stream(data) as reader:
-            return reader.read_all()
+        return None if data is None else pa.py_buffer(data)
 
     # -- checking ----------------------------------------------------------------------------
 
@@ -726,7 +752,6 @@ class Journal:
 
     def query(self, sql: str, *parameters: Any) -> Iterator[tuple[Any, ...]]:
         """Run one of the reports' own SELECT statements."""
-        self._keep_calls()
         return iter(self._db.execute(sql, parameters))
 
     def _writes(self, where: str, parameters: tuple[Any, ...]) -> list[Write]:
@@ -793,10 +818,16 @@ def skipped(found: pa.Table) -> dict[int, str]:
     return dict(zip(rows, why, strict=True))
 
 
-def _to_ipc(data: pa.RecordBatch | pa.Table) -> bytes:
+def unpacked(data: pa.Buffer) -> pa.Table:
+    """Return what was packed, on the memory that was given where it is not compressed."""
+    with pa.ipc.open_stream(data) as reader:
+        return reader.read_all()
+
+
+def _to_ipc(data: pa.RecordBatch | pa.Table) -> pa.Buffer:
     sink = pa.BufferOutputStream()
     # zstd makes it a third smaller, and takes three times as long.
     options = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
     with pa.ipc.new_stream(sink, data.schema, options=options) as writer:
         writer.write(data)
-    return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
+    return sink.getvalue()

@@ -25,7 +25,7 @@ _NO_VERSION = 2**62
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS crosswalk (
     merchant TEXT, source_key TEXT, customer_id TEXT NOT NULL, generation INTEGER NOT NULL,
-    PRIMARY KEY (merchant, source_key)) WITHOUT ROWID;
+    made_from TEXT NOT NULL DEFAULT '', PRIMARY KEY (merchant, source_key)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS written (
     merchant TEXT, customer_id TEXT, version INTEGER NOT NULL, reference_id TEXT, email TEXT,
     phone TEXT, digests TEXT NOT NULL DEFAULT '{}',
@@ -38,10 +38,15 @@ PRAGMA user_version = 2;
 
 
 class Known(NamedTuple):
-    """Where a source key went: ``customer_id`` is empty when the key names several customers."""
+    """Where a source key went: ``customer_id`` is empty when the key names several customers.
+
+    ``generation`` counts the profiles that were created from these values and are gone;
+    ``made_from`` is ``payload.made_from`` of them, empty where nothing was created.
+    """
 
     customer_id: str
     generation: int
+    made_from: str = ""
 
 
 class Written(NamedTuple):
@@ -72,14 +77,24 @@ class Ledger:
             if version not in (0, 1, 2):
                 raise StateError(f"{path} was written by another version of square-etl ({version})")
             if version == 1:
-                self._db.execute(
-                    "ALTER TABLE written ADD COLUMN digests TEXT NOT NULL DEFAULT '{}'"
-                )
+                self._take_over()
             self._db.executescript(_SCHEMA)
         except sqlite3.DatabaseError as error:
             if "locked" in str(error) or "full" in str(error):
                 raise
             raise StateError(f"{path} is not a usable ledger: {error}") from error
+
+    def _take_over(self) -> None:
+        """Bring a ledger of the first release up to date, unless another run just has."""
+        with self.transaction():
+            if self._db.execute("PRAGMA user_version").fetchone() == (1,):
+                self._db.execute(
+                    "ALTER TABLE written ADD COLUMN digests TEXT NOT NULL DEFAULT '{}'"
+                )
+                self._db.execute(
+                    "ALTER TABLE crosswalk ADD COLUMN made_from TEXT NOT NULL DEFAULT ''"
+                )
+                self._db.execute("PRAGMA user_version = 2")
 
     def close(self) -> None:
         """Close the file."""
@@ -92,9 +107,9 @@ class Ledger:
     def known(self, source_keys: Sequence[str]) -> dict[str, Known]:
         """Return where these source keys went in earlier runs."""
         return {
-            key: Known(customer_id, generation)
-            for key, customer_id, generation in self._each(
-                "SELECT source_key, customer_id, generation FROM crosswalk "
+            key: Known(*known)
+            for key, *known in self._each(
+                "SELECT source_key, customer_id, generation, made_from FROM crosswalk "
                 "WHERE merchant = ? AND source_key IN ({})",
                 source_keys,
             )
@@ -103,9 +118,11 @@ class Ledger:
     def remember(self, entries: Iterable[tuple[str, Known]]) -> None:
         """Note where source keys went."""
         self._db.executemany(
-            "INSERT INTO crosswalk VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+            "INSERT INTO crosswalk VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
             "customer_id = excluded.customer_id, "
-            "generation = max(generation, excluded.generation)",
+            "generation = iif(made_from = excluded.made_from OR excluded.made_from = '', "
+            "max(generation, excluded.generation), excluded.generation), "
+            "made_from = iif(excluded.made_from = '', made_from, excluded.made_from)",
             ((self._merchant, key, *known) for key, known in entries),
         )
 
@@ -131,11 +148,15 @@ class Ledger:
         )
 
     def forget(self, customer_ids: Iterable[str]) -> None:
-        """Drop what was written to customers that no longer exist under these ids."""
-        self._db.executemany(
-            "DELETE FROM written WHERE merchant = ? AND customer_id = ?",
-            ((self._merchant, customer_id) for customer_id in customer_ids),
-        )
+        """Drop what was written to customers that no longer exist under these ids.
+
+        Those that we deleted stay known as gone: search may show them for a while yet.
+        """
+        with self.transaction():
+            self._db.executemany(
+                "DELETE FROM written WHERE merchant = ? AND customer_id = ? AND version < ?",
+                ((self._merchant, customer_id, _NO_VERSION) for customer_id in customer_ids),
+            )
 
     def undone(self, gone: Iterable[tuple[str, str]]) -> None:
         """Let profiles that we made and deleted again (id, review key) be made anew.
@@ -153,7 +174,8 @@ class Ledger:
         )
         self._db.execute(
             "INSERT INTO written SELECT ?, customer_id, ?, NULL, NULL, NULL, '{}' FROM gone "
-            "WHERE true ON CONFLICT DO UPDATE SET version = excluded.version",
+            "WHERE true ON CONFLICT DO UPDATE SET version = excluded.version, "
+            "reference_id = NULL, email = NULL, phone = NULL",
             (self._merchant, _NO_VERSION),
         )
         self._db.execute(

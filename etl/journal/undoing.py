@@ -101,13 +101,6 @@ class Undoing:
                 "UPDATE rows SET customer_id = ? WHERE row = ?", (one.customer_id, one.row)
             )
 
-    def has_created(self) -> bool:
-        """Is there a profile that the run created and that is not planned yet?"""
-        found = self._db.execute(
-            "SELECT 1 FROM subjects JOIN rows USING (row) WHERE created AND planned = 0 LIMIT 1"
-        )
-        return found.fetchone() is not None
-
     def subject(self, row: int) -> Subject:
         """Return the subject of a row."""
         (found,) = self._subjects("row = ?", (row,))

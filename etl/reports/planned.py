@@ -42,8 +42,7 @@ def shows_a_plan(journal: Journal) -> bool:
     facts = journal.facts()
     if facts["command"] == "plan":
         return facts["stage"] == "done"
-    sent = "SELECT 1 FROM requests WHERE sends > 0 UNION SELECT 1 FROM deliveries LIMIT 1"
-    return facts["stage"] == "load" and next(journal.query(sent), None) is None
+    return facts["stage"] == "load" and not journal.sent_anything()
 
 
 def lines(

@@ -5,13 +5,14 @@ A pure function of the journal: the same journal always gives the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import ceil
-from typing import Any
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from math import ceil, prod
+from typing import Any, NamedTuple
 
+import numpy as np
 import orjson
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from etl.config import Config, beyond
 from etl.journal.journal import OUTCOMES, UNDONE, Journal, Outcome
@@ -24,10 +25,13 @@ _MOVED = ("PROFILE_CHANGED", "PROFILE_GONE", "PROFILE_APPEARED", "MATCHED_ANEW")
 _ATTENTION = ("rejected", "failed", "review")
 
 
-def build(journal: Journal) -> dict[str, Any]:
-    """Return the report; its keys and their meaning are listed in the README."""
+def build(journal: Journal, early: Iterable[Count]) -> dict[str, Any]:
+    """Return the report; its keys and their meaning are listed in the README.
+
+    ``early`` are the counts of all batches, as the check left them.
+    """
     facts, run, rows = journal.facts(), journal.run(), _rows(journal)
-    problems = _problems(journal)
+    problems = summed([*early, *_late(journal)])
     checked = journal.undoing.VERIFIED if run.undoes else "SELECT verified FROM writes"
     verified = _counts(
         journal, f"SELECT verified, count(*) FROM ({checked}) WHERE verified <> '' GROUP BY 1"
@@ -77,9 +81,7 @@ def build(journal: Journal) -> dict[str, Any]:
                 "rate_limited": rate_limited,
                 "errors": errors,
             }
-            for endpoint, calls, retries, rate_limited, errors in journal.query(
-                "SELECT endpoint, calls, retries, rate_limited, errors FROM calls ORDER BY endpoint"
-            )
+            for endpoint, calls, retries, rate_limited, errors, _ in journal.calls()
         },
         "seconds": {
             stage: round(seconds, 3)
@@ -161,7 +163,8 @@ def _planned(journal: Journal, config: Config) -> dict[str, Any]:
         + valued
         + cards,
     }
-    made, seconds = next(journal.query("SELECT sum(calls), sum(seconds) FROM calls"))
+    attempts = journal.calls()
+    made, seconds = sum(each[1] for each in attempts), sum(each[5] for each in attempts)
     pace = config.limits.requests_per_second
     each = max(seconds / made if made else 0.0, 1 / pace if pace else 0.0)
     return {**planned, "calls": calls, "seconds": round(each * sum(calls.values()), 1)}
@@ -198,34 +201,66 @@ def _exit_code(report: dict[str, Any], config: Config) -> int:
     return 3 if untrusted or beyond(attention, config.limits.tolerate, rows["read"]) else 0
 
 
-def _by_code(problems: pa.Table, effects: Sequence[str]) -> dict[str, dict[str, int]]:
+def _by_code(counts: Iterable[Count], effects: Sequence[str]) -> dict[str, dict[str, int]]:
     """Return how many rows have a problem of these effects, by code and field."""
-    wanted = problems.filter(pc.is_in(problems.column("effect"), pa.array(effects)))
-    summed = wanted.group_by(["code", "field"]).aggregate([("rows", "sum")])
-    counts: dict[str, dict[str, int]] = {}
-    for entry in summed.sort_by([("code", "ascending"), ("field", "ascending")]).to_pylist():
-        counts.setdefault(entry["code"], {})[entry["field"]] = entry["rows_sum"]
-    return counts
+    by_code: dict[str, dict[str, int]] = {}
+    for code, field, rows in sorted(count[1:] for count in counts if count.effect in effects):
+        of_code = by_code.setdefault(code, {})
+        of_code[field] = of_code.get(field, 0) + rows
+    return by_code
 
 
-_COUNTED = pa.schema(
-    [(name, pa.string()) for name in ("effect", "code", "field")] + [("rows", pa.int64())]
-)
+class Count(NamedTuple):
+    """How many rows have a problem."""
+
+    effect: str
+    code: str
+    field: str
+    rows: int
 
 
-def _problems(journal: Journal) -> pa.Table:
-    """Return how many rows have a problem, by effect, code and field; found early and late."""
-    late = journal.query(
-        "SELECT effect, code, field, count(DISTINCT row) FROM problems GROUP BY effect, code, field"
-    )
-    rows = [dict(zip(_COUNTED.names, values, strict=True)) for values in late]
-    counted = [pa.Table.from_pylist(rows, schema=_COUNTED)]
-    told = ["effect", "code", "field"]
-    for batch in journal.batches():
-        once = journal.found(batch).group_by(["row", *told]).aggregate([])
-        counts = once.group_by(told).aggregate([("row", "count")])
-        counted.append(counts.rename_columns(_COUNTED.names).cast(_COUNTED))
-    return pa.concat_tables(counted)
+def counted(found: pa.Table) -> list[Count]:
+    """Return how many rows of a batch have each of the problems (``PROBLEMS``) found in it."""
+    kinds, texts = np.zeros(found.num_rows, "<i8"), list[list[str]]()
+    for name in ("effect", "code", "field"):
+        column = found.column(name).combine_chunks().dictionary_encode()
+        kinds = kinds * len(column.dictionary) + column.indices.to_numpy()
+        texts.append(column.dictionary.to_pylist())
+    effects, codes, fields = texts
+    # A row that has the same problem twice is one row.
+    most = prod(map(len, texts))
+    told = kinds[first_of_each(found.column("row").to_numpy() * most + kinds)]
+    rows = np.bincount(told, minlength=most).reshape([len(each) for each in texts])
+    return [
+        Count(effects[effect], codes[code], fields[field], int(rows[effect, code, field]))
+        for effect, code, field in zip(*np.nonzero(rows), strict=True)
+    ]
+
+
+def first_of_each(keys: np.ndarray) -> np.ndarray:
+    """Return the places of the first of each key, in order; quick when keys are nearly sorted."""
+    order = np.argsort(keys, kind="stable")
+    again = np.flatnonzero(keys[order[1:]] == keys[order[:-1]]) + 1
+    return np.delete(np.arange(len(keys)), order[again])
+
+
+def counts(journal: Journal) -> list[Count]:
+    """Return how many rows have each problem, as the check left them."""
+    return summed(count for batch in journal.batches() for count in counted(journal.found(batch)))
+
+
+def summed(parts: Iterable[Count]) -> list[Count]:
+    """Return the counts of several batches as those of one."""
+    rows = Counter[tuple[str, str, str]]()
+    for effect, code, field, number in parts:
+        rows[effect, code, field] += number
+    return [Count(effect, code, field, number) for (effect, code, field), number in rows.items()]
+
+
+def _late(journal: Journal) -> Iterator[Count]:
+    """Yield how many rows have the problems that were found after the check."""
+    told = "SELECT effect, code, field, count(DISTINCT row) FROM problems"
+    yield from map(Count._make, journal.query(f"{told} GROUP BY effect, code, field"))
 
 
 def _counts(journal: Journal, sql: str) -> dict[str, int]:

@@ -8,7 +8,9 @@ a spreadsheet would run as formulas carry the reversible escape of ``etl.files.e
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
 import numpy as np
@@ -18,10 +20,20 @@ import pyarrow.compute as pc
 
 from etl.customers import codes, octets
 from etl.customers.octets import Octets
-from etl.customers.problems import problem_table
+from etl.customers.problems import Problem, problem_table
+from etl.engines import Engine
 from etl.files.escape import escape, escape_column
-from etl.journal.journal import Batch, Journal, rejected, skipped
+from etl.journal.journal import (
+    Amendment,
+    Batch,
+    Journal,
+    Packed,
+    rejected,
+    skipped,
+    unpacked,
+)
 from etl.reports import consent, planned
+from etl.reports.report import Count, counted, first_of_each
 
 # Text by row, or one text that all rows have.
 Column: TypeAlias = "pa.Array | str"
@@ -41,39 +53,103 @@ REVIEW_COLUMNS = (*REJECT_COLUMNS, "_candidates", "_evidence", "_related", "deci
 CROSSWALK = ("source_key", "customer_id", "outcome", "source", "line")
 
 
-def write_ledger(journal: Journal, file: BinaryIO) -> None:
-    """Write ``rows.csv``: every source row, in order, with what became of it."""
-    names = _names(journal)
-    writer = _Writer(file, LEDGER)
+class Facts(NamedTuple):
+    """All that a journal knows of a batch when its rows are told.
+
+    ``later`` are problems found after the check, by place in the batch. ``entered`` are outcome,
+    customer, evidence, detail and the place of the carrier of each row, None before the plan.
+    ``places`` are those of the carriers that ``amendments`` name, by their rows.
+    """
+
+    packed: Packed
+    later: list[Problem]
+    entered: list[tuple[str, ...]] | None
+    amendments: dict[int, list[Amendment]]
+    places: dict[int, str]
+
+
+class Told(NamedTuple):
+    """The lines of a batch in ``rows.csv`` and ``rejects.csv``, and how many rows have what."""
+
+    ledger: bytes
+    rejects: bytes
+    counts: list[Count]
+
+
+def write_rows(
+    journal: Journal, engine: Engine, ledger: BinaryIO, rejects: BinaryIO | None
+) -> Iterator[Count]:
+    """Write ``rows.csv`` and ``rejects.csv``, and yield how many rows have which problems.
+
+    In the ledger every source row has a line, in order, with what became of it; in the other are
+    rejected and failed rows in their original columns and text.
+    """
+    names, columns = _names(journal), _original_columns(journal)
+    ledger.write(_line(LEDGER))
+    if rejects is not None:
+        rejects.write(_line((*columns, *REJECT_COLUMNS)))
+    telling = _Telling(names, columns, originals=rejects is not None)
+    for told in engine.in_order(telling, _facts(journal, names)):
+        ledger.write(told.ledger)
+        if rejects is not None:
+            rejects.write(told.rejects)
+        yield from told.counts
+
+
+def _facts(journal: Journal, names: Sequence[str]) -> Iterator[Facts]:
     for batch in journal.batches():
-        size = len(batch.lines)
-        first, last = batch.first_row, batch.first_row + size - 1
-        found = _found(journal, batch)
-        codes_ = _listed(found.column("row").to_numpy(), found.column("code"), size, ";")
-        told = [*_outcomes(journal, found, first, last, names), codes_]
-        outcome, *whom, detail, duplicate_of, codes_ = _amended(journal, told, first, last, names)
+        first, last = batch.first_row, batch.first_row + len(batch.lines) - 1
+        entered = [
+            (*told, "" if carrier is None else _place(journal, carrier, names))
+            for *told, carrier in journal.query(
+                "SELECT outcome, customer_id, matched_by, detail, duplicate_of FROM rows "
+                "WHERE row BETWEEN ? AND ? ORDER BY row",
+                first,
+                last,
+            )
+        ]
+        amendments = journal.amendments(first, last)
+        carriers = {each.duplicate_of for later in amendments.values() for each in later}
+        places = {row: _place(journal, row, names) for row in carriers if row is not None}
+        later = _later(journal, batch)
+        yield Facts(journal.packed(batch), later, entered or None, amendments, places)
+
+
+@dataclass(frozen=True, slots=True)
+class _Telling:
+    """Tells the rows of any batch; ``names`` are the sources', ``columns`` those of the rejects.
+
+    ``originals``: there are rejects.
+    """
+
+    names: Sequence[str]
+    columns: Sequence[str]
+    originals: bool
+
+    def __call__(self, facts: Facts) -> Told:
+        batch, kept = facts.packed.batch, unpacked(facts.packed.found)
+        found = pa.concat_tables([kept, problem_table(facts.later)])
+        codes_ = _listed(found.column("row").to_numpy(), found.column("code"), len(batch.lines))
+        told = _amended(facts, [*_outcomes(facts, kept), codes_])
+        outcome, *whom, detail, duplicate_of, codes_ = told
         line = batch.lines.cast(pa.string())
-        told = [line, outcome, *whom, codes_, detail, duplicate_of]
-        writer.write_columns([names[batch.source], *told])
+        columns = [self.names[batch.source], line, outcome, *whom, codes_, detail, duplicate_of]
+        wanted = _to_correct(facts, kept) if self.originals else np.array([], "<i8")
+        rejects = b""
+        if len(wanted):
+            (cells,) = unpacked(facts.packed.cells).to_batches()
+            prefix = f"{self.names[batch.source]}:" if len(self.names) > 1 else ""
+            said = _said(found, batch, wanted, prefix)
+            rejects = _lines([*_originals(cells, wanted, self.columns), *said])
+        return Told(_lines(columns), rejects, counted(kept))
 
 
-def _outcomes(
-    journal: Journal, found: pa.Table, first: int, last: int, names: Sequence[str]
-) -> list[Column]:
+def _outcomes(facts: Facts, found: pa.Table) -> list[Column]:
     """Return outcome, customer, evidence, detail and carrier of the rows of a batch."""
-    size = last - first + 1
-    entered = list(
-        journal.query(
-            "SELECT outcome, customer_id, matched_by, detail, duplicate_of FROM rows "
-            "WHERE row BETWEEN ? AND ? ORDER BY row",
-            first,
-            last,
-        )
-    )
-    if entered:
-        *columns, carriers = zip(*entered, strict=True)
-        places = ["" if row is None else _place(journal, row, names) for row in carriers]
-        return [pa.array(column, pa.string()) for column in (*columns, places)]
+    if facts.entered:
+        columns = zip(*facts.entered, strict=True)
+        return [pa.array(column, pa.string()) for column in columns]
+    size = len(facts.packed.batch.lines)
     which = np.zeros(size, dtype="<i4")
     which[list(rejected(found))] = 1
     left = skipped(found)
@@ -89,22 +165,20 @@ def _outcomes(
 def codes_of(journal: Journal, batch: Batch) -> pa.Array:
     """Return the codes of each row of a batch, as its run found them."""
     found = _found(journal, batch)
-    return _listed(found.column("row").to_numpy(), found.column("code"), len(batch.lines), ";")
+    return _listed(found.column("row").to_numpy(), found.column("code"), len(batch.lines))
 
 
-def _amended(
-    journal: Journal, told: Sequence[Column], first: int, last: int, names: Sequence[str]
-) -> list[Column]:
+def _amended(facts: Facts, told: Sequence[Column]) -> list[Column]:
     """Put what became of corrected rows in the place of what had become of them before."""
-    amendments = journal.amendments(first, last)
-    if not amendments:
+    if not facts.amendments:
         return list(told)
-    size = last - first + 1
+    batch = facts.packed.batch
     columns = [
-        [column] * size if isinstance(column, str) else column.to_pylist() for column in told
+        [column] * len(batch.lines) if isinstance(column, str) else column.to_pylist()
+        for column in told
     ]
-    for row, later in amendments.items():
-        at, now = row - first, later[-1]
+    for row, later in facts.amendments.items():
+        at, now = row - batch.first_row, later[-1]
         was = [f"before: {columns[0][at]} {columns[-1][at]}".rstrip()]
         was += [
             f"{told.outcome} {told.codes}".rstrip() + f" in run {told.run_id}"
@@ -116,7 +190,7 @@ def _amended(
             now.customer_id,
             now.matched_by,
             f"{now.detail}; {detail}" if now.detail else detail,
-            "" if now.duplicate_of is None else _place(journal, now.duplicate_of, names),
+            "" if now.duplicate_of is None else facts.places[now.duplicate_of],
             now.codes,
         )
         for column, value in zip(columns, new, strict=True):
@@ -126,28 +200,47 @@ def _amended(
 
 def _found(journal: Journal, batch: Batch) -> pa.Table:
     """Return all that was found in a batch, in the check and after it, by place in the batch."""
+    return pa.concat_tables([journal.found(batch), problem_table(_later(journal, batch))])
+
+
+def _later(journal: Journal, batch: Batch) -> list[Problem]:
     first, last = batch.first_row, batch.first_row + len(batch.lines) - 1
-    later = journal.problems(first, last)
-    told = problem_table(problem._replace(row=problem.row - first) for problem in later)
-    return pa.concat_tables([journal.found(batch), told])
-
-
-def write_rejects(journal: Journal, file: BinaryIO) -> None:
-    """Write ``rejects.csv``: rejected and failed rows in their original columns and text."""
-    _write_originals(journal, file, ("rejected", "failed"), REJECT_COLUMNS)
+    return [problem._replace(row=problem.row - first) for problem in journal.problems(first, last)]
 
 
 def write_review(journal: Journal, file: BinaryIO) -> None:
-    """Write ``review.csv``: rows that need a decision, with candidates and evidence."""
-    _write_originals(journal, file, ("review",), REVIEW_COLUMNS)
+    """Write ``review.csv``: rows that need a decision, with candidates and evidence.
+
+    Rows that are, or are to be, created and nearly are somebody who is there follow suit: these
+    need none, but may have one.
+    """
+    names, columns = _names(journal), _original_columns(journal)
+    file.write(_line((*columns, *REVIEW_COLUMNS)))
+    for batch in journal.batches() if journal.has_rows() else ():
+        first, last = batch.first_row, batch.first_row + len(batch.lines) - 1
+        in_review = journal.query(
+            "SELECT row FROM reviews JOIN rows USING (row) WHERE row BETWEEN ? AND ? "
+            "AND (outcome = 'review' OR hints <> '[]') ORDER BY row",
+            first,
+            last,
+        )
+        # What was corrected since needs no decision here.
+        done = _corrected(journal.amendments(first, last))
+        wanted = np.array([row - first for (row,) in in_review if row not in done], dtype="<i8")
+        if len(wanted):
+            prefix = f"{names[batch.source]}:" if len(names) > 1 else ""
+            said = _said(_found(journal, batch), batch, wanted, prefix)
+            evidence = _evidence(journal, (first + wanted).tolist())
+            originals = _originals(journal.cells(batch), wanted, columns)
+            file.write(_lines([*originals, *said, *evidence]))
 
 
 def write_crosswalk(journal: Journal, file: BinaryIO) -> None:
     """Write ``crosswalk.csv``: which customer each source key is in Square."""
     names = _names(journal)
-    writer = _Writer(file, CROSSWALK)
-    writer.write(
-        (key, customer_id, outcome, names[source], line)
+    file.write(_line(CROSSWALK))
+    file.writelines(
+        _line((key, customer_id, outcome, names[source], line))
         for key, customer_id, outcome, source, line in journal.query(
             "SELECT source_key, customer_id, outcome, source, line FROM rows JOIN batches "
             "USING (batch) WHERE customer_id <> '' AND "
@@ -158,71 +251,61 @@ def write_crosswalk(journal: Journal, file: BinaryIO) -> None:
 
 def write_consent(journal: Journal, file: BinaryIO) -> None:
     """Write ``consent.csv``: who is subscribed, for the import page of the Dashboard."""
-    _Writer(file, consent.HEADER).write(consent.lines(journal))
+    file.write(_line(consent.HEADER))
+    file.writelines(map(_line, consent.lines(journal)))
 
 
 def write_plan(journal: Journal, file: BinaryIO) -> None:
     """Write ``plan.csv``: every source row, in order, with what would be done to whom."""
-    _Writer(file, planned.HEADER).write(planned.lines(journal, codes_of))
+    file.write(_line(planned.HEADER))
+    file.writelines(map(_line, planned.lines(journal, codes_of)))
 
 
-def _write_originals(
-    journal: Journal, file: BinaryIO, outcomes: tuple[str, ...], extra: Sequence[str]
-) -> None:
-    sources = journal.sources()
-    names = _names(journal)
-    columns = list(
+def _original_columns(journal: Journal) -> list[str]:
+    """Return the columns of the sources that are not ours, each once."""
+    return list(
         dict.fromkeys(
             column
-            for source in sources
+            for source in journal.sources()
             for column in source["facts"]["columns"]
-            if not _is_ours(column, source["facts"]["ours"])
+            if not (source["facts"]["ours"] and column in REVIEW_COLUMNS)
         )
     )
-    writer = _Writer(file, (*columns, *extra))
-    for batch in journal.batches():
-        wanted = _rows_with(journal, batch, outcomes)
-        if len(wanted):
-            prefix = f"{names[batch.source]}:" if len(sources) > 1 else ""
-            cells = journal.cells(batch).take(pa.array(wanted))
-            originals = [
-                cells.column(column).fill_null("") if column in cells.schema.names else ""
-                for column in columns
-            ]
-            told = _told(journal, batch, wanted, prefix, review="decision" in extra)
-            writer.write_columns([*originals, *(told[name] for name in extra)])
 
 
-def _rows_with(journal: Journal, batch: Batch, outcomes: Sequence[str]) -> np.ndarray:
-    """Return the rows of a batch, by their places, that have one of the outcomes."""
-    if not journal.has_rows():
-        refused = rejected(journal.found(batch)) if "rejected" in outcomes else frozenset[int]()
-        return np.array(sorted(refused), dtype="<i8")
-    marks = ",".join("?" * len(outcomes))
-    first, last = batch.first_row, batch.first_row + len(batch.lines) - 1
-    found = journal.query(
-        f"SELECT row FROM rows WHERE row BETWEEN ? AND ? AND outcome IN ({marks}) ORDER BY row",
-        first,
-        last,
-        *outcomes,
-    )
+def _originals(cells: pa.RecordBatch, wanted: np.ndarray, columns: Sequence[str]) -> list[Column]:
+    """Return the original text of the wanted rows, by column."""
+    cells = cells.take(pa.array(wanted))
+    return [
+        cells.column(column).fill_null("") if column in cells.schema.names else ""
+        for column in columns
+    ]
+
+
+def _to_correct(facts: Facts, found: pa.Table) -> np.ndarray:
+    """Return the rows of a batch, by their places, that were refused and are so still."""
+    if not facts.entered:
+        return np.array(sorted(rejected(found)), dtype="<i8")
     # What was corrected since needs no correction here; what was not is still as it was.
-    done = {
-        row for row, later in journal.amendments(first, last).items() if _settled(later[-1].outcome)
+    first, done = facts.packed.batch.first_row, _corrected(facts.amendments)
+    refused = [
+        at
+        for at, (outcome, *_) in enumerate(facts.entered)
+        if outcome in ("rejected", "failed") and first + at not in done
+    ]
+    return np.array(refused, dtype="<i8")
+
+
+def _corrected(amendments: Mapping[int, Sequence[Amendment]]) -> set[int]:
+    return {
+        row
+        for row, later in amendments.items()
+        if later[-1].outcome not in ("rejected", "failed", "review")
     }
-    left = [row - first for (row,) in found if row not in done]
-    return np.array(left, dtype="<i8")
 
 
-def _settled(outcome: str) -> bool:
-    return outcome not in ("rejected", "failed", "review")
-
-
-def _told(
-    journal: Journal, batch: Batch, wanted: np.ndarray, prefix: str, review: bool
-) -> dict[str, pa.Array]:
-    """Return what is said of the wanted rows of a batch, by column."""
-    found = _found(journal, batch)
+def _said(found: pa.Table, batch: Batch, wanted: np.ndarray, prefix: str) -> list[Column]:
+    """Return what is said of the wanted rows of a batch, as ``REJECT_COLUMNS``."""
     explains = found.filter(pc.is_in(found.column("effect"), pa.array(["reject", "review"])))
     place = pc.index_in(explains.column("row"), pa.array(wanted))
     explains = explains.set_column(0, "row", place).filter(pc.is_valid(place))
@@ -231,54 +314,46 @@ def _told(
     known = pc.index_in(explains.column("code"), pa.array([known.name for known in codes.CODES]))
     own = explains.column("suggestion")
     helps = pc.if_else(pc.equal(own, ""), pc.fill_null(remedies.take(known), ""), own)
-    return {
-        "_line": pc.binary_join_element_wise(
-            prefix, batch.lines.take(pa.array(wanted)).cast(pa.string()), ""
-        ),
-        "_codes": _listed(rows, explains.column("code"), len(wanted), ";"),
-        "_fields": _listed(rows, explains.column("field"), len(wanted), ";"),
-        "_messages": _listed(rows, explains.column("message"), len(wanted), "; "),
-        "_suggestion": _listed(rows, helps, len(wanted), "; "),
-        **(_evidence(journal, (batch.first_row + wanted).tolist()) if review else {}),
-    }
+    lines = batch.lines.take(pa.array(wanted)).cast(pa.string())
+    return [
+        pc.binary_join_element_wise(prefix, lines, ""),
+        _listed(rows, explains.column("code"), len(wanted)),
+        _listed(rows, explains.column("field"), len(wanted)),
+        _listed(rows, explains.column("message"), len(wanted), "; "),
+        _listed(rows, helps, len(wanted), "; "),
+    ]
 
 
-def _listed(rows: np.ndarray, texts: pa.ChunkedArray, size: int, separator: str) -> pa.Array:
+def _listed(rows: np.ndarray, texts: pa.ChunkedArray, size: int, separator: str = ";") -> pa.Array:
     """Return the texts told of each of ``size`` rows, each once, in the order they were found."""
     filled = pc.not_equal(texts, "")
     rows = rows[filled.to_numpy()]
     if not len(rows):
         return pa.repeat(pa.scalar(""), size)
     known = texts.filter(filled).combine_chunks().dictionary_encode()
-    order = np.argsort(rows, kind="stable")
-    text = known.indices.to_numpy()[order]
-    _, once = np.unique(rows[order] * len(known.dictionary) + text, return_index=True)
-    once.sort()
-    ends = np.searchsorted(rows[order][once], np.arange(size + 1))
+    text = known.indices.to_numpy()
+    if (rows[1:] < rows[:-1]).any():
+        order = np.argsort(rows, kind="stable")
+        rows, text = rows[order], text[order]
+    once = first_of_each(rows * len(known.dictionary) + text)
+    ends = np.concatenate(([0], np.cumsum(np.bincount(rows[once], minlength=size))))
     lists = pa.ListArray.from_arrays(
         pa.array(ends, pa.int32()), known.dictionary.take(pa.array(text[once]))
     )
     return pc.binary_join(lists, separator)
 
 
-def _evidence(journal: Journal, rows: Sequence[int]) -> dict[str, pa.Array]:
-    """Return who the rows in review could be, by column."""
+def _evidence(journal: Journal, rows: Sequence[int]) -> list[Column]:
+    """Return who the rows in review could be, and the empty decision, by column."""
     names = _names(journal)
     told = []
     for row in rows:
-        found = "SELECT candidates, matched_by, related FROM reviews JOIN rows USING (row)"
-        candidates, evidence, related = next(journal.query(f"{found} WHERE row = ?", row))
+        found = "SELECT candidates, matched_by, related, hints FROM reviews JOIN rows USING (row)"
+        candidates, evidence, related, hints = next(journal.query(f"{found} WHERE row = ?", row))
+        evidence = "; ".join(f"near: {hint}" for hint in orjson.loads(hints)) or evidence
         places = [_place(journal, other, names) for other in orjson.loads(related)]
         told.append((";".join(orjson.loads(candidates)), evidence, ";".join(places), ""))
-    columns = zip(*told, strict=True)
-    return {
-        name: pa.array(column, pa.string())
-        for name, column in zip(REVIEW_COLUMNS[len(REJECT_COLUMNS) :], columns, strict=True)
-    }
-
-
-def _is_ours(column: str, ours: bool) -> bool:
-    return ours and column in REVIEW_COLUMNS
+    return [pa.array(column, pa.string()) for column in zip(*told, strict=True)]
 
 
 def _names(journal: Journal) -> list[str]:
@@ -292,32 +367,20 @@ def _place(journal: Journal, row: int, names: Sequence[str]) -> str:
     return f"{names[source]}:{line}"
 
 
-class _Writer:
-    """Writes escaped CSV lines, the header first."""
-
-    def __init__(self, file: BinaryIO, header: Sequence[str]) -> None:
-        self._file = file
-        self.write([header])
-
-    def write_columns(self, columns: Sequence[Column]) -> None:
-        """Write many lines, given by column."""
-        lines = pc.binary_join_element_wise(*map(_cells, columns), ",")
-        ended = pc.binary_join_element_wise(lines, "\n", "")
-        self._file.write(Octets(ended).joined())
-
-    def write(self, lines: Iterable[Sequence[Any]]) -> None:
-        writer = csv.writer(_Encoded(self._file), lineterminator="\n")
-        for line in lines:
-            writer.writerow(["" if cell is None else escape(str(cell)) for cell in line])
+def _line(cells: Sequence[Any]) -> bytes:
+    """Return one line of CSV, escaped."""
+    line = io.StringIO()
+    texts = ["" if cell is None else escape(str(cell)) for cell in cells]
+    csv.writer(line, lineterminator="\n").writerow(texts)
+    return line.getvalue().encode()
 
 
-class _Encoded(NamedTuple):
-    """Takes the lines of a CSV writer one by one: a line may be as long as a record."""
-
-    file: BinaryIO
-
-    def write(self, line: str) -> int:
-        return self.file.write(line.encode())
+def _lines(columns: Sequence[Column]) -> bytes:
+    """Return many lines, given by column."""
+    *cells, last = map(_cells, columns)
+    return Octets(
+        pc.binary_join_element_wise(*cells, pc.binary_join_element_wise(last, "\n", ""), ",")
+    ).joined()
 
 
 # What makes a cell of CSV need quotes.

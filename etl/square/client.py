@@ -7,6 +7,7 @@ client: then they share its pace.
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 import time
@@ -108,6 +109,7 @@ class SquareClient:
         self._wall = wall
         self._deadline = deadline
         self._told_time: float | None = None
+        self._progressed = -math.inf  # when a request last went through, of whichever thread
 
     @property
     def told_time(self) -> float | None:
@@ -409,13 +411,13 @@ class SquareClient:
         began = self._clock()
         with self._turn:
             # Spacing that the settings ask for is no lack of progress.
-            patient_until = self._pace.due(began) + self._patience
+            due = self._pace.due(began)
         last = TryAgain("an earlier request was told to wait")
         attempts = 0
         while True:
             while not (turn := self._leave()).left:
                 now, instant = self._clock(), turn.instant
-                if instant > patient_until:
+                if instant > max(due, self._progressed) + self._patience:
                     raise Unavailable(
                         f"{endpoint}: gave up after {attempts} attempts in {now - began:.0f} s"
                         f" (last: {last}); the next one is due in {instant - now:.0f} s, beyond the"
@@ -474,7 +476,8 @@ class SquareClient:
         tell(received.status)
         self._told_time = retry.told_time(received.headers.get_list("date"))
         with self._turn:
-            self._pace.speed_up(self._clock())
+            self._progressed = self._clock()
+            self._pace.speed_up(self._progressed)
         return result
 
 

@@ -9,8 +9,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from threading import Thread
 from typing import Generic, TypeVar
+
+from etl.errors import Interrupted, SquareError
+
+# Seconds that an answer is waited for after a signal asked to stop.
+_GRACE = 6.0
 
 L = TypeVar("L")  # what a call is known by
 A = TypeVar("A")  # what answers it
@@ -49,6 +55,20 @@ class Flights(Generic[L, A]):
         label, future = self._under_way.popleft()
         future.exception(seconds)
         return label, future.result
+
+    def land_rest(self, land: Callable[[L, Callable[[], A]], None], stop: Exception) -> None:
+        """Have ``land`` take what is under way when ``stop`` ends the launching.
+
+        What raises stays as unknown as what is not answered: after a signal no call is waited for
+        longer than ``_GRACE`` seconds, all of which began before it.
+        """
+        seconds = _GRACE if isinstance(stop, Interrupted) else None
+        while self._under_way:
+            with suppress(Interrupted, SquareError, TimeoutError):
+                land(*self.land(seconds))
+                continue
+            if seconds is not None:
+                seconds = 0.0
 
 
 def _make(call: Callable[[], A], future: Future[A]) -> None:

@@ -18,6 +18,15 @@ Profile = dict[str, Any]  # a Customer object as Square sent it
 Answer = dict[str, Any]
 
 
+# What faults say: the profile or value is another one by now ("version mismatch" is not in the
+# published list of codes, but the concurrency page uses it), or the same may pass later.
+STALE = frozenset({"CONFLICT", "VERSION_MISMATCH"})
+LATER = frozenset({"API_ERROR", "RATE_LIMIT_ERROR"})
+
+# Statuses that can be about the one thing a call names; others are about the call.
+OF_ONE = frozenset({400, 404, 409, 413})
+
+
 class Unreadable(ValueError):
     """The answer is not what this endpoint answers: cut off, an edge page, another shape."""
 

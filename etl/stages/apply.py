@@ -54,7 +54,7 @@ def application(run_id: str, state: State) -> tuple[Path, bool] | None:
     """Return the run that carries out this plan, if one began, and whether it has finished."""
     for folder, journal in state.journals():
         facts = journal.facts()
-        if facts.get("applies") == run_id:
+        if facts.get("applies") == run_id and "undone" not in facts:
             return folder, "reported" in facts
     return None
 

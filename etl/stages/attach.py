@@ -24,6 +24,7 @@ from etl.errors import ConfigError, Fault, Refused, Unavailable
 from etl.journal.additions import Addition, Delivery, Made, Result
 from etl.journal.journal import Journal, Run
 from etl.square.client import SquareClient
+from etl.square.wire import LATER, OF_ONE, STALE
 from etl.stages.beside import spelled
 
 # BulkUpsertCustomerCustomAttributes takes 1 to 25 entries.
@@ -34,11 +35,6 @@ _PAGE = 100
 _GENERATIONS = 20
 # Calls that one addition is put in: after conflicts or merges, and after answers that put it off.
 _TRIES, _PUT_OFF = 3, 20
-
-# What a refusal can say of one addition; others are about the call.
-_OF_ONE = frozenset({400, 404, 409, 413})
-_LATER = frozenset({"API_ERROR", "RATE_LIMIT_ERROR"})
-_STALE = frozenset({"CONFLICT", "VERSION_MISMATCH"})
 
 
 @dataclass(slots=True)
@@ -123,7 +119,7 @@ class Attacher:
                     self.square.has_attribute_definition,
                 )
             except Refused as refusal:
-                if refusal.status not in _OF_ONE:
+                if refusal.status not in OF_ONE:
                     raise
                 said = "; ".join(fault.detail or fault.code for fault in refusal.faults)
                 raise ConfigError(
@@ -150,7 +146,7 @@ class Attacher:
                     self.square.has_group,
                 )
             except Refused as refusal:
-                if refusal.status not in _OF_ONE:
+                if refusal.status not in OF_ONE:
                     raise
                 # Its members fail with these words when it is their turn.
                 self._refused[name] = refusal.faults
@@ -262,7 +258,7 @@ class Attacher:
             else:
                 self.square.link_gift_card(delivery.path, delivery.body)
         except Refused as refusal:
-            if refusal.status not in _OF_ONE:
+            if refusal.status not in OF_ONE:
                 raise
             for one in carried:
                 self._lost(one, refusal.faults, settlement)
@@ -276,7 +272,7 @@ class Attacher:
         try:
             answer = self.square.upsert_attributes(delivery.body)
         except Refused as refusal:
-            if refusal.status not in _OF_ONE:
+            if refusal.status not in OF_ONE:
                 raise
             if len(carried) > 1:
                 return False
@@ -286,11 +282,11 @@ class Attacher:
         for one in carried:
             faults = answer.get(self._name(one))
             said = {fault.code for fault in faults or ()}
-            if faults is None or any(fault.category in _LATER for fault in faults):
+            if faults is None or any(fault.category in LATER for fault in faults):
                 self._later(one, settlement)
             elif not faults:
                 settlement.results.append((one, "landed"))
-            elif said & _STALE or (one.version is not None and said == {"BAD_REQUEST"}):
+            elif said & STALE or (one.version is not None and said == {"BAD_REQUEST"}):
                 self._reread(one, faults, settlement)
             else:
                 self._lost(one, faults, settlement)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
@@ -12,31 +12,30 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl.config import Config, OnInvalidSection
-from etl.customers import belongings, codes, payload
-from etl.customers.cells import NO_PROBLEMS, Finding, by_row, joined, repeated
+from etl.customers import belongings, codes, octets, payload
+from etl.customers.cells import NO_PROBLEMS, Finding, by_row, joined, repeated, rows_of
 from etl.customers.consent import SUBSCRIBED, subscription
 from etl.customers.dates import DateEvidence
 from etl.customers.fields import CUSTOMERS
 from etl.customers.problems import Problem, problem_table
-from etl.engines.threads import in_order
+from etl.engines import Engine
 from etl.errors import ConfigError
-from etl.journal.journal import Batch, Check, Journal
+from etl.journal.journal import Batch, Check, Journal, Packed, unpacked
 from etl.stages.choose import choose
 from etl.stages.clean import clean
 from etl.stages.mapping import ColumnMapping, ConsentColumn, map_columns, map_field
 from etl.stages.read import evidence_of, mapping_of
-from etl.stages.validate import Checked, validate
+from etl.stages.validate import Checked, judged, validate
 
 # The column of review.csv in which a person decides.
 _DECISION = "decision"
 # Longer cells are shown in details by their beginning.
 _SHOWN = 80
-# More threads would wait for the interpreter.
-_WORKERS = 2
 
 
 def check(
     journal: Journal,
+    engine: Engine,
     config: Config,
     country: str,
     between: Callable[[int], None],
@@ -45,46 +44,62 @@ def check(
 
     ``country`` is the merchant's.
     """
-    # Not the day of a resume: a run reads two-digit years the same to its end.
-    today = datetime.datetime.fromisoformat(journal.run().started_at).date()
-    constants = canonical_constants(config, country)
     sources = journal.sources()
-    mappings = [mapping_of(source) for source in sources]
-    evidence = [evidence_of(source) for source in sources]
-
-    def check_one(read: _Read) -> tuple[Batch, Check, dict[str, str]]:
-        source = read.batch.source
-        checked = check_batch(
-            read.cells,
-            read.found,
-            mappings[source],
-            evidence[source],
-            config,
-            country,
-            constants,
-            today,
-        )
-        found, decided = checked.problems, dict[str, str]()
-        if sources[source]["facts"]["ours"] and _DECISION in read.cells.schema.names:
-            decided, wrong = _decisions(read.cells, checked.customers, config.source.namespace)
-            found = by_row([found, problem_table(wrong)])
-        return read.batch, Check.of(checked.customers, found, checked.belongings), decided
-
-    waiting = (
-        _Read(batch, journal.cells(batch), journal.found(batch))
-        for batch in journal.batches(unchecked=True)
+    checking = _Checking(
+        [mapping_of(source) for source in sources],
+        [evidence_of(source) for source in sources],
+        [source["facts"]["ours"] for source in sources],
+        config,
+        country,
+        canonical_constants(config, country),
+        # Not the day of a resume: a run reads two-digit years the same to its end.
+        datetime.datetime.fromisoformat(journal.run().started_at).date(),
     )
-    for batch, checked, decided in in_order(check_one, waiting, _WORKERS):
+    waiting = (journal.packed(batch) for batch in journal.batches(unchecked=True))
+    for batch, checked, decided in engine.in_order(checking, waiting):
         with journal.transaction():
             journal.check_batch(batch, checked)
             journal.add_decisions(decided)
         between(batch.first_row + len(batch.lines))
 
 
-class _Read(NamedTuple):
+class _Done(NamedTuple):
     batch: Batch
-    cells: pa.RecordBatch
-    found: pa.Table
+    check: Check
+    decided: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Checking:
+    """Checks any batch of a run; the lists are by source."""
+
+    mappings: list[ColumnMapping]
+    evidence: list[DateEvidence]
+    ours: list[bool]
+    config: Config
+    country: str
+    constants: dict[str, str]
+    today: datetime.date
+
+    def __call__(self, packed: Packed) -> _Done:
+        source = packed.batch.source
+        (cells,) = unpacked(packed.cells).to_batches()
+        checked = check_batch(
+            cells,
+            unpacked(packed.found),
+            self.mappings[source],
+            self.evidence[source],
+            self.config,
+            self.country,
+            self.constants,
+            self.today,
+        )
+        found, decided = checked.problems, dict[str, str]()
+        if self.ours[source] and _DECISION in cells.schema.names:
+            decided, wrong = _decisions(cells, checked.customers, self.config.source.namespace)
+            found = by_row([found, problem_table(wrong)])
+        check = Check.of(checked.customers, found, checked.belongings)
+        return _Done(packed.batch, check, decided)
 
 
 def check_batch(
@@ -107,15 +122,20 @@ def check_batch(
     region = config.clean.default_region or country
     cleaned = clean(chosen.customers, config.clean, region, evidence, constants, today)
     cleaned = replace(cleaned, customers=_with_note(cleaned.customers, chosen.to_note))
-    checked = validate(cleaned, config.on_invalid, country)
+    checked = judged(cleaned, config.on_invalid, country)
     kept = _belongings(cells, mapping, chosen.to_attributes, config.on_invalid.of_belongings)
-    checked = Checked(
+    unwilling = _without_consent(cells, mapping.consent)
+    cannot, left = rows_of(unreadable, len(cells)), rows_of(unwilling, len(cells))
+    said = by_row([unwilling], cannot, unreadable)
+    problems = [mapped.problems, chosen.problems, checked.problems, kept.problems]
+    out = cannot | left
+    refused = out | rows_of(kept.problems, len(cells), "reject")
+    return Checked(
         checked.customers,
-        _without(checked.accepted, kept.problems),
-        by_row([mapped.problems, chosen.problems, checked.problems, kept.problems]),
+        pc.and_not(checked.accepted, octets.mask(refused)),
+        by_row(problems, out, said) if out.any() else by_row(problems),
         kept.batch,
     )
-    return _instead(_instead(checked, _without_consent(cells, mapping.consent)), unreadable)
 
 
 class _Belongings(NamedTuple):
@@ -152,18 +172,13 @@ def _belongings(
     return _Belongings(pa.RecordBatch.from_pydict(columns), by_row(problems))
 
 
-def _without(accepted: pa.Array, problems: pa.Table) -> pa.Array:
-    """Return which rows are accepted still when those with these problems are not."""
-    refused = problems.filter(pc.equal(problems.column("effect"), "reject")).column("row")
-    numbers = pa.array(range(len(accepted)), pa.int64())
-    return pc.and_not(accepted, pc.is_in(numbers, value_set=refused.unique()))
-
-
 def canonical_constants(config: Config, country: str) -> dict[str, str]:
     """Return ``[constants]`` as cleaning would write them.
 
     Raises ConfigError for one that Square would refuse.
     """
+    if not config.constants:
+        return {}
     given = pa.RecordBatch.from_pylist([dict(config.constants)], schema=CUSTOMERS)
     region = config.clean.default_region or country
     cleaned = clean(given, config.clean, region, DateEvidence())
@@ -176,6 +191,8 @@ def canonical_constants(config: Config, country: str) -> dict[str, str]:
 
 
 def _with_note(customers: pa.RecordBatch, lines: pa.Array) -> pa.RecordBatch:
+    if lines.null_count == len(lines):
+        return customers
     at = CUSTOMERS.get_field_index("note")
     note = joined([customers.column(at), lines], "\n")
     return customers.set_column(at, CUSTOMERS.field(at), note)
@@ -192,21 +209,6 @@ def _without_consent(cells: pa.RecordBatch, consent: ConsentColumn | None) -> pa
     said = pc.utf8_slice_codeunits(cell.filter(unwilling), 0, _SHOWN)
     messages = pc.binary_join_element_wise(f"{consent.column}: ", said, "")
     return repeated(unwilling, "", finding, messages)
-
-
-def _instead(checked: Checked, said: pa.Table) -> Checked:
-    """Keep rows that something is ``said`` of out, and let only that be said of them."""
-    if not said.num_rows:
-        return checked
-    rows = said.column("row").unique()
-    others = pc.invert(pc.is_in(checked.problems.column("row"), value_set=rows))
-    numbers = pa.array(range(len(checked.accepted)), pa.int64())
-    return Checked(
-        checked.customers,
-        pc.and_not(checked.accepted, pc.is_in(numbers, value_set=rows)),
-        by_row([checked.problems.filter(others), said]),
-        checked.belongings,
-    )
 
 
 def _decisions(

@@ -21,6 +21,7 @@ from etl.customers.belongings import ATTRIBUTES
 from etl.customers.cells import Finding, by_row, joined, repeated
 from etl.customers.dates import DateEvidence
 from etl.customers.fields import CUSTOMERS
+from etl.customers.octets import Octets
 from etl.stages.clean import clean
 from etl.stages.mapping import ColumnMapping, read_column
 from etl.stages.validate import Checked, validate
@@ -100,12 +101,23 @@ def choose(
 def _candidates(
     cells: pa.RecordBatch, mapping: ColumnMapping, name: str
 ) -> Iterator[tuple[str, pa.Array]]:
-    """Yield the columns that may hold the value of a field, best first, with their headers."""
+    """Yield the columns that may hold the value of a field, best first, with their headers.
+
+    None where a row cannot have more than one.
+    """
     if name in mapping.joined:
         return
-    for header in mapping.fields.get(name, ()):
+    headers = mapping.fields.get(name, ())
+    meant = "".join(mapping.values.get(name, {}).values())
+    listed = [
+        Octets(cells.column(header)).may_hold(_LISTED.encode()) or _LISTED in meant
+        for header in headers
+    ]
+    if len(headers) == 1 and not any(listed):
+        return
+    for header, may_list in zip(headers, listed, strict=True):
         column, _ = read_column(cells, mapping, name, header)
-        for _ in range(_MOST_LISTED):
+        for _ in range(_MOST_LISTED if may_list else 0):
             several = pc.match_substring(column, _LISTED)
             if not pc.any(several).as_py():
                 break

@@ -177,7 +177,7 @@ def _states(column: pa.Array, country: pa.Array, region: str) -> tuple[pa.Array,
             column, found = each(column, _STATE, form, where)
             problems.append(found)
     if pc.any(foreign).as_py():
-        where = pc.and_(normalize.may_change_text(column), foreign)
+        where = normalize.may_change_text(pc.if_else(foreign, column, None))
         form = partial(normalize.text, style=_style(_STATE))
         column, found = each(column, _STATE, form, where)
         problems.append(found)

@@ -118,6 +118,7 @@ def _row(
         "decision": decision,
         "held": review == "" and known_by == "",
         "generation": known.generation if known else 0,
+        "made_from": known.made_from if known else "",
         "reference_id": cells["reference_id"],
         "email": email_key(cells["email_address"]),
         "phone": cells["phone_number"],
@@ -133,7 +134,10 @@ def _skip(row: int) -> dict[str, Any]:
 
 
 def _verdicts(component: Component, settings: Dedupe) -> Iterator[dict[str, Any]]:
-    generations = {row["row"]: row["generation"] for row in component.rows}
+    lives = {
+        row["row"]: {"generation": row["generation"], "made_from": row["made_from"]}
+        for row in component.rows
+    }
     here = []
     for row in component.rows:
         if row["customer_id"] or row["known_by"] == "":
@@ -152,7 +156,7 @@ def _verdicts(component: Component, settings: Dedupe) -> Iterator[dict[str, Any]
     )
     for verdict in _with_twins(verdicts, twins, settings):
         told = {name: getattr(verdict, name) for name in Verdict.__slots__}
-        yield {**told, "generation": generations[verdict.row]}
+        yield {**told, **lives[verdict.row]}
 
 
 def _twins(rows: Iterable[dict[str, Any]], settings: Dedupe) -> dict[int, int]:

@@ -10,17 +10,23 @@ import csv as standard_csv
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl import config
+from etl.customers.octets import Octets
 from etl.customers.problems import PROBLEMS, Problem, problem_table
 from etl.files import csv, escape, parquet
-from etl.files.blocks import blocks
+from etl.files.blocks import Block, Piece, parsed, pieces
+from etl.files.compression import refuse_bomb
+from etl.files.parquet import Groups
 from etl.files.sources import Source, open_lines
 
 CELL_LIMIT = 1 << 20  # bytes of UTF-8
+ROWS_PER_BATCH = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,33 +40,63 @@ class Records:
     problems: pa.Table  # PROBLEMS: rows that cannot be imported as they stand
 
 
+# What a source is cut into: to be made into records anywhere, in any order.
+Part: TypeAlias = Piece | Block | Groups
+
+
 def extract(
-    source: Source, settings: config.Source, rows_per_batch: int = 32768
+    source: Source, settings: config.Source, rows_per_batch: int = ROWS_PER_BATCH
 ) -> Iterator[Records]:
     """Yield the rows of a source in batches; how they are cut changes nothing but memory."""
     if source.kind == "parquet":
-        return _from_parquet(source, rows_per_batch)
-    return _from_csv(source, settings, rows_per_batch)
+        start = 1
+        for cells in parquet.read_text(source.path, source.name, rows_per_batch):
+            yield _numbered(cells, start)
+            start += len(cells)
+        return
+    for part in parts(source, settings, rows_per_batch):
+        yield from records(part, source, rows_per_batch)
 
 
-def _from_parquet(source: Source, rows_per_batch: int) -> Iterator[Records]:
-    start = 1
-    for cells in parquet.read_text(source.path, source.name, rows_per_batch):
-        lines = pa.array(range(start, start + cells.num_rows), pa.int64())
-        yield Records(lines, cells, problem_table(_bad_cells(cells)))
-        start += cells.num_rows
+def refuse_swollen(source: Source, delivered: int) -> None:
+    """Raise SourceError when a file has become more bytes of cells than any honest one would."""
+    if source.kind == "parquet":
+        refuse_bomb(source.name, source.size, delivered)
 
 
-def _from_csv(source: Source, settings: config.Source, rows_per_batch: int) -> Iterator[Records]:
-    width = len(source.columns)
+def parts(
+    source: Source, settings: config.Source, rows_per_batch: int = ROWS_PER_BATCH
+) -> Iterator[Part]:
+    """Yield what a source consists of, in order."""
+    if source.kind == "parquet":
+        yield from parquet.groups(source.path, source.name, rows_per_batch)
+        return
     with open_lines(source, settings) as lines:
-        for block in blocks(lines, source.delimiter, width):
-            columns = block.columns
-            if source.escaped:
-                columns = [escape.unescape_column(column) for column in columns]
-            cells = pa.RecordBatch.from_arrays(columns, names=list(source.columns))
-            problems = problem_table([*_bad_rows(block.odd, source), *_bad_cells(cells)])
-            yield from _cut(Records(pa.array(block.lines), cells, problems), rows_per_batch)
+        yield from pieces(lines, source.delimiter, len(source.columns))
+
+
+def records(part: Part, source: Source, rows_per_batch: int = ROWS_PER_BATCH) -> Iterator[Records]:
+    """Yield the rows of one part of a source in batches."""
+    if isinstance(part, Groups):
+        start = 1 + part.start
+        for cells in parquet.read_groups(source.path, source.name, part, rows_per_batch):
+            yield _numbered(cells, start)
+            start += len(cells)
+        return
+    block, width = part, len(source.columns)
+    if isinstance(block, Piece):
+        block = parsed(block, source.delimiter, width, source.name)
+    columns = block.columns
+    if source.escaped:
+        columns = [escape.unescape_column(column) for column in columns]
+    cells = pa.RecordBatch.from_arrays(columns, names=list(source.columns))
+    problems = problem_table([*_bad_rows(block.odd, source), *_bad_cells(cells)])
+    yield from _cut(Records(pa.array(block.lines), cells, problems), rows_per_batch)
+
+
+def _numbered(cells: pa.RecordBatch, start: int) -> Records:
+    lines = pa.array(np.arange(start, start + len(cells)))
+    return Records(lines, cells, problem_table(_bad_cells(cells)))
 
 
 def _cut(records: Records, rows: int) -> Iterator[Records]:
@@ -111,13 +147,15 @@ def _as_csv(cells: Sequence[str]) -> str:
 def _bad_cells(cells: pa.RecordBatch) -> Iterator[Problem]:
     """Yield the cells that no field could take, whatever they are mapped to."""
     for name, column in zip(cells.schema.names, cells.columns, strict=True):
-        for row in _where(pc.match_substring(column, "\0")):
-            message = f"the cell of column {name!r} holds a NUL character"
-            yield Problem(row, "reject", "NUL_CHARACTER", "", message)
-        sizes = pc.binary_length(column)
-        for row in _where(pc.greater(sizes, CELL_LIMIT)):
+        held = Octets(column)
+        if held.may_hold(b"\0"):
+            for row in _where(pc.match_substring(column, "\0")):
+                message = f"the cell of column {name!r} holds a NUL character"
+                yield Problem(row, "reject", "NUL_CHARACTER", "", message)
+        for row in np.flatnonzero(held.lengths > CELL_LIMIT).tolist():
             message = (
-                f"the cell of column {name!r} holds {sizes[row]} bytes, more than {CELL_LIMIT}"
+                f"the cell of column {name!r} holds {held.lengths[row]} bytes, "
+                f"more than {CELL_LIMIT}"
             )
             yield Problem(row, "reject", "CELL_TOO_LARGE", "", message)
 

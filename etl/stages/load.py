@@ -9,7 +9,6 @@ the profile it made, an update is guarded by the version it was computed from.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -25,7 +24,7 @@ from etl.errors import BrakeError, Fault, Interrupted, Refused, SquareError, Una
 from etl.journal.journal import Journal, Outcome, Request, RowChange, Run, Write
 from etl.square.client import SquareClient
 from etl.square.flights import Flights
-from etl.square.wire import Bulk, Item, Profile
+from etl.square.wire import LATER, STALE, Bulk, Item, Profile
 from etl.stages.plan import Packer
 
 # Version conflicts of one update in a row before it is given up.
@@ -42,15 +41,8 @@ _REFUSED = 20
 # the most that is assumed.
 _KEY_LIFETIME = 20 * 3600.0
 
-# Seconds that answers are waited for after a signal asked to stop.
-_GRACE = 8.0
-
 # Statuses that the content of one row can cause; others are about the call.
 _OF_ROWS = frozenset({400, 413})
-
-# "version mismatch" is not in the published list of codes, but the concurrency page uses it.
-_STALE = frozenset({"CONFLICT", "VERSION_MISMATCH"})
-_LATER = frozenset({"API_ERROR", "RATE_LIMIT_ERROR"})
 
 _KEY_FIELDS = ("reference_id", "email_address", "phone_number")
 
@@ -93,7 +85,10 @@ class Loader:
     # What a write still has to change on its profile; without it what the row wants decides.
     lacking: Callable[[Write, Profile], payload.Values] | None = None
     _keys: set[str] = field(default_factory=set, init=False)  # that calls under way write under
-    _put_off: int = field(default=0, init=False)  # answers in a row that only put rows off
+    _launched: int = field(default=0, init=False)  # calls so far
+    _landed: int = field(default=0, init=False)  # of them, in the order of their launching
+    _held: int = field(default=0, init=False)  # of them, launched before the latest hold
+    _put_off: int = field(default=0, init=False)  # holds in a row for answers that put rows off
     _refused: int = field(default=0, init=False)  # rows in a row that were refused alone
 
     def load(self, between: Callable[[int], None], *, sent_only: bool = False) -> None:
@@ -112,7 +107,7 @@ class Loader:
                     return
                 between(settled)
                 if request is None or flights.full or self._under_way(request):
-                    self._land(flights)
+                    self._land(*flights.land())
                     settled += 1
                     continue
                 last = request.request
@@ -122,7 +117,7 @@ class Loader:
                 else:
                     self._launch(request, flights, lambda: between(settled))  # noqa: B023
         except (BrakeError, Interrupted, SquareError) as stop:
-            self._land_others(flights, _GRACE if isinstance(stop, Interrupted) else None)
+            flights.land_rest(self._land, stop)
             raise
 
     def _under_way(self, request: Request) -> bool:
@@ -138,11 +133,12 @@ class Loader:
         request = request._replace(sent_at=now if request.sent_at is None else request.sent_at)
         between()
         self._keys |= _keys(request)
+        self._launched += 1
         flights.launch(request, lambda: self._send(request))
 
-    def _land(self, flights: Flights[Request, Bulk], seconds: float | None = None) -> None:
-        """Settle the oldest call that is under way."""
-        request, answer = flights.land(seconds)
+    def _land(self, request: Request, answer: Callable[[], Bulk]) -> None:
+        """Settle a call; they come in the order of their launching."""
+        self._landed += 1
         self._keys -= _keys(request)
         try:
             bulk = answer()
@@ -152,13 +148,6 @@ class Loader:
             self._split(request, refusal)
         else:
             self._settle(request, bulk)
-
-    def _land_others(self, flights: Flights[Request, Bulk], seconds: float | None) -> None:
-        """Settle what was under way when the load had to stop, as far as it is answered."""
-        until = self.now() + (seconds or 0.0)
-        while flights:
-            with suppress(Interrupted, SquareError, TimeoutError):
-                self._land(flights, seconds and max(0.0, until - self.now()))
 
     def _outlived(self, request: Request) -> bool:
         """Were creates sent so long ago that Square may not know their keys any more?"""
@@ -230,14 +219,14 @@ class Loader:
             item = bulk.get(write.key)
             if item is None:
                 settlement.again.append(replace(write, tries=write.tries + 1, uncertain=True))
-            elif any(fault.category in _LATER for fault in item.faults):
+            elif any(fault.category in LATER for fault in item.faults):
                 # An internal error of Square's does not say whether the write was done.
                 broken = any(fault.category == "API_ERROR" for fault in item.faults)
                 uncertain = write.uncertain or unanswered or broken
                 settlement.again.append(replace(write, tries=write.tries + 1, uncertain=uncertain))
             elif item.customer is not None:
                 settlement.land(write, item.customer)
-            elif write.action == "update" and _says(item, _STALE | {"NOT_FOUND"}):
+            elif write.action == "update" and _says(item, STALE | {"NOT_FOUND"}):
                 stale.append(replace(write, uncertain=write.uncertain or unanswered))
             elif write.action == "create" and _says(item, {"IDEMPOTENCY_KEY_REUSED"}):
                 reused.append((write, item))
@@ -255,7 +244,9 @@ class Loader:
         """Hold back after an answer that put rows off; give up when nothing else comes."""
         if progress:
             self._put_off = self._refused = 0
-        if later:
+        # Calls that were under way together are held back for once.
+        if later and self._landed > self._held:
+            self._held = self._launched
             self._put_off += 1
             self.square.hold_back(self._put_off)
         if self._put_off > _PUT_OFF:

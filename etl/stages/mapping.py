@@ -251,8 +251,8 @@ def synonyms(headers: Sequence[str]) -> dict[str, str]:
 
 def _or_null(column: pa.Array) -> pa.Array:
     held = Octets(column)
-    blank = octets.refined(column, held.beginning(_BLANKS) | held.empty, _is_blank)
-    return held.less(blank.to_numpy(zero_copy_only=False))
+    blank = octets.refined(column, held.beginning(_BLANKS), _is_blank)
+    return held.less(held.empty | octets.flags(blank))
 
 
 def _is_blank(column: pa.Array) -> pa.Array:

@@ -248,10 +248,10 @@ def _create(
         return
     if beside and wanted:
         page.add(row, beside.lacks(wanted, None))
-    key = payload.idempotency_key(
-        run.merchant_id, verdict["source_key"], changes, verdict["generation"]
-    )
-    packer.add(Write(row, "create", key, "", None, verdict["generation"], intent, changes))
+    same = verdict["made_from"] in ("", payload.made_from(changes))
+    generation = verdict["generation"] if same else 0
+    key = payload.idempotency_key(run.merchant_id, verdict["source_key"], changes, generation)
+    packer.add(Write(row, "create", key, "", None, generation, intent, changes))
     if verdict["near"]:
         under = payload.review_key(verdict["source_key"], values(row))
         page.reviews.append(Review(row, under, verdict["near"], [], verdict["evidence"]))

@@ -6,22 +6,23 @@ shows what it proves about the order of day and month.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from etl.config import Config
 from etl.customers.dates import DateEvidence, date_evidence
-from etl.engines.threads import ahead
+from etl.engines import Engine
 from etl.files.sources import Source
-from etl.journal.journal import Journal
-from etl.stages.extract import extract
+from etl.journal.journal import Journal, Rows
+from etl.stages.extract import Part, parts, records, refuse_swollen
 from etl.stages.mapping import ColumnMapping, ConsentColumn, map_field
 
 
 def read(
     journal: Journal,
+    engine: Engine,
     sources: Sequence[Source],
     mappings: Sequence[ColumnMapping],
     config: Config,
@@ -36,15 +37,41 @@ def read(
         journal.forget_rows()
     first_row = 0
     for number, (source, mapping) in enumerate(zip(sources, mappings, strict=True)):
-        begin, evidence = first_row, DateEvidence()
-        for records in ahead(extract(source, config.source)):
-            birthdays, _ = map_field(records.cells, mapping, "birthday")
-            evidence = evidence.combine(date_evidence(birthdays, records.lines, number))
+        begin, evidence, delivered = first_row, DateEvidence(), 0
+        reading = _Reading(number, source, mapping)
+        for batch in engine.spread(reading, parts(source, config.source)):
+            delivered += batch.size
+            refuse_swollen(source, delivered)
+            evidence = evidence.combine(batch.evidence)
             with journal.transaction():
-                journal.add_batch(number, first_row, records.lines, records.cells, records.problems)
-            first_row += len(records.lines)
+                journal.add_batch(number, first_row, batch.rows)
+            first_row += batch.rows.rows
             between(first_row)
         journal.finish_source(number, first_row - begin, asdict(evidence))
+
+
+class _Batch(NamedTuple):
+    """A batch for the journal, what it proves, and how many bytes its cells have."""
+
+    rows: Rows
+    evidence: DateEvidence
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """Makes batches for the journal of any part of a source."""
+
+    number: int
+    source: Source
+    mapping: ColumnMapping
+
+    def __call__(self, part: Part) -> Iterator[_Batch]:
+        for read in records(part, self.source):
+            birthdays, _ = map_field(read.cells, self.mapping, "birthday")
+            evidence = date_evidence(birthdays, read.lines, self.number)
+            rows = Rows.of(read.lines, read.cells, read.problems)
+            yield _Batch(rows, evidence, read.cells.nbytes)
 
 
 def evidence_of(source: dict[str, Any]) -> DateEvidence:

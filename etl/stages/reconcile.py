@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+from etl.engines import Engine, Here
 from etl.files.atomic import PARTIAL, replacing
 from etl.journal.journal import Journal
 from etl.reports import planned, report, tables
 
 _TABLES = {
-    "rows.csv": tables.write_ledger,
-    "rejects.csv": tables.write_rejects,
     "review.csv": tables.write_review,
     "crosswalk.csv": tables.write_crosswalk,
     "consent.csv": tables.write_consent,
@@ -19,14 +19,21 @@ _TABLES = {
 }
 
 
-def reconcile(journal: Journal, folder: Path) -> dict[str, Any]:
+def reconcile(journal: Journal, folder: Path, engine: Engine | None = None) -> dict[str, Any]:
     """Write ``report.json`` and the tables into ``folder`` and return the report."""
     for left in folder.glob(f"{PARTIAL}*"):
         left.unlink()  # of a process that was killed while it wrote
-    built = report.build(journal)
+    # An undo has no rows of its own to correct.
+    undoes = bool(journal.run().undoes)
+    with (
+        replacing(folder / "rows.csv") as rows,
+        nullcontext() if undoes else replacing(folder / "rejects.csv") as rejects,
+    ):
+        counts = report.summed(tables.write_rows(journal, engine or Here(), rows, rejects))
+    built = report.build(journal, counts)
     left_out = (
-        dict.fromkeys(_TABLES, True) | {"rows.csv": False}
-        if built["undoes"]
+        dict.fromkeys(_TABLES, True)
+        if undoes
         else {
             "consent.csv": built["consent"] is None,
             planned.PLAN_FILE: not planned.shows_a_plan(journal),

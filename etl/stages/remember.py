@@ -74,15 +74,17 @@ def _review_keys(journal: Journal, outcome: str) -> Iterator[str]:
 def _crosswalk(journal: Journal) -> Iterator[tuple[str, Known]]:
     # One source key can be two customers (a phone shared by two people, [dedupe] shared_phone =
     # "separate"): such a key decides nothing later, and nothing while one of them is not settled.
-    for key, customer_id, customers, generation in journal.query(
+    for key, customer_id, customers, generation, changes in journal.query(
         "SELECT source_key, max(rows.customer_id), "
-        "count(DISTINCT nullif(rows.customer_id, '')), max(coalesce(generation, 0)) FROM rows "
+        "count(DISTINCT nullif(rows.customer_id, '')), max(coalesce(generation, 0)), "
+        "max(iif(action = 'create', changes, NULL)) FROM rows "
         "LEFT JOIN writes ON writes.row = rows.row AND state = 'landed' "
         "WHERE source_key <> '' GROUP BY source_key "
         "HAVING max(rows.customer_id) <> '' "
         "AND NOT max(outcome IN ('pending', 'unknown'))"
     ):
-        yield key, Known(customer_id if customers == 1 else "", generation)
+        made_from = payload.made_from(orjson.loads(changes)) if changes else ""
+        yield key, Known(customer_id if customers == 1 else "", generation, made_from)
 
 
 def _written(write: Write) -> Written:

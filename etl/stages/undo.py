@@ -8,7 +8,6 @@ again. What is left alone is a conflict of its row (``etl.customers.undone`` say
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -22,14 +21,14 @@ from etl.config import Config
 from etl.customers import attributes, codes, payload, undone
 from etl.customers.belongings import named
 from etl.customers.problems import Problem, problem_table
-from etl.customers.undone import Added, Conflict, Undoing
+from etl.customers.undone import Added, Conflict, Judgement
 from etl.errors import Fault, Interrupted, Refused, SquareError, Unauthorized, Unavailable
-from etl.journal.journal import Journal, Outcome, RowChange, Run, Write
+from etl.journal.journal import Journal, Outcome, RowChange, Rows, Run, Write
 from etl.journal.ledger import Ledger, Written
 from etl.journal.undoing import Removal, Result, Subject
 from etl.square.client import SquareClient
 from etl.square.flights import Flights
-from etl.square.wire import Profile
+from etl.square.wire import LATER, OF_ONE, STALE, Profile
 from etl.stages.load import Loader
 from etl.stages.plan import BULK, Packer
 from etl.stages.remember import recall
@@ -41,15 +40,9 @@ _TRIES = 3
 # Clocks of Square and of this machine may differ: cards from this long before the run count.
 _SKEW = timedelta(hours=1)
 
-# Seconds for calls under way to be answered when the undo has to stop.
-_GRACE = 5.0
 # Answers in a row that put off one value.
 _PUT_OFF = 20
 
-# What a refusal can say of one call's subject; others are about the call.
-_OF_ONE = frozenset({400, 404, 409, 413})
-_STALE = frozenset({"CONFLICT", "VERSION_MISMATCH"})
-_LATER = frozenset({"API_ERROR", "RATE_LIMIT_ERROR"})
 
 Values = dict[str, dict[str, Any]]
 
@@ -94,7 +87,7 @@ def gather(journal: Journal, done: Journal) -> None:
             if not touched:
                 continue
             lines = pa.array([line for _, line, _ in touched], pa.int64())
-            journal.add_batch(read.source, rows, lines, cells, problem_table([]))
+            journal.add_batch(read.source, rows, Rows.of(lines, cells, problem_table([])))
             (number,) = next(journal.query("SELECT max(batch) FROM batches"))
             journal.enter_rows(journal.batch(number), [key for _, _, key in touched])
             journal.undoing.add_subjects(
@@ -156,14 +149,13 @@ class Undoer:
     config: Config
     now: Callable[[], float]  # Unix time
     in_flight: int = 1  # bulk calls under way at a time
-    _cards: Collection[str] | None = field(default=frozenset(), init=False)
+    _cards: Collection[str] | None = field(init=False)  # as they are when this stage begins
+    _cards_are_read: bool = field(default=False, init=False)
 
     def plan(self, between: Callable[[int], None], then: str) -> None:
         """Look at every subject and plan what is to be done; ``between`` hears how many more."""
         undoing = self.journal.undoing
         valued = any(self.square.attribute_definitions())
-        if undoing.has_created():
-            self._cards = self._with_cards()
         while page := undoing.unplanned(BULK):
             seen = self._look(page, valued=valued)
             with self.journal.transaction():
@@ -255,8 +247,10 @@ class Undoer:
 
     def _look(
         self, page: Sequence[Subject], *, valued: bool
-    ) -> list[tuple[Subject, Profile | None, Undoing]]:
+    ) -> list[tuple[Subject, Profile | None, Judgement]]:
         """Judge subjects by what Square holds; ``valued``: there are custom attributes at all."""
+        if not self._cards_are_read and any(one.created for one in page):
+            self._cards, self._cards_are_read = self._with_cards(), True
         profiles = self.square.retrieve_customers([one.customer_id for one in page])
         seen = []
         for one in page:
@@ -268,7 +262,7 @@ class Undoer:
             seen.append((one, profile, self._judge(one, profile, held)))
         return seen
 
-    def _judge(self, one: Subject, profile: Profile | None, held: Values) -> Undoing:
+    def _judge(self, one: Subject, profile: Profile | None, held: Values) -> Judgement:
         region = self.run.country
         if one.created:
             told = (one.customer_id, one.written, one.added, profile, held, region, self._cards)
@@ -277,7 +271,7 @@ class Undoer:
             one.customer_id, one.written, one.before, one.added, profile, held, region
         )
 
-    def _plan_page(self, seen: Sequence[tuple[Subject, Profile | None, Undoing]]) -> None:
+    def _plan_page(self, seen: Sequence[tuple[Subject, Profile | None, Judgement]]) -> None:
         packer, rows = Packer(self.journal), []
         for one, profile, now in seen:
             version = int((profile or {}).get("version", 0))
@@ -327,16 +321,12 @@ class Undoer:
         try:
             for one in page:
                 if flights.full:
-                    self._land(*flights.land(), settlement)
+                    self._land(settlement, *flights.land())
                 flights.launch(one, partial(self._call, one))
             while flights:
-                self._land(*flights.land(), settlement)
-        except (Interrupted, SquareError):
-            until = self.now() + _GRACE
-            while flights:
-                with suppress(Interrupted, SquareError, TimeoutError):
-                    left = max(0.0, until - self.now())
-                    self._land(*flights.land(left), settlement)
+                self._land(settlement, *flights.land())
+        except (Interrupted, SquareError) as stop:
+            flights.land_rest(partial(self._land, settlement), stop)
             raise
 
     def _call(self, one: Removal) -> tuple[Fault, ...]:
@@ -352,7 +342,7 @@ class Undoer:
         return ()
 
     def _land(
-        self, one: Removal, answer: Callable[[], tuple[Fault, ...]], settlement: _Settlement
+        self, settlement: _Settlement, one: Removal, answer: Callable[[], tuple[Fault, ...]]
     ) -> None:
         try:
             if faults := answer():
@@ -360,7 +350,7 @@ class Undoer:
             else:
                 settlement.settle(one, "landed")
         except Refused as refusal:
-            if refusal.status not in _OF_ONE:
+            if refusal.status not in OF_ONE:
                 raise
             if one.kind == "profile" and _is_stale(refusal):
                 self._delete_anew(one, settlement, repeated=refusal.repeated)
@@ -398,7 +388,7 @@ class Undoer:
         body = orjson.dumps({"values": {str(one.number): told}})
         for times in range(1, _PUT_OFF):
             faults = self.square.upsert_attributes(body).get(str(one.number))
-            if faults is not None and not any(fault.category in _LATER for fault in faults):
+            if faults is not None and not any(fault.category in LATER for fault in faults):
                 return faults
             self.square.hold_back(times)
         raise Unavailable("Square's answers keep putting off or leaving out custom attributes")
@@ -408,7 +398,7 @@ class Undoer:
     ) -> None:
         """See what a refusal is about: an attempt of ours, somebody else's doing, or the call."""
         profile = self.square.retrieve_customers([one.customer_id])[one.customer_id]
-        stale = {fault.code for fault in faults} & (_STALE | {"BAD_REQUEST"})
+        stale = {fault.code for fault in faults} & (STALE | {"BAD_REQUEST"})
         if self._is_done(one, profile):
             settlement.settle(one, "landed" if repeated else "needless")
         elif profile is None:
@@ -435,7 +425,7 @@ class Undoer:
 
     # -- concluding --------------------------------------------------------------------------
 
-    def _conclude(self, one: Subject, now: Undoing, *, right: bool) -> None:
+    def _conclude(self, one: Subject, now: Judgement, *, right: bool) -> None:
         """Note what looking again at a customer showed, and say what was done for the row."""
         undoing = self.journal.undoing
         known = {(p.code, p.field) for p in self.journal.problems(one.row, one.row)}
@@ -460,7 +450,7 @@ def _put_back(one: Subject, profile: Profile) -> Written:
 
 
 def _is_stale(refusal: Refused) -> bool:
-    return refusal.status == 409 or any(fault.code in _STALE for fault in refusal.faults)
+    return refusal.status == 409 or any(fault.code in STALE for fault in refusal.faults)
 
 
 def _problems(row: int, conflicts: Iterable[Conflict]) -> list[Problem]:

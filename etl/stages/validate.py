@@ -6,18 +6,17 @@ All problems of a row are found at once; ``[on_invalid]`` says whether a bad fie
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl import config
-from etl.customers import rules
-from etl.customers.cells import Cell, Form, any_of, by_row, each, repeated
+from etl.customers import octets, rules
+from etl.customers.cells import NO_PROBLEMS, Cell, Form, any_of, by_row, each, repeated, rows_of
 from etl.customers.fields import CUSTOMERS, IDENTIFYING, IMPORTABLE, Field
-from etl.customers.problems import PROBLEMS, Effect
+from etl.customers.problems import PROBLEMS
 from etl.stages.clean import Cleaned
 
 
@@ -36,19 +35,28 @@ class Checked:
 
 def validate(cleaned: Cleaned, on_invalid: config.OnInvalidSection, country: str) -> Checked:
     """Find everything Square would refuse in cleaned customers of a seller in ``country``."""
+    checked = judged(cleaned, on_invalid, country)
+    return replace(checked, problems=by_row([checked.problems]))
+
+
+def judged(cleaned: Cleaned, on_invalid: config.OnInvalidSection, country: str) -> Checked:
+    """Do as ``validate`` does for somebody who has more problems to put in order with these."""
     columns: list[pa.Array] = []
     problems = [_dropping(cleaned.problems, on_invalid)]
     refused = cleaned.problems.filter(pc.equal(cleaned.problems.column("effect"), "reject"))
+    having = set(refused.column("field").unique().to_pylist())
     for field in IMPORTABLE:
-        of_field = refused.filter(pc.equal(refused.column("field"), field.name))
+        of_field = NO_PROBLEMS
+        if field.name in having:
+            of_field = refused.filter(pc.equal(refused.column("field"), field.name))
         column, found = _field(field, cleaned, of_field, on_invalid.policy(field.name), country)
         columns.append(column)
         problems += [_dropping(table, on_invalid) for table in found]
     customers = pa.RecordBatch.from_arrays(columns, schema=CUSTOMERS)
     problems += _without_identity(customers)
-    together = by_row(problems)
-    rejected = _rows_with(together, "reject", len(customers))
-    return Checked(customers, pc.invert(rejected), together)
+    together = pa.concat_tables(problems)
+    accepted = ~rows_of(together, len(customers), "reject")
+    return Checked(customers, octets.mask(accepted), together)
 
 
 def _field(
@@ -56,8 +64,11 @@ def _field(
 ) -> tuple[pa.Array, list[pa.Table]]:
     """Judge one column; what cleaning has rejected already is not judged a second time."""
     column = cleaned.customers.column(field.name)
-    judged = _rows_with(refused, "reject", len(column))
-    waiting = pc.and_(pc.is_valid(column), pc.invert(judged))
+    if column.null_count == len(column):
+        return column, []
+    waiting = pc.is_valid(column)
+    if refused.num_rows:
+        waiting = pc.and_(waiting, octets.mask(~rows_of(refused, len(column))))
     found = []
     if field.max_length is not None:
         long = pc.and_(waiting, rules.too_long(column, field.max_length))
@@ -72,8 +83,8 @@ def _field(
         found.append(problems)
     if policy != "drop":
         return column, found
-    bad = _rows_with(pa.concat_tables([refused, *found]), "reject", len(column))
-    return pc.if_else(bad, None, column), found
+    bad = rows_of(pa.concat_tables([refused, *found]), len(column), "reject")
+    return pc.if_else(octets.mask(bad), None, column), found
 
 
 def _judges(
@@ -113,14 +124,6 @@ def _dropping(problems: pa.Table, on_invalid: config.OnInvalidSection) -> pa.Tab
     )
     at = problems.schema.get_field_index("effect")
     return problems.set_column(at, PROBLEMS.field("effect"), pc.if_else(dropped, "drop", effect))
-
-
-def _rows_with(problems: pa.Table, effect: Effect, length: int) -> pa.Array:
-    """Return for each row of a batch whether it has a problem with this effect."""
-    having = np.zeros(length, dtype=bool)
-    rows = problems.filter(pc.equal(problems.column("effect"), effect)).column("row")
-    having[rows.to_numpy()] = True
-    return pa.array(having)
 
 
 def _without_identity(customers: pa.RecordBatch) -> list[pa.Table]:

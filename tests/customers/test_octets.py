@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from hypothesis import given, settings
@@ -52,3 +53,44 @@ def test_a_kernel_is_asked_of_the_doubtful_only() -> None:
         False,
         True,
     ]
+
+
+@settings(derandomize=True, deadline=None, max_examples=300)
+@given(data=st.data(), texts=cells, start=st.integers(0, 5), nulled=st.booleans())
+def test_cells_are_replaced(
+    data: st.DataObject, texts: list[str | None], start: int, nulled: bool
+) -> None:
+    """Any cells, by others of any length or by nothing; the rest stays, null or not."""
+    column = pa.array(texts, pa.string())
+    if nulled:
+        column = pc.if_else(pc.equal(column, "a"), None, column)
+    column = column.slice(min(start, len(column)))
+    expected = column.to_pylist()
+    rows = sorted(data.draw(st.sets(st.integers(0, len(column) - 1)))) if len(column) else []
+    new = [data.draw(st.none() | st.text(max_size=9)) for _ in rows]
+    for row, text in zip(rows, new, strict=True):
+        expected[row] = text
+
+    replaced = Octets(column).replaced(np.array(rows, "<i8"), new)
+
+    replaced.validate(full=True)
+    assert replaced.to_pylist() == expected
+
+
+@settings(derandomize=True, deadline=None)
+@given(st.lists(st.booleans() | st.none(), max_size=40), st.integers(0, 9))
+def test_masks_are_flags(said: list[bool | None], start: int) -> None:
+    """There and back, from any place on; null counts as no."""
+    column = pa.array(said, pa.bool_()).slice(min(start, len(said)))
+    found = octets.flags(column)
+    assert found.tolist() == [bool(each) for each in column.to_pylist()]
+    assert octets.mask(found).to_pylist() == found.tolist()
+
+
+def test_a_text_that_some_cell_may_hold() -> None:
+    """No is certain; yes may be said of two cells together, or of a null one."""
+    column = pa.array(["a::", ":b", None, "c"])
+    assert Octets(column).may_hold(b":::")
+    assert not Octets(column.slice(1)).may_hold(b":::")
+    assert not Octets(column).may_hold(b"\0")
+    assert not Octets(pa.array([], pa.string())).may_hold(b"\0")

@@ -34,7 +34,15 @@ def row(number: int, **known: Any) -> Thing:
     """Return a row of the index; what is not said is unknown."""
     nothing: Thing = dict.fromkeys(ROWS.names)
     texts = {"source_key": f"|k|{number}", "known_by": "", "decision": ""}
-    return {**nothing, **texts, "row": number, "held": False, "generation": 0, **known}
+    return {
+        **nothing,
+        **texts,
+        "row": number,
+        "held": False,
+        "generation": 0,
+        "made_from": "",
+        **known,
+    }
 
 
 def add(index: Index, rows: Iterable[Thing], profiles: Iterable[Thing] = ()) -> None:

@@ -148,6 +148,43 @@ def test_deleted_customers_are_noticed(world: World) -> None:
     assert survivor in kept_profiles(world)
 
 
+def test_what_is_gone_and_matches_nobody_hides_no_gap(world: World) -> None:
+    """A copy that is known to hold too much is still found to hold too little."""
+    ids = seed(world, 350)
+    rows = people(10)
+    run_import(world, rows, INDEX, name="first.csv")
+    world.time.now += 3600
+    world.delete(ids[200])
+    world.time.now += 3600
+    run_plan(world, rows, INDEX, name="second.csv")
+    assert len(kept_profiles(world)) == 350  # nobody knows which one is gone
+    (path,) = (world.state.folder / "directory").glob("*.duckdb")
+    with closing(duckdb.connect(str(path))) as db:
+        db.execute("DELETE FROM profiles WHERE reference_id = 'R0004'")
+
+    report = run_import(world, rows, INDEX, name="third.csv")
+
+    assert counts(report) == {"unchanged": 10}
+    assert len(kept_profiles(world)) == 349
+
+
+def test_a_copy_of_many_who_are_gone_is_made_anew(world: World) -> None:
+    """Where more than one in a hundred is gone and not known, the next run pages again."""
+    ids = seed(world, 350)
+    run_import(world, people(10), INDEX, name="first.csv")
+    world.time.now += 3600
+    for gone in ids[200:205]:
+        world.delete(gone)
+    world.time.now += 3600
+    run_plan(world, people(10), INDEX, name="second.csv")
+    world.sent.clear()
+
+    report = run_plan(world, people(11), INDEX, name="third.csv")
+
+    assert report["lookup"].startswith("by a snapshot")
+    assert len(kept_profiles(world)) == 345
+
+
 def test_profiles_that_the_copy_lacks_make_it_begin_anew(world: World) -> None:
     """A copy with fewer profiles than the directory cannot be trusted, whatever the reason."""
     seed(world, 150)

@@ -39,6 +39,7 @@ def hints(
         "decision": "",
         "held": False,
         "generation": 0,
+        "made_from": "",
         "email": email_key(row.get("email_address")),
         "given_name": row.get("given_name"),
         "family_name": row.get("family_name"),

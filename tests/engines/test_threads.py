@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from etl.engines.threads import ahead, in_order
+from etl.engines.threads import Threads, ahead
 
 
 def test_items_come_in_order() -> None:
@@ -21,9 +21,10 @@ def test_items_come_in_order() -> None:
             first_may_end.set()
         return number * number
 
-    assert list(in_order(task, range(20), 2)) == [number * number for number in range(20)]
+    squares = [number * number for number in range(20)]
+    assert list(Threads(2).in_order(task, range(20))) == squares
     assert list(ahead(iter(range(20)))) == list(range(20))
-    assert list(ahead([])) == list(in_order(task, [], 2)) == []
+    assert list(ahead([])) == list(Threads(2).in_order(task, [])) == []
 
 
 def test_only_a_few_are_under_way() -> None:
@@ -36,7 +37,7 @@ def test_only_a_few_are_under_way() -> None:
             made += 1
             yield number
 
-    results = in_order(lambda number: number, items(), 2)
+    results = Threads(2).in_order(lambda number: number, items())
     assert next(results) == 0
     assert made <= 6
     results.close()  # type: ignore[attr-defined]
@@ -59,7 +60,7 @@ def test_errors_reach_who_asked() -> None:
     assert next(read) == 1
     with pytest.raises(OSError, match="the disk is gone"):
         next(read)
-    halves = in_order(lambda number: 10 // number, [5, 0, 2], 2)
+    halves = Threads(2).in_order(lambda number: 10 // number, [5, 0, 2])
     assert next(halves) == 2
     with pytest.raises(ZeroDivisionError):
         next(halves)

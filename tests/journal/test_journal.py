@@ -16,7 +16,7 @@ import pytest
 from etl.customers.fields import CUSTOMERS
 from etl.customers.problems import Problem, problem_table
 from etl.errors import StateError
-from etl.journal.journal import FORMAT, Check, Journal, RowChange, Run, Write
+from etl.journal.journal import FORMAT, Check, Journal, RowChange, Rows, Run, Write
 from etl.stages.reconcile import reconcile
 from tests.worlds import World, counts, folder_of, open_world, people, run_import
 
@@ -47,7 +47,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
     journal = Journal.create(tmp_path / "journal.sqlite", RUN, [('{"name": "a.csv"}', "{}")])
     with journal.transaction():
         ragged = problem_table([Problem(1, "reject", "RAGGED_ROW", "", "too short")])
-        journal.add_batch(0, 0, pa.array([2, 3, 4], pa.int64()), CELLS, ragged)
+        journal.add_batch(0, 0, Rows.of(pa.array([2, 3, 4], pa.int64()), CELLS, ragged))
         journal.finish_source(0, 3, {"proof": None})
         journal.note(stage="check")
     yield journal
@@ -107,9 +107,7 @@ def test_everything_is_there_after_reopening(journal: Journal) -> None:
             (0, "k0", {"given_name": "P0", "note": None}),
             (2, "k2", {"given_name": "P2", "note": None}),
         ]
-        assert list(again.query("SELECT * FROM calls")) == [
-            ("POST /v2/customers/bulk-create", 2, 1, 1, 2, 2.0)
-        ]
+        assert again.calls() == [("POST /v2/customers/bulk-create", 2, 1, 1, 2, 2.0)]
         assert list(again.query("SELECT * FROM seconds")) == [("load", 1.75)]
 
 
@@ -177,7 +175,7 @@ def test_an_interrupted_reading_begins_anew(journal: Journal) -> None:
     """What an interrupted reading left is dropped, so that no row is there twice."""
     with journal.transaction():
         journal.forget_rows()
-        journal.add_batch(0, 0, pa.array([2, 3, 4], pa.int64()), CELLS, problem_table([]))
+        journal.add_batch(0, 0, Rows.of(pa.array([2, 3, 4], pa.int64()), CELLS, problem_table([])))
 
     (batch,) = journal.batches()
     assert batch.first_row == 0
@@ -402,7 +400,7 @@ def test_lines_of_any_size_are_kept(journal: Journal) -> None:
     lines = sorted(chance.randrange(1 << 40) for _ in range(3))
     with journal.transaction():
         journal.forget_rows()
-        journal.add_batch(0, 0, pa.array(lines, pa.int64()), CELLS, problem_table([]))
+        journal.add_batch(0, 0, Rows.of(pa.array(lines, pa.int64()), CELLS, problem_table([])))
 
     (batch,) = journal.batches()
     assert batch.lines.to_pylist() == lines

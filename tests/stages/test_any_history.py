@@ -328,7 +328,7 @@ class Histories(RuleBasedStateMachine):
 
 @pytest.mark.parametrize(
     ("part", "histories", "steps"),
-    [(0, 25, 12), *(pytest.param(part, 250, 20, marks=pytest.mark.long) for part in range(1, 9))],
+    [(0, 25, 12), *(pytest.param(part, 250, 12, marks=pytest.mark.long) for part in range(1, 9))],
 )
 def test_any_history_ends_as_the_file_and_the_seller_say(
     part: int, histories: int, steps: int

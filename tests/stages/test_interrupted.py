@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ from tests.worlds import (
     people,
     run_import,
     run_resume,
+    run_undo,
     table,
 )
 
@@ -570,3 +572,26 @@ def test_a_lock_that_was_taken_away_stops_the_run(world: World, how: str) -> Non
     assert sent == 1
     assert counts(report) == {"created": 350}
     assert len(world.alive()) == 350
+
+
+def test_who_is_created_anew_from_other_values_has_one_key(slow_world: World) -> None:
+    """Taken back, changed, created, killed and robbed of its state: Square still knows the key."""
+    world = slow_world
+    (row,) = people(1)
+    run_undo(world, run_import(world, [row]))
+    world.time.now += 3600
+
+    def die(sent: Sent) -> None:
+        if sent.endpoint == "bulk-create":
+            raise Killed
+
+    world.after = die
+    with pytest.raises(Killed):
+        run_import(world, [{**row, "note": "new"}])
+    world.after = lambda sent: None
+    shutil.rmtree(world.state.folder)
+
+    report = run_import(world, [{**row, "note": "new"}])
+
+    assert counts(report) == {"created": 1}
+    assert len(world.alive()) == 1

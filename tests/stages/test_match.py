@@ -16,6 +16,7 @@ from tests.worlds import (
     outcomes,
     people,
     run_import,
+    run_plan,
     run_resume,
     table,
 )
@@ -250,3 +251,28 @@ def test_what_somebody_changed_since_is_told(world: World, policy: str) -> None:
 def sorted_profiles(world: World) -> list[dict[str, Any]]:
     """Return the profiles by their reference."""
     return sorted(world.alive().values(), key=lambda profile: profile["reference_id"])
+
+
+def test_who_is_nearly_there_is_hinted_at(world: World) -> None:
+    """A typo makes nobody the same: the row is created, and review.csv says whom it resembles."""
+    there = world.create(given_name="Ada", family_name="King", email_address="ada@example.com")
+    world.time.now += 60
+    row = {"given_name": "Ada", "family_name": "King", "email_address": "ada@exmaple.com"}
+    config = {"dedupe": {"lookup": "snapshot"}}
+
+    planned = run_plan(world, [row, *people(2)], config, name="plan.csv")
+    report = run_import(world, [row, *people(2)], config)
+
+    for told in (planned, report):
+        (hint,) = table(world, told, "review.csv")
+        assert (hint["_candidates"], hint["decision"]) == (there, "")
+        assert hint["_evidence"] == "near: the email differs by a typo, the names agree"
+    assert counts(report) == {"created": 3}
+    assert counts(run_import(world, folder_of(world, report) / "review.csv")) == {"unchanged": 1}
+
+    folder = folder_of(world, planned) / "review.csv"
+    decided = folder.read_text(encoding="utf-8").rstrip("\n") + there + "\n"
+    world.file(decided, "decided.csv")
+    again = run_import(world, world.folder / "decided.csv", config)
+    assert counts(again) == {"updated": 1}
+    assert world.profile(there)["email_address"] == "ada@exmaple.com"

@@ -1,0 +1,173 @@
+"""How does a run begin, and what does it take from outside?
+
+A run is found again by what it was begun with: the same command on the same files goes on with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import orjson
+
+from etl.config import Config
+from etl.files.sources import Source, open_sources
+from etl.journal.journal import Journal, Run
+from etl.journal.state import JOURNAL, State
+from etl.square.wire import Call, Merchant
+from etl.stages.amend import refuse_others
+from etl.stages.check import canonical_constants
+from etl.stages.mapping import resolve
+
+# httpx is loaded by those who speak to Square.
+if TYPE_CHECKING:
+    from etl.square.client import SquareClient
+
+Command = Literal["import", "plan", "validate"]
+
+
+Report = dict[str, Any]
+
+
+class Progress(NamedTuple):
+    """How far a stage is, told after each step that is durable; total 0 is not known."""
+
+    stage: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a journey takes from outside: time, chance, and somebody who watches.
+
+    ``now`` is the time of day with its zone, ``clock`` counts seconds. ``announce`` hears which run
+    begins or goes on; ``watch`` hears of every durable step and may raise Interrupted to stop.
+    """
+
+    now: Callable[[], datetime]
+    clock: Callable[[], float]
+    chance: random.Random
+    announce: Callable[[Run], None]
+    watch: Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Square:
+    """Which Square a run speaks to; ``connect`` gives a client whose calls are observed.
+
+    ``in_flight`` is how many calls are under way at a time; they are observed in other threads.
+    """
+
+    environment: str
+    base_url: str
+    connect: Callable[[Callable[[Call], None]], SquareClient]
+    in_flight: int = 1
+
+
+def begin(
+    command: Command,
+    arguments: Sequence[str],
+    config: Config,
+    state: State,
+    square: Square | None,
+    merchant: Merchant,
+    world: World,
+    run_dir: Path | None,
+    amends: str = "",
+) -> tuple[Run, Path]:
+    """Open the sources and begin a run, or find the one that this very command began."""
+    run_id = new_id(world)
+    spool = state.folder / f"stdin-{run_id}"
+    try:
+        sources = open_sources(arguments, config.source, spool)
+        if amends:
+            refuse_others(sources, amends)
+        canonical_constants(config, merchant.country)
+        mappings = [resolve(s.name, s.columns, s.not_text, config) for s in sources]
+        hashes = [source.sha256 for source in sources]
+        fingerprint = _fingerprint(config, hashes, merchant, square, amends)
+        unfinished = next(state.unfinished(fingerprint=fingerprint), None)
+        if command == "import" and unfinished is not None:
+            return _found(unfinished, sources, config), unfinished
+        run = Run(
+            run_id=run_id,
+            command=command,
+            started_at=timestamp(world),
+            target=square.environment if square else "none",
+            base_url=square.base_url if square else "",
+            merchant_id=merchant.id,
+            country=merchant.country,
+            square_version=config.target.square_version,
+            config=config.model_dump_json(),
+            fingerprint=fingerprint,
+            amends=amends,
+        )
+        folder = state.begin(run_id, run_dir)
+        if spool.exists():
+            spool.rename(folder / "stdin")
+        kept = [
+            (_kept(source, folder), as_json(asdict(m)))
+            for source, m in zip(sources, mappings, strict=True)
+        ]
+        Journal.create(folder / JOURNAL, run, kept).close()
+        return run, folder
+    finally:
+        spool.unlink(missing_ok=True)
+
+
+def new_id(world: World) -> str:
+    """Return a name that sorts by time; its end tells apart what begins in one millisecond."""
+    now = world.now()
+    chance = world.chance.getrandbits(16)
+    return f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03}Z-{chance:04x}"
+
+
+def _found(folder: Path, sources: Sequence[Source], config: Config) -> Run:
+    """Go on with a run that this command began, on the files as they are named now."""
+    with closing(Journal.open(folder / JOURNAL)) as journal:
+        # The limits may have changed: that is how one gets past a brake.
+        journal.note(config=config.model_dump_json())
+        if journal.stage == "read" and all(source.name != "-" for source in sources):
+            journal.move_sources([_kept(source, folder) for source in sources])
+        return journal.run()
+
+
+def _kept(source: Source, folder: Path) -> str:
+    """Return what the journal keeps of a source; standard input lies in the run's folder."""
+    path = folder / "stdin" if source.name == "-" else source.path
+    return as_json({**asdict(source), "path": str(path.resolve())})
+
+
+def _fingerprint(
+    config: Config, hashes: Sequence[str], merchant: Merchant, square: Square | None, amends: str
+) -> str:
+    settings = config.model_dump(mode="json", exclude={"limits"})
+    told = [
+        settings,
+        list(hashes),
+        merchant.id,
+        square and square.base_url,
+        *filter(None, [amends]),
+    ]
+    return hashlib.sha256(orjson.dumps(told, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def unobserved(call: Call) -> None:
+    """Calls before a run begins belong to no run."""
+
+
+def timestamp(world: World) -> str:
+    """Return the present as journals and reports tell it, RFC 3339 to the second."""
+    return world.now().isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def as_json(value: Any) -> str:
+    """Return a value as a journal keeps it."""
+    return orjson.dumps(value).decode()
