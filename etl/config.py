@@ -50,6 +50,10 @@ def _mappable(name: str) -> str:
     return name if name == FULL_NAME else _importable(name)
 
 
+def _target(name: str) -> str:
+    return name if name == belongings.GIFT_CARD else _mappable(name)
+
+
 def _constant(name: str) -> str:
     field = fields.BY_NAME[_importable(name)]
     if field.match_key or not field.writable:
@@ -103,6 +107,7 @@ def _elsewhere(place: str) -> str:
 
 FieldName = Annotated[str, AfterValidator(_importable)]
 MappedName = Annotated[str, AfterValidator(_mappable)]
+ColumnName = Annotated[str, AfterValidator(_target)]
 ConstantName = Annotated[str, AfterValidator(_constant)]
 ShareOrCount = Annotated[
     str,
@@ -298,8 +303,9 @@ class Config(_Section):
     """All settings of one run."""
 
     source: Source = Source()
-    columns: dict[str, MappedName] = Field(
-        default_factory=dict, description='"source header" = "field", or "full_name" to split it'
+    columns: dict[str, ColumnName] = Field(
+        default_factory=dict,
+        description='"source header" = "field", "full_name" to split it, or "gift_card_gan"',
     )
     fallbacks: dict[MappedName, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(
         default_factory=dict,

@@ -15,6 +15,8 @@ NOT_OF_ROWS = {
     *("API_ERROR", "INVALID_REQUEST_ERROR", "RATE_LIMIT_ERROR", "VERSION_MISMATCH"),
     # Who sees a custom attribute.
     *("VISIBILITY_READ_ONLY", "VISIBILITY_READ_WRITE_VALUES"),
+    # What a token may do.
+    *("GIFTCARDS_READ", "GIFTCARDS_WRITE"),
 }
 
 

@@ -157,6 +157,7 @@ def _beside(report: dict[str, Any]) -> Iterator[str]:
     for name, told in (
         ("groups", "memberships of groups"),
         ("custom_attributes", "values of custom attributes"),
+        ("gift_cards", "links of gift cards"),
     ):
         counts = report["beside"][name]
         if not counts["planned"]:
@@ -164,7 +165,8 @@ def _beside(report: dict[str, Any]) -> Iterator[str]:
         if report["command"] == "plan":
             yield f"  and add {counts['planned']:,} {told}"
             continue
-        new = f", {counts['created']:,} created" if counts["created"] else ""
+        created = counts.get("created", 0)
+        new = f", {created:,} created" if created else ""
         yield (
             f"  {told}: {counts['added']:,} of {counts['planned']:,} added{new}, "
             f"{counts['verified']:,} read back as written"

@@ -1,8 +1,11 @@
-"""What is kept beside a profile: the groups a customer is in, and which custom attributes?
+"""What is kept beside a profile: groups, custom attributes, a gift card?
 
-Both are written by calls of their own, so they are no fields (``etl.customers.fields``). A batch of
-them has a column ``groups`` (lists of names) and one per attribute (``custom_attributes.KEY``). It
-is cleaned as text is, and what can be known without the attribute's definition is judged here.
+All are written by calls of their own, so they are no fields (``etl.customers.fields``). A batch of
+them has a column ``groups`` (lists of names), one per attribute (``custom_attributes.KEY``) and one
+of gift cards' numbers. It is cleaned as text is, and what can be known without asking Square is
+judged here.
+
+The number of a gift card (GAN) is money to whoever knows it: no message holds more than its end.
 """
 
 from __future__ import annotations
@@ -16,18 +19,35 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.customers.cells import Cell, Finding, each
-from etl.customers.normalize import LINES, TEXT, Style, may_change_text, text
+from etl.customers import codes
+from etl.customers.cells import Cell, Finding, each, then
+from etl.customers.normalize import LINES, TEXT, Style, may_change_text, reference, text
 from etl.customers.problems import PROBLEMS
 
 GROUPS = "groups"
 ATTRIBUTES = "custom_attributes."
+# Also what [columns] calls a column of gift cards.
+GIFT_CARD = "gift_card_gan"
 
 # The whole pattern of a key (API reference): an application's own, or "square:" and "app-id:".
 KEY = re.compile(r"([a-zA-Z0-9._-]+:)?[a-zA-Z0-9._-]{1,60}")
 
 # The limit of a String in Square's schema file; no other type that a cell can hold takes more.
 _MOST = 1000
+
+# Square's own numbers have 16 digits, those that sellers choose 8 to 20 letters and digits
+# (CreateGiftCard); RetrieveGiftCardFromGAN takes up to 255.
+_CARD = re.compile(r"[0-9A-Za-z]{8,255}")
+_BETWEEN_DIGITS = re.compile(r"[\s\-\u2010-\u2015\u2212]+")
+_AS_NUMBER = re.compile(r"\d[.,]0|[eE]\+\d")
+# Of a number a spreadsheet keeps 15 digits and writes zeros for the others.
+_KEPT_DIGITS = 15
+_NO_CARD = Finding(
+    "reject",
+    "INVALID_VALUE",
+    "a gift card's number has 8 to 255 letters and digits, blanks and hyphens aside",
+    "copy it from the card, or from Gift Cards in the Square Dashboard",
+)
 
 
 def names(
@@ -64,6 +84,48 @@ def values(
     long = pc.fill_null(pc.greater(pc.utf8_length(cleaned), _MOST), False)
     kept, too_long = each(cleaned, ATTRIBUTES + key, partial(_too_long, effect=policy), long)
     return kept, [found, too_long]
+
+
+def card_numbers(
+    column: pa.Array, policy: Literal["reject", "drop"]
+) -> tuple[pa.Array, list[pa.Table]]:
+    """Clean the numbers of gift cards; what a spreadsheet did to them is never guessed."""
+    cleaned, found = each(column, GIFT_CARD, lambda written: _under(policy, _card(written)))
+    return cleaned, [found]
+
+
+def ending(gan: str) -> str:
+    """Return the number of a gift card as anybody may see it."""
+    return f"…{gan[-4:]}"
+
+
+def named(kind: str, name: str) -> str:
+    """Return what reports call the field of an addition."""
+    return {"group": GROUPS, "gift_card": GIFT_CARD}.get(kind, ATTRIBUTES + name)
+
+
+def _card(written: str) -> Cell:
+    cell = then(reference(written), _undivided)
+    findings = tuple(map(_discreet, cell.findings))
+    # Beyond these digits a number that lost its last ones looks like a whole one.
+    if cell.text and len(cell.text) > _KEPT_DIGITS and _AS_NUMBER.search(written):
+        findings = (_discreet(Finding("reject", "SPREADSHEET_NUMBER", "")),)
+    return Cell(cell.text, findings)
+
+
+def _undivided(gan: str) -> Cell:
+    bare = _BETWEEN_DIGITS.sub("", gan)
+    if not _CARD.fullmatch(bare):
+        return Cell(gan, (_NO_CARD,))
+    return Cell(bare, (Finding("repair", "GIFT_CARD_FORMATTED", ""),) if bare != gan else ())
+
+
+def _discreet(finding: Finding) -> Finding:
+    """Return a finding in the words of the table of codes, which do not quote the value."""
+    if finding.code == _NO_CARD.code:
+        return _NO_CARD
+    known = codes.BY_NAME[finding.code]
+    return Finding(finding.effect, known.name, known.meaning, known.remedy)
 
 
 def _cleaned(

@@ -136,6 +136,18 @@ CODES: tuple[Code, ...] = (
         "keep one of them",
     ),
     Code(
+        "GIFT_CARD_UNKNOWN",
+        "square-etl",
+        "no gift card of this account has this number",
+        "copy the number from the card: a spreadsheet may have changed its last digits",
+    ),
+    Code(
+        "GIFT_CARD_TAKEN",
+        "square-etl",
+        "the gift card is another customer's, in Square or by an earlier row",
+        "nobody's card is taken away: correct the number, or unlink the card in Square first",
+    ),
+    Code(
         "DUPLICATE_IN_FILE",
         "square-etl",
         "another row of this import is the same customer",
@@ -267,6 +279,12 @@ CODES: tuple[Code, ...] = (
         "set [clean] pad_postal_code = true",
     ),
     Code("POSTAL_CODE_PADDED", "square-etl", "leading zeros were put back", ""),
+    Code(
+        "GIFT_CARD_FORMATTED",
+        "square-etl",
+        "blanks and hyphens were removed from the gift card's number",
+        "",
+    ),
     Code("VAT_FORMATTED", "square-etl", "blanks and punctuation were removed from the tax id", ""),
     Code(
         "MOJIBAKE_SUSPECTED",
@@ -291,6 +309,12 @@ CODES: tuple[Code, ...] = (
     Code("PROFILE_APPEARED", "square-etl", "the customer to be created is there by now", ""),
     Code("MATCHED_ANEW", "square-etl", "who this row is was decided otherwise than planned", ""),
     # Undo: why something is left as it is.
+    Code(
+        "GIFT_CARD_STAYS",
+        "square-etl",
+        "the run that is undone linked a gift card to this customer, and undo does not unlink it",
+        "unlink it in Square if it is not this customer's",
+    ),
     Code(
         "EDITED_SINCE",
         "square-etl",

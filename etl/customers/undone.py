@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 import orjson
 
 from etl.customers import attributes, fields, payload
-from etl.customers.belongings import ATTRIBUTES, GROUPS
+from etl.customers.belongings import ATTRIBUTES, GIFT_CARD, GROUPS, named
 
 Values = Mapping[str, str | None]
 
@@ -25,13 +25,13 @@ _CHECKED = frozenset(("group_ids", "preferences"))
 
 
 class Added(NamedTuple):
-    """Something that a run added beside a profile: a membership or a value.
+    """Something that a run added beside a profile: a membership, a value or a gift card.
 
-    ``name`` is the id of the group, or the key of the attribute. ``value`` and ``before`` are JSON,
-    ``before`` is empty where there was none.
+    ``name`` is the id of the group, the key of the attribute, or how the number of the card ends.
+    ``value`` and ``before`` are JSON, ``before`` is empty where there was none.
     """
 
-    kind: Literal["group", "attribute"]
+    kind: Literal["group", "attribute", "gift_card"]
     name: str
     value: str
     before: str
@@ -135,6 +135,9 @@ def of_updated(
             if one.name in (profile.get("group_ids") or ()):
                 undoing.taken_back.append(TakenBack("group", one.name, "", None))
             continue
+        if one.kind == "gift_card":
+            undoing.conflicts.append(Conflict("GIFT_CARD_STAYS", GIFT_CARD))
+            continue
         there = held.get(one.name)
         if _as_before(one, there):
             continue
@@ -182,8 +185,3 @@ def _as_before(one: Added, there: Mapping[str, Any] | None) -> bool:
     if not one.before:
         return there is None
     return there is not None and attributes.same(orjson.loads(one.before), there.get("value"))
-
-
-def named(kind: str, name: str) -> str:
-    """Return what a membership or a value is called where fields are named."""
-    return GROUPS if kind == "group" else ATTRIBUTES + name

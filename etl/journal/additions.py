@@ -1,4 +1,4 @@
-"""What is a run adding beside profiles: memberships of groups, values of custom attributes?
+"""What is a run adding beside profiles: memberships, values of custom attributes, gift cards?
 
 Part of the journal, under its laws: an addition is in here before it is sent, a call with its exact
 bytes too. What was sent and not answered is sent again as it was.
@@ -6,14 +6,16 @@ bytes too. What was sent and not answered is sent again as it was.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
-Kind = Literal["group", "attribute"]
+Kind = Literal["group", "attribute", "gift_card"]
 Result = Literal["landed", "needless", "failed"]
 
-# `made` holds the groups and definitions that this run creates, and the ids of groups it uses.
+# `made` holds the groups and definitions that this run creates, and the ids of groups it uses;
+# `gift_cards` what Square said of each number (no id: it knows none) and which row gets the card.
 SCHEMA = """
 CREATE TABLE additions (
     number INTEGER PRIMARY KEY, row INTEGER NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL,
@@ -30,6 +32,9 @@ CREATE INDEX deliveries_open ON deliveries (answered, delivery);
 CREATE TABLE made (
     kind TEXT, name TEXT, body BLOB NOT NULL, generation INTEGER NOT NULL, id TEXT NOT NULL,
     created INTEGER NOT NULL, PRIMARY KEY (kind, name)) WITHOUT ROWID;
+CREATE TABLE gift_cards (
+    gan TEXT PRIMARY KEY, id TEXT NOT NULL, customers TEXT NOT NULL, row INTEGER) WITHOUT ROWID;
+CREATE INDEX gift_cards_by_row ON gift_cards (row) WHERE row IS NOT NULL;
 """
 
 # Rows whose profile is there, or that only wait for their additions.
@@ -37,10 +42,11 @@ _REACHED = "outcome IN ('created', 'updated', 'unchanged', 'pending', 'unknown')
 
 
 class Addition(NamedTuple):
-    """One membership (``name`` is the group's) or one value (``name`` is its key).
+    """One membership, one value or one link of a gift card.
 
-    ``value`` is JSON, empty for a group; ``version`` that of the value it replaces. ``tries``
-    counts the calls it was put in.
+    ``name`` is the group's, the value's key, or how the number of the card ends; ``value`` is JSON:
+    empty for a group, the id of a gift card; ``version`` is that of the value it replaces.
+    ``tries`` counts the calls it was put in.
     """
 
     number: int
@@ -71,6 +77,14 @@ class Made(NamedTuple):
     id: str
 
 
+class Card(NamedTuple):
+    """A gift card as Square showed it, and the row whose customer it is to be linked to, if any."""
+
+    id: str
+    customer_ids: list[str]
+    row: int | None
+
+
 class Additions:
     """The additions of one journal."""
 
@@ -88,6 +102,8 @@ class Additions:
     def unplan(self, rows: str) -> None:
         """Undo what was planned for the rows of a SELECT."""
         self._db.execute(f"DELETE FROM additions WHERE row IN ({rows})")
+        # Cards are looked at again: they may be somebody's by now.
+        self._db.execute(f"DELETE FROM gift_cards WHERE row IS NULL OR row IN ({rows})")
 
     def planned(self, size: int) -> list[Addition]:
         """Return the next additions that can be sent: those whose row has its customer."""
@@ -111,6 +127,24 @@ class Additions:
             f"AND state IN ('planned', 'sent') AND {_REACHED} ORDER BY name"
         )
         return [name for (name,) in found]
+
+    # -- gift cards --------------------------------------------------------------------------
+
+    def card(self, gan: str) -> Card | None:
+        """Return what is known of the gift card of a number, None if nobody asked yet."""
+        found = self._db.execute(
+            "SELECT id, customers, row FROM gift_cards WHERE gan = ?", (gan,)
+        ).fetchone()
+        return found and Card(found[0], json.loads(found[1]), found[2])
+
+    def know_card(self, gan: str, card: Card) -> None:
+        """Note what Square said of a number; without an id it knows no such card."""
+        told = (gan, card.id, json.dumps(card.customer_ids), card.row)
+        self._db.execute("INSERT INTO gift_cards VALUES (?, ?, ?, ?)", told)
+
+    def give_card(self, gan: str, row: int) -> None:
+        """Note which row gets a card: no other one does."""
+        self._db.execute("UPDATE gift_cards SET row = ? WHERE gan = ?", (row, gan))
 
     # -- groups and definitions --------------------------------------------------------------
 
@@ -192,8 +226,8 @@ class Additions:
         for row in sorted(set(rows)):
             found = self._db.execute(
                 "SELECT state, group_concat(DISTINCT CASE kind WHEN 'group' THEN 'groups' "
-                "ELSE 'custom_attributes.' || name END) FROM additions "
-                "WHERE row = ? GROUP BY state",
+                "WHEN 'gift_card' THEN 'gift_card_gan' ELSE 'custom_attributes.' || name END) "
+                "FROM additions WHERE row = ? GROUP BY state",
                 (row,),
             )
             states = dict(found)
@@ -250,6 +284,7 @@ class Additions:
             "groups": found.get("group", nothing) | {"created": made.get("group") or 0},
             "custom_attributes": found.get("attribute", nothing)
             | {"created": made.get("definition") or 0},
+            "gift_cards": found.get("gift_card", nothing),
         }
 
     def _additions(self, where: str, parameters: Sequence[object]) -> list[Addition]:

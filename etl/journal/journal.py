@@ -28,7 +28,7 @@ from etl.journal.database import connect, transaction
 from etl.journal.plan import Plan
 from etl.journal.undoing import Undoing
 
-FORMAT = "5"
+FORMAT = "6"
 
 Stage = Literal["read", "check", "plan", "load", "attach", "detach", "verify", "done"]
 Endpoint = Literal["bulk-create", "bulk-update"]
@@ -181,7 +181,8 @@ class Check(NamedTuple):
     ) -> Self:
         """Pack customers (``CUSTOMERS``) and problems (``PROBLEMS``); any process can do it.
 
-        ``belongings`` are the groups and custom attributes of the rows, if a column has any.
+        ``belongings`` are the groups, gift cards and custom attributes of the rows, if a column
+        has any.
         """
         return cls(
             len(rejected(found)),
@@ -506,7 +507,7 @@ class Journal:
         return unpacked(self._kept(batch, "customers", "checks")).to_batches()[0]
 
     def belongings(self, batch: Batch) -> pa.RecordBatch | None:
-        """Return the groups and custom attributes of a checked batch, None if it has no column."""
+        """Return what rows of a checked batch want beside profiles, None if no column says."""
         kept = self._kept(batch, "belongings", "checks")
         return None if kept is None else unpacked(kept).to_batches()[0]
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import orjson
 import pyarrow as pa
 
-from etl.customers.belongings import ATTRIBUTES, GROUPS
+from etl.customers.belongings import named
 from etl.journal.journal import Batch, Journal
 
 PLAN_FILE = "plan.csv"
@@ -96,12 +96,8 @@ def _beside(journal: Journal, first: int, last: int) -> dict[int, list[Change]]:
         first,
         last,
     ):
-        added = (
-            Change(GROUPS, None, name)
-            if kind == "group"
-            else Change(ATTRIBUTES + name, _shown(before), _shown(value))
-        )
-        found.setdefault(row, []).append(added)
+        values = (_shown(before), _shown(value)) if kind == "attribute" else (None, name)
+        found.setdefault(row, []).append(Change(named(kind, name), *values))
     return found
 
 

@@ -147,7 +147,8 @@ def _planned(journal: Journal, config: Config) -> dict[str, Any]:
     """
     planned = journal.planned()
     beside = journal.additions.counts()
-    members, values = (beside[kind]["planned"] for kind in ("groups", "custom_attributes"))
+    kinds = ("groups", "custom_attributes", "gift_cards")
+    members, values, cards = (beside[kind]["planned"] for kind in kinds)
     sql = "SELECT count(DISTINCT row) FROM additions WHERE kind = 'attribute'"
     (valued,) = next(journal.query(sql))
     pages = [ceil(planned["creates"] / 100), ceil(planned["updates"] / 100)]
@@ -156,9 +157,11 @@ def _planned(journal: Journal, config: Config) -> dict[str, Any]:
         "update": pages[1],
         "groups": members,
         "custom_attributes": ceil(values / 25),
+        "gift_cards": cards,
         "read_back": ceil((planned["creates"] + planned["updates"]) / 100)
-        + ceil((members + values) / 100)
-        + valued,
+        + ceil((members + values + cards) / 100)
+        + valued
+        + cards,
     }
     attempts = journal.calls()
     made, seconds = sum(each[1] for each in attempts), sum(each[5] for each in attempts)

@@ -25,7 +25,7 @@ from etl.square.exchange import Received, exchange
 from etl.square.network import BASE_URLS, check_base_url, network_transport
 from etl.square.pacing import Pace
 from etl.square.retry import TryAgain
-from etl.square.wire import Answer, Bulk, Call, Merchant, Page, Profile
+from etl.square.wire import Answer, Bulk, Call, GiftCard, Merchant, Page, Profile
 
 __all__ = ["BASE_URLS", "SquareClient", "check_base_url", "network_transport"]
 
@@ -268,6 +268,36 @@ class SquareClient:
         names = orjson.loads(body)["values"].keys()
         path = "/v2/customers/custom-attributes/bulk-upsert"
         return self._ask(lambda answer: wire.upserted(answer, names), "POST", path, body=body)
+
+    def gift_card_of(self, gan: str) -> GiftCard | None:
+        """Return the gift card with this number, None if there is none."""
+        body = orjson.dumps({"gan": gan})
+        return self._if_there("POST", "/v2/gift-cards/from-gan", body)
+
+    def gift_card(self, gift_card_id: str) -> GiftCard | None:
+        """Return a gift card, None if there is none."""
+        path = f"/v2/gift-cards/{quote(gift_card_id, safe='')}"
+        return self._if_there("GET", path, None, "GET /v2/gift-cards/{gift_card_id}")
+
+    def link_gift_card(self, path: str, body: bytes) -> None:
+        """Link a customer to a gift card; ``path`` names the card, ``body`` the customer."""
+        endpoint = "POST /v2/gift-cards/{gift_card_id}/link-customer"
+        self._ask(wire.gift_card, "POST", path, body=body, endpoint=endpoint)
+
+    def scopes(self) -> frozenset[str]:
+        """Return what the token may do; nothing if Square does not say."""
+        return self._ask(wire.scopes, "POST", "/oauth2/token/status")
+
+    def _if_there(
+        self, method: str, path: str, body: bytes | None, endpoint: str = ""
+    ) -> GiftCard | None:
+        try:
+            return self._ask(wire.gift_card, method, path, body=body, endpoint=endpoint)
+        except Refused as refusal:
+            # A number that cannot be one is refused with 400.
+            if refusal.status not in (400, 404):
+                raise
+            return None
 
     def _delete(
         self, template: str, *, params: Mapping[str, str] | None = None, **parts: str

@@ -60,6 +60,14 @@ class Bulk(dict[str, Item]):
 
 
 @dataclass(frozen=True, slots=True)
+class GiftCard:
+    """A gift card, and the customers it is linked to."""
+
+    id: str
+    customer_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """One page of a listing; no cursor means there is no further page."""
 
@@ -220,6 +228,25 @@ def nothing(answer: Answer) -> None:
     """Read the answer to a change of memberships, which has no member."""
     if answer:
         raise Unreadable("the answer is not empty")
+
+
+def gift_card(answer: Answer) -> GiftCard:
+    """Read a gift card; Square leaves ``customer_ids`` out of one that is nobody's."""
+    found = answer.get("gift_card")
+    if not isinstance(found, dict) or not _text(found.get("id")):
+        raise Unreadable("the answer holds no gift card")
+    linked = found.get("customer_ids") or []
+    if not isinstance(linked, list):
+        raise Unreadable("the answer's customer_ids are no list")
+    return GiftCard(_text(found["id"]), tuple(map(_text, linked)))
+
+
+def scopes(answer: Answer) -> frozenset[str]:
+    """Read the answer of RetrieveTokenStatus: what the token may do."""
+    found = answer.get("scopes", [])
+    if not isinstance(found, list):
+        raise Unreadable("the answer's scopes are no list")
+    return frozenset(map(_text, found))
 
 
 def upserted(answer: Answer, asked: Collection[str]) -> dict[str, tuple[Fault, ...]]:

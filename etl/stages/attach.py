@@ -1,8 +1,9 @@
-"""How do customers get into their groups, and custom attributes onto them?
+"""How do customers get into their groups, and custom attributes and gift cards to them?
 
 After the profiles: groups and definitions that are missing are created first, then every membership
-is a call of its own and values go 25 to a call. All of them say how something is to be, not what is
-to be done, so what was not answered is sent again as it was. Values are guarded by their versions.
+and every gift card is a call of its own, and values go 25 to a call. All of them say how something
+is to be, not what is to be done, so what was not answered is sent again as it was. Values are
+guarded by their versions.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import orjson
 
 from etl.config import Config
 from etl.customers import attributes, codes
-from etl.customers.belongings import ATTRIBUTES, GROUPS
+from etl.customers.belongings import named
 from etl.customers.problems import Problem
 from etl.errors import ConfigError, Fault, Refused, Unavailable
 from etl.journal.additions import Addition, Delivery, Made, Result
@@ -50,9 +51,9 @@ class _Settlement:
     def fail(self, addition: Addition, faults: Sequence[Fault]) -> None:
         """Square refused an addition for good."""
         self.results.append((addition, "failed"))
-        named = GROUPS if addition.kind == "group" else ATTRIBUTES + addition.name
+        field = named(addition.kind, addition.name)
         self.problems.extend(
-            Problem(addition.row, "reject", fault.code, named, fault.detail or fault.code)
+            Problem(addition.row, "reject", fault.code, field, fault.detail or fault.code)
             for fault in faults or [Fault("", "BAD_REQUEST")]
         )
 
@@ -180,7 +181,7 @@ class Attacher:
                 return id
         raise Unavailable(f"Square says it made the {kind}, but there is none, again and again")
 
-    # -- memberships and values --------------------------------------------------------------
+    # -- memberships, gift cards and values --------------------------------------------------
 
     def _send(self, page: Sequence[Addition]) -> None:
         """Put additions into calls; the caller holds a transaction."""
@@ -190,6 +191,11 @@ class Attacher:
         settlement = _Settlement()
         for one in page:
             if one.kind == "attribute":
+                continue
+            if one.kind == "gift_card":
+                path = f"/v2/gift-cards/{quote(orjson.loads(one.value), safe='')}/link-customer"
+                body = orjson.dumps({"customer_id": one.customer_id})
+                self.journal.additions.send("gift_card", path, body, [one])
                 continue
             group = self._groups.get(one.name)
             if group is None:
@@ -229,8 +235,8 @@ class Attacher:
             for delivery in waiting:
                 settlement.deliveries.append(delivery)
                 carried = self.journal.additions.carried(delivery)
-                if delivery.kind == "group":
-                    self._add_members(delivery, carried, settlement)
+                if delivery.kind != "attribute":
+                    self._join(delivery, carried, settlement)
                 elif not self._upsert(delivery, carried, settlement):
                     settlement.deliveries.pop()
                     with self.journal.transaction():
@@ -242,11 +248,15 @@ class Attacher:
             if settlement.put_off:
                 self.square.hold_back(settlement.put_off)
 
-    def _add_members(
+    def _join(
         self, delivery: Delivery, carried: Sequence[Addition], settlement: _Settlement
     ) -> None:
+        """Put a customer into a group, or link a gift card; a second time neither has an effect."""
         try:
-            self.square.add_to_group(delivery.path)
+            if delivery.kind == "group":
+                self.square.add_to_group(delivery.path)
+            else:
+                self.square.link_gift_card(delivery.path, delivery.body)
         except Refused as refusal:
             if refusal.status not in OF_ONE:
                 raise
@@ -327,7 +337,7 @@ class Attacher:
 def verify_additions(
     journal: Journal, square: SquareClient, remember: Callable[[Any], None]
 ) -> None:
-    """Read back memberships and values; ``remember`` hears of every profile that was read."""
+    """Read back what was added; ``remember`` hears of every profile that was read."""
     groups: dict[str, set[str]] = {}
     pages = square.groups() if journal.additions.counts()["groups"]["added"] else iter(())
     for group in (group for page in pages for group in page):
@@ -337,20 +347,34 @@ def verify_additions(
         profiles = square.retrieve_customers([one.customer_id for one in page])
         valued = {one.customer_id for one in page if one.kind == "attribute"}
         values = {id: square.attributes(id) or {} for id in sorted(valued)}
+        linked = {one.number: _linked(square, one) for one in page if one.kind == "gift_card"}
         remember([profile for profile in profiles.values() if profile])
         with journal.transaction():
             for one in page:
-                if one.kind == "group":
-                    held = (profiles[one.customer_id] or {}).get("group_ids", ())
-                    right = not groups.get(one.name, set()).isdisjoint(held)
-                else:
-                    told = values[one.customer_id].get(one.name, {})
-                    right = attributes.same(orjson.loads(one.value), told.get("value"))
+                profile = profiles[one.customer_id] or {}
+                match one.kind:
+                    case "group":
+                        held = profile.get("group_ids", ())
+                        right = not groups.get(one.name, set()).isdisjoint(held)
+                    case "attribute":
+                        told = values[one.customer_id].get(one.name, {})
+                        right = attributes.same(orjson.loads(one.value), told.get("value"))
+                    case "gift_card":
+                        # A card may name a customer that was merged by either id.
+                        right = not linked[one.number].isdisjoint(
+                            {one.customer_id, profile.get("id")}
+                        )
                 journal.additions.verified(one, "matched" if right else "mismatched")
-                named = GROUPS if one.kind == "group" else ATTRIBUTES + one.name
                 if not right:
-                    problem = Problem(one.row, "note", code.name, named, code.meaning, code.remedy)
+                    field = named(one.kind, one.name)
+                    problem = Problem(one.row, "note", code.name, field, code.meaning, code.remedy)
                     journal.add_problems([problem])
+
+
+def _linked(square: SquareClient, card: Addition) -> set[str]:
+    """Return the customers a gift card is linked to."""
+    there = square.gift_card(orjson.loads(card.value))
+    return set(there.customer_ids) if there else set()
 
 
 def _key(*written: Any) -> str:

@@ -1,8 +1,9 @@
-"""What is to be added to each customer beside the profile: groups to join, attributes to set?
+"""What is to be added to each customer beside the profile: groups, attributes, gift cards?
 
 Compared with what the directory has: a membership that is there is not added again, a value that is
 there is not written again. Nothing is ever taken away. Custom attributes do not come with a
-profile, so those of a known customer are one call more. Nothing is written here.
+profile, so those of a known customer are one call more; so is each number of a gift card. Nothing
+is written here.
 """
 
 from __future__ import annotations
@@ -16,20 +17,21 @@ from typing import Any, NamedTuple
 import orjson
 
 from etl.config import Config
-from etl.customers import attributes
+from etl.customers import attributes, codes
 from etl.customers.attributes import Definition, Judged
-from etl.customers.belongings import ATTRIBUTES, GROUPS
+from etl.customers.belongings import ATTRIBUTES, GIFT_CARD, GROUPS, ending, named
 from etl.customers.problems import Problem
 from etl.errors import ConfigError
-from etl.journal.additions import Kind
+from etl.journal.additions import Card, Kind
 from etl.journal.journal import Batch, Journal
 from etl.square.client import SquareClient
 
 _BATCHES_AT_HAND = 16
+_SCOPES = frozenset({"GIFTCARDS_READ", "GIFTCARDS_WRITE"})
 
 
 class Missing(NamedTuple):
-    """A membership or a value that a customer lacks: the row of an addition is added later.
+    """What a customer lacks, as an addition without its row, which is added later.
 
     ``before`` is the value (JSON) that is there until then, if one is.
     """
@@ -43,10 +45,15 @@ class Missing(NamedTuple):
 
 @dataclass(slots=True)
 class Wanted:
-    """What a row, or rows that are one customer, is to have beside the profile."""
+    """What a row, or rows that are one customer, is to have beside the profile.
 
+    ``cards`` are the ids of gift cards by their numbers.
+    """
+
+    row: int
     groups: list[str] = field(default_factory=list)
     values: dict[str, Any] = field(default_factory=dict)
+    cards: dict[str, str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
     @property
@@ -68,12 +75,17 @@ def spelled(name: str) -> str:
     return unicodedata.normalize("NFC", name).strip()
 
 
-def look_up(square: SquareClient, config: Config) -> Directory:
-    """Read the groups and definitions there are.
+def look_up(square: SquareClient, config: Config, cards: bool) -> Directory:
+    """Read the groups and definitions there are; ``cards`` says that a column has gift cards.
 
-    Raises ConfigError for a custom attribute that is not defined, unless it is to be created, and
-    for one that no cell can be a value of.
+    Raises ConfigError for a custom attribute that is not defined, unless it is to be created, for
+    one that no cell can be a value of, and for a token that may not link gift cards.
     """
+    if cards and (scopes := square.scopes()) and (without := sorted(_SCOPES - scopes)):
+        raise ConfigError(
+            f"[columns] {GIFT_CARD}: the access token is without {' and '.join(without)}, so no "
+            "gift card can be linked: renew it with these scopes, or leave the column out"
+        )
     groups: dict[str, tuple[str, ...]] = {}
     if config.groups.add or config.groups.column:
         for page in square.groups():
@@ -124,13 +136,17 @@ class Beside:
             lambda text, key: attributes.judge(text, directory.definitions[key], region)
         )
 
-    def wanted(self, rows: Iterable[tuple[int, int, int]], carrier: int) -> Wanted:
-        """Return what rows want together: all groups, and of each attribute the last value.
+    def wanted(
+        self, rows: Iterable[tuple[int, int, int]], carrier: int, customer_id: str
+    ) -> Wanted:
+        """Return what rows want together: all groups and cards, of an attribute the last value.
 
-        ``rows`` are numbers with the place of each (batch, offset).
+        ``rows`` are numbers with the place of each (batch, offset); ``customer_id`` is empty for a
+        customer that is to be created.
         """
-        found = Wanted(groups=list(self._config.groups.add))
+        found = Wanted(carrier, groups=list(self._config.groups.add))
         texts: dict[str, str] = {}
+        gans: dict[str, None] = {}
         for _, number, offset in rows:
             columns = self._load(number)
             for name, column in columns.items():
@@ -138,6 +154,8 @@ class Beside:
                     continue
                 if name == GROUPS:
                     found.groups += column[offset]
+                elif name == GIFT_CARD:
+                    gans[column[offset]] = None
                 else:
                     texts[name.removeprefix(ATTRIBUTES)] = column[offset]
         found.groups = list(dict.fromkeys(map(spelled, found.groups)))
@@ -147,6 +165,8 @@ class Beside:
                 found.problems.append(self._problem(carrier, key, judged))
             else:
                 found.values[key] = judged.value
+        for gan in gans:
+            self._judge_card(gan, found, customer_id)
         return found
 
     def lacks(self, wanted: Wanted, profile: Mapping[str, Any] | None) -> list[Missing]:
@@ -171,7 +191,41 @@ class Beside:
             before = orjson.dumps(there.get("value")).decode() if there else ""
             told = orjson.dumps(value).decode()
             missing.append(Missing("attribute", key, told, version, before))
+        for gan, id in wanted.cards.items():
+            self._journal.additions.give_card(gan, wanted.row)
+            missing.append(Missing("gift_card", ending(gan), orjson.dumps(id).decode()))
         return missing
+
+    def _judge_card(self, gan: str, found: Wanted, customer_id: str) -> None:
+        """Put a gift card down as wanted, unless it is the customer's already or cannot be."""
+        card = self._card(gan)
+        if card.id and customer_id in card.customer_ids:
+            return
+        if not card.id:
+            code = codes.BY_NAME["GIFT_CARD_UNKNOWN"]
+        elif card.row not in (None, found.row) or self._owned(card, customer_id):
+            code = codes.BY_NAME["GIFT_CARD_TAKEN"]
+        else:
+            found.cards[gan] = card.id
+            return
+        effect, told = self._config.on_invalid.of_belongings, f"{ending(gan)}: {code.meaning}"
+        found.problems.append(Problem(found.row, effect, code.name, GIFT_CARD, told, code.remedy))
+
+    def _card(self, gan: str) -> Card:
+        """Return what Square knows of a number; it is asked once."""
+        if known := self._journal.additions.card(gan):
+            return known
+        there = self._square.gift_card_of(gan)
+        card = Card(there.id, list(there.customer_ids), None) if there else Card("", [], None)
+        self._journal.additions.know_card(gan, card)
+        return card
+
+    def _owned(self, card: Card, customer_id: str) -> bool:
+        """Is a card somebody else's? Ids may be of customers that were merged or deleted since."""
+        if not card.customer_ids:
+            return False
+        owners = self._square.retrieve_customers(card.customer_ids).values()
+        return any(owner and owner["id"] != customer_id for owner in owners)
 
     def _problem(self, row: int, key: str, judged: Judged) -> Problem:
         effect = self._config.on_invalid.of_belongings
@@ -185,5 +239,4 @@ class Beside:
 
 def told(missing: Sequence[Missing]) -> list[str]:
     """Return what is to be added as the detail of a row names it."""
-    names = ["groups" if one.kind == "group" else ATTRIBUTES + one.name for one in missing]
-    return list(dict.fromkeys(names))
+    return list(dict.fromkeys(named(one.kind, one.name) for one in missing))

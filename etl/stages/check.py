@@ -23,7 +23,7 @@ from etl.errors import ConfigError
 from etl.journal.journal import Batch, Check, Journal, Packed, unpacked
 from etl.stages.choose import choose
 from etl.stages.clean import clean
-from etl.stages.mapping import ColumnMapping, ConsentColumn, map_columns
+from etl.stages.mapping import ColumnMapping, ConsentColumn, map_columns, map_field
 from etl.stages.read import evidence_of, mapping_of
 from etl.stages.validate import Checked, judged, validate
 
@@ -149,7 +149,7 @@ def _belongings(
     others: Mapping[str, pa.Array],
     policy: Literal["reject", "drop"],
 ) -> _Belongings:
-    """Return the groups and custom attributes of a batch; ``others`` are values by their key."""
+    """Return what rows want beside profiles; ``others`` are custom attributes by their key."""
     columns: dict[str, pa.Array] = {}
     problems: list[pa.Table] = []
     if mapping.groups:
@@ -157,6 +157,10 @@ def _belongings(
         columns[belongings.GROUPS], found = belongings.names(
             cells.column(header), separator, policy
         )
+        problems += found
+    if belongings.GIFT_CARD in mapping.fields:
+        column, _ = map_field(cells, mapping, belongings.GIFT_CARD)
+        columns[belongings.GIFT_CARD], found = belongings.card_numbers(column, policy)
         problems += found
     written = {key: cells.column(header) for header, key in mapping.attributes.items()}
     for key, column in (written | dict(others)).items():

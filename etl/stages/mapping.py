@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 
 from etl.config import Config, Contact, parse
 from etl.customers import fields, octets
+from etl.customers.belongings import GIFT_CARD
 from etl.customers.cells import NO_PROBLEMS, Finding, by_row, for_screen, joined, repeated, shown
 from etl.customers.full_names import FULL_NAME, split_names
 from etl.customers.octets import Octets
@@ -50,10 +51,11 @@ class ConsentColumn:
 class ColumnMapping:
     """What the columns of a source are.
 
-    ``fields`` names the headers of each mapped field (or of ``full_name``), best first; those of
-    ``joined`` are put together. ``unused`` are the headers nothing was made of, ``values`` says
-    per field what a written value means. ``groups`` is the column with the names of groups, with
-    what separates them, and ``attributes`` the headers of custom attributes with their keys.
+    ``fields`` names the headers of each mapped field (or of ``full_name``, or of gift cards), best
+    first; those of ``joined`` are put together. ``unused`` are the headers nothing was made of,
+    ``values`` says per field what a written value means. ``groups`` is the column with the names of
+    groups, with what separates them, and ``attributes`` the headers of custom attributes with their
+    keys.
     """
 
     fields: dict[str, tuple[str, ...]]
@@ -148,7 +150,7 @@ def map_columns(cells: pa.RecordBatch, mapping: ColumnMapping) -> Mapped:
 def map_field(
     cells: pa.RecordBatch, mapping: ColumnMapping, name: str
 ) -> tuple[pa.Array, list[pa.Table]]:
-    """Return the column of one field, or of ``full_name``, and what was changed in it."""
+    """Return the column of one field, ``full_name`` or gift cards, and what was changed in it."""
     parts, problems = list[pa.Array](), list[pa.Table]()
     for header in mapping.fields.get(name, ()):
         part, meant = read_column(cells, mapping, name, header)
@@ -241,6 +243,7 @@ def synonyms(headers: Sequence[str]) -> dict[str, str]:
         for synonym in filter(None, known.synonyms.split(", ")):
             meaning.setdefault(synonym, known.name)
         meaning[normalise_header(known.name)] = known.name
+    meaning[normalise_header(GIFT_CARD)] = GIFT_CARD
     if not ours:
         meaning["id"] = "reference_id"
     return meaning

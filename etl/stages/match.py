@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from etl.config import Config
+from etl.customers.belongings import GIFT_CARD
 from etl.directory.index import Index
 from etl.directory.lookup import KEY_COLUMNS, choose, consult_ledger, read_directory, weigh
 from etl.directory.near import near_matches
@@ -23,6 +24,7 @@ from etl.stages.apply import withdraw_moved
 from etl.stages.beside import Beside, look_up
 from etl.stages.dedupe import decide, gather
 from etl.stages.plan import plan
+from etl.stages.read import mapping_of
 
 
 def match(
@@ -41,10 +43,12 @@ def match(
 
     ``kept`` is the copy of the directory that stays between runs; ``clock`` counts seconds;
     ``between`` hears how many profiles of the directory were read. A lookup that fails raises
-    Unavailable, a custom attribute that is not defined ConfigError: nothing was planned then.
+    Unavailable; a custom attribute that is not defined, or a token without the scopes of a column
+    of gift cards, ConfigError: nothing was planned then.
     """
     # Before anything else is asked: what is wrong with the settings is told at once.
-    directory = look_up(square, config) if config.has_belongings else None
+    cards = any(GIFT_CARD in mapping_of(source).fields for source in journal.sources())
+    directory = look_up(square, config, cards) if cards or config.has_belongings else None
     index = Index(path, run.country)
     try:
         gather(journal, ledger, index, config.source.namespace)

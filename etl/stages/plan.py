@@ -341,7 +341,8 @@ def _wanted(
     """Return what a row wants beside its profile; a value that cannot be is told of the row."""
     if beside is None:
         return None
-    wanted = beside.wanted(map(values.place, _rows(verdict, config)), verdict["row"])
+    rows, customer_id = map(values.place, _rows(verdict, config)), verdict["customer_id"] or ""
+    wanted = beside.wanted(rows, verdict["row"], customer_id)
     page.problems += wanted.problems
     if wanted.refused:
         page.rows.append(RowChange(verdict["row"], "rejected"))

@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 
 from etl.config import parse
 from etl.customers import contents, countries, fields
+from etl.customers.belongings import GIFT_CARD
 from etl.customers.contents import Kind
 from etl.customers.full_names import FULL_NAME
 from etl.errors import ConfigError, SourceError
@@ -392,7 +393,7 @@ def _fits(
     """Tell whether what a column holds suits a field, None where it is empty; and in words."""
     if holds == "empty":
         return None, "it is empty here"
-    if field in ("reference_id", "id"):
+    if field in ("reference_id", "id", GIFT_CARD):
         if not column.repeated:
             return True, "no value was seen twice"
         if column.distinct is None or column.distinct >= _CLEARLY * column.filled:
@@ -454,7 +455,7 @@ def _settled(
     final = [candidate.proposal for candidate in wanted]
     address = _best_address(columns, wanted)
     groups: dict[str, tuple[str, ...]] = {}
-    for field in (*fields.CUSTOMERS.names, FULL_NAME):
+    for field in (*fields.CUSTOMERS.names, FULL_NAME, GIFT_CARD):
         claims = [at for at, one in enumerate(wanted) if one.proposal.field == field]
         claims.sort(key=lambda at: _rank(field, columns[at], wanted[at]))
         if field in _SEVERAL:

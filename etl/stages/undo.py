@@ -19,8 +19,9 @@ import pyarrow as pa
 
 from etl.config import Config
 from etl.customers import attributes, codes, payload, undone
+from etl.customers.belongings import named
 from etl.customers.problems import Problem, problem_table
-from etl.customers.undone import Added, Conflict, Judgement, named
+from etl.customers.undone import Added, Conflict, Judgement
 from etl.errors import Fault, Interrupted, Refused, SquareError, Unauthorized, Unavailable
 from etl.journal.journal import Journal, Outcome, RowChange, Rows, Run, Write
 from etl.journal.ledger import Ledger, Written

@@ -259,3 +259,15 @@ def test_tags_are_proposed_in_comments() -> None:
     assert tomllib.loads(switched_on)["groups"] == {"column": "Tags", "separator": ";"}
     Path("x.toml").write_text(switched_on)
     assert run("validate", "p.csv", "--config", "x.toml", "--quiet").exit_code == 0
+
+
+def test_gift_cards_are_proposed_and_not_shown(folder: Path) -> None:
+    """A column called so is proposed and written to the config, without a number on the screen."""
+    numbers = [f"7783320001{n:04d}77" for n in range(20)]
+    rows = "".join(f"p{n}@example.com,{gan}\n" for n, gan in enumerate(numbers))
+    (folder / "cards.csv").write_text(f"Email,Gift card GAN\n{rows}")
+    done = run("profile", "cards.csv", "--write", "start.toml")
+    assert done.exit_code == 0, done.output
+    assert [gan for gan in numbers if gan in done.output] == []
+    assert config.load("start.toml").columns["Gift card GAN"] == "gift_card_gan"
+    assert run("validate", "cards.csv", "--config", "start.toml").exit_code == 0

@@ -80,3 +80,35 @@ def test_keys_as_square_has_them(key: str) -> None:
 def test_no_keys(key: str) -> None:
     """What does not fit Square's pattern is no key."""
     assert not belongings.KEY.fullmatch(key)
+
+
+def cards(*cells: str | None) -> tuple[list[str | None], list[dict[str, object]]]:
+    """Return the numbers of gift cards that cells hold, and what was found."""
+    cleaned, (found,) = belongings.card_numbers(pa.array(cells, pa.string()), "reject")
+    return cleaned.to_pylist(), found.to_pylist()
+
+
+@settings(derandomize=True, deadline=None)
+@given(
+    st.from_regex(r"[1-9][0-9A-Z]{2,14}(?<![JFMASOND])[0-9]{4}[1-9]", fullmatch=True),
+    st.lists(st.tuples(st.integers(1, 7), st.sampled_from(["-", " ", "\u2013", " - "]))),
+)
+def test_the_number_of_a_gift_card_is_its_letters_and_digits(
+    gan: str, gaps: list[tuple[int, str]]
+) -> None:
+    """However it is grouped on the card it is one number, and cleaning it again changes nothing."""
+    written = gan
+    for at, gap in gaps:
+        written = written[:at] + gap + written[at:]
+    assert cards(f" {written} ")[0] == [gan]
+    assert cards(gan) == ([gan], [])
+
+
+@settings(derandomize=True, deadline=None)
+@given(st.text("0123456789.,E+-' \u200b\x07", min_size=8))
+def test_nothing_said_of_a_gift_card_quotes_its_number(written: str) -> None:
+    """What is wrong with a number, or was mended, is told without it."""
+    for one in cards(written)[1]:
+        told = f"{one['message']} {one['suggestion']}"
+        assert sum(map(str.isdigit, told)) <= len("8255")
+        assert one["suggestion"] or one["effect"] != "reject"

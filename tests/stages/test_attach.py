@@ -114,7 +114,9 @@ def test_new_people_get_groups_and_attributes(world: World) -> None:
     assert told["R0000"] == ["Imported 2026", "Spring", "VIP"]
     assert told["R0027"] == ["Imported 2026"]
     assert held(world, "favorite-drink") == {f"R{n:04d}": "tea" for n in range(27)}
+    nothing = dict.fromkeys(("planned", "added", "failed", "verified", "mismatched"), 0)
     assert report["beside"] == {
+        "gift_cards": nothing,
         "groups": {
             "planned": 82,
             "added": 82,

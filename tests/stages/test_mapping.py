@@ -260,6 +260,16 @@ def test_groups_and_attributes_are_used_columns() -> None:
     assert (both.fields, both.groups) == ({"note": ("Tags",)}, ("Tags", ","))
 
 
+def test_gift_cards_are_a_column_of_their_own() -> None:
+    """Headers tell them, or ``[columns]``; two cards of one row stand in no line."""
+    found = resolved(["Email", "Gift card GAN"])
+    assert found.fields == {"email_address": ("Email",), "gift_card_gan": ("Gift card GAN",)}
+    columns = {"Email": "email_address", "Card": "gift_card_gan"}
+    assert resolved(["Email", "Card"], columns=columns).fields["gift_card_gan"] == ("Card",)
+    with pytest.raises(ConfigError, match="gift_card_gan"):
+        resolved(["A", "B"], fallbacks={"gift_card_gan": ["A", "B"]})
+
+
 def test_a_preset_gives_way_to_an_attribute() -> None:
     """A column that a preset knows goes to the custom attribute of the settings, and only there."""
     mapping = resolved(
