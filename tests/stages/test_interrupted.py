@@ -611,7 +611,7 @@ def test_a_key_that_answers_with_an_old_profile(world: World, fate: str) -> None
     if fate == "merged and deleted":
         world.delete(customer_id)
     shutil.rmtree(world.state.folder)
-    blind = {"customers": []}
+    blind: dict[str, list[str]] = {"customers": []}
 
     def shows_nobody(sent: Sent) -> httpx.Response | None:
         if sent.endpoint == "search":
