@@ -182,7 +182,10 @@ def _undo(
     with closing(Journal.open(place / JOURNAL)) as journal:
         done, facts, sources = journal.run(), journal.facts(), journal.sources()
     if done.command != "import":
-        kind = {"undo": "an undo: import its files again to do them over"}
+        kind = {
+            "undo": "an undo: import its files again to do them over",
+            "undo-plan": "the dry run of an undo, which writes nothing",
+        }
         why = kind.get(done.command, f"a {done.command}, which writes nothing")
         raise StateError(f"run {done.run_id} cannot be undone: it is {why}")
     if command == "undo-plan" and facts["stage"] != "done" and "undone" not in facts:

@@ -96,6 +96,8 @@ def _lines(report: dict[str, Any], folder: Path, state_dir: Path) -> Iterator[st
             else "no profile was written"
             if any(counts["added"] for counts in report["beside"].values())
             else "nothing was written, so nothing had to be read back"
+            if report["status"] == "finished"
+            else "nothing was read back yet"
         )
     if any((report["consent"] or {}).values()):
         said = ", ".join(f"{count:,} {status}" for status, count in report["consent"].items())

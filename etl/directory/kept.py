@@ -28,6 +28,12 @@ _OVERLAP = 600.0
 _MOST_GONE = 0.01
 
 
+def discard(path: Path) -> None:
+    """Remove a copy that cannot be read: the next use pages the directory anew."""
+    path.unlink(missing_ok=True)
+    path.with_name(path.name + ".wal").unlink(missing_ok=True)
+
+
 class Kept:
     """The copy of one seller's directory that stays in the state folder."""
 
@@ -48,14 +54,10 @@ class Kept:
     def open(cls, path: Path, region: str) -> Iterator[Self]:
         """Open or begin the copy at ``path``; ``region`` is where national phones belong.
 
-        The caller has reserved it. A file that cannot be read is begun anew.
+        The caller has reserved it. Damage may show here or at any use: raises duckdb.Error, and
+        ``discard`` helps.
         """
-        try:
-            db = profiles.connect(path)
-        except duckdb.IOException:
-            path.unlink()
-            path.with_name(path.name + ".wal").unlink(missing_ok=True)
-            db = profiles.connect(path)
+        db = profiles.connect(path)
         with closing(db):
             yield cls(path, db, region)
 

@@ -51,10 +51,14 @@ def find_plan(named: str, state: State) -> tuple[Run, Path]:
 
 
 def application(run_id: str, state: State) -> tuple[Path, bool] | None:
-    """Return the run that carries out this plan, if one began, and whether it has finished."""
-    for folder, journal in state.journals():
-        facts = journal.facts()
-        if facts.get("applies") == run_id and "undone" not in facts:
+    """Return the run that carries out this plan, if one began, and whether it has finished.
+
+    One that was taken back does not count: the plan may be carried out again.
+    """
+    runs = [(folder, journal.facts()) for folder, journal in state.journals()]
+    taken_back = {facts["undoes"] for _, facts in runs if facts["command"] == "undo"}
+    for folder, facts in runs:
+        if facts.get("applies") == run_id and facts["run_id"] not in taken_back:
             return folder, "reported" in facts
     return None
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -40,6 +41,9 @@ _REFUSED = 20
 # Seconds for which Square is trusted to know an idempotency key. It publishes no lifetime; a day is
 # the most that is assumed.
 _KEY_LIFETIME = 20 * 3600.0
+
+# Seconds after which a profile that a create answers with is not the one just made.
+_FRESH = 60.0
 
 # Statuses that the content of one row can cause; others are about the call.
 _OF_ROWS = frozenset({400, 413})
@@ -214,7 +218,7 @@ class Loader:
     def _settle(self, request: Request, bulk: Bulk) -> None:
         settlement = _Settlement()
         unanswered = bulk.repeated or request.sends > 0
-        stale, reused = [], []
+        stale, reused, old = [], [], []
         for write in self.journal.writes(request):
             item = bulk.get(write.key)
             if item is None:
@@ -224,6 +228,8 @@ class Loader:
                 broken = any(fault.category == "API_ERROR" for fault in item.faults)
                 uncertain = write.uncertain or unanswered or broken
                 settlement.again.append(replace(write, tries=write.tries + 1, uncertain=uncertain))
+            elif item.customer is not None and write.action == "create" and self._is_old(item):
+                old.append((write, item))
             elif item.customer is not None:
                 settlement.land(write, item.customer)
             elif write.action == "update" and _says(item, STALE | {"NOT_FOUND"}):
@@ -234,6 +240,7 @@ class Loader:
                 settlement.fail(write, item.faults)
         later = len(settlement.again)
         self._reread(stale, settlement)
+        self._meet(old, settlement)
         for write, item in reused:
             self._reused(write, item, settlement)
         with self.journal.transaction():
@@ -277,6 +284,40 @@ class Loader:
             else:
                 settlement.rows.append(RowChange(write.row, "unchanged", profile["id"]))
 
+    def _is_old(self, item: Item) -> bool:
+        """Does a create answer with a profile that was there before it was asked for?"""
+        assert item.customer is not None
+        made = str(item.customer.get("created_at", ""))
+        try:
+            at = datetime.fromisoformat(made).timestamp()
+        except ValueError:
+            return True
+        return at < (self.square.told_time or self.now()) - _FRESH
+
+    def _meet(self, old: Sequence[tuple[Write, Item]], settlement: _Settlement) -> None:
+        """Settle creates that answered with older profiles: their keys were used before.
+
+        Square answers with what it made then, whatever became of it since. Most are what an earlier
+        run made, whose journal is lost; one that is gone by now is created anew.
+        """
+        ids = [str(item.customer["id"]) for _, item in old if item.customer]
+        profiles = self.square.retrieve_customers(ids) if ids else {}
+        for (write, item), id in zip(old, ids, strict=True):
+            profile = profiles[id]
+            if profile is None:
+                self._reused(write, item, settlement)
+            elif profile["id"] == id:
+                settlement.land(write, profile)
+            else:
+                self._bring(write, profile, settlement)
+
+    def _bring(self, write: Write, profile: Profile, settlement: _Settlement) -> None:
+        """Bring a profile that turned out to be the row's to what the row says."""
+        if changes := self._changes(write, profile):
+            settlement.again.append(_updating(write, profile, changes))
+        else:
+            settlement.rows.append(RowChange(write.row, "unchanged", profile["id"]))
+
     def _reused(self, write: Write, item: Item, settlement: _Settlement) -> None:
         """A key that does not answer with its profile was used for one that is deleted by now.
 
@@ -290,12 +331,7 @@ class Loader:
         elif verdict.customer_id is None:
             settlement.fail(write, item.faults)
         else:
-            profile = alive[verdict.customer_id]
-            changes = self._changes(write, profile)
-            if changes:
-                settlement.again.append(_updating(write, profile, changes))
-            else:
-                settlement.rows.append(RowChange(write.row, "unchanged", profile["id"]))
+            self._bring(write, alive[verdict.customer_id], settlement)
 
     def _changes(self, write: Write, profile: Profile) -> payload.Values:
         if self.lacking is not None:

@@ -10,12 +10,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import duckdb
+
 from etl.config import Config
 from etl.customers.belongings import GIFT_CARD
 from etl.directory.index import Index
+from etl.directory.kept import discard
 from etl.directory.lookup import KEY_COLUMNS, choose, consult_ledger, read_directory, weigh
 from etl.directory.near import near_matches
-from etl.errors import LockedError, Refused, Unauthorized
+from etl.errors import LockedError, Refused, StateError, Unauthorized
 from etl.journal.journal import Journal, Run
 from etl.journal.ledger import Ledger
 from etl.journal.lock import locked
@@ -46,6 +49,28 @@ def match(
     Unavailable; a custom attribute that is not defined, or a token without the scopes of a column
     of gift cards, ConfigError: nothing was planned then.
     """
+    try:
+        _match(journal, square, ledger, config, run, path, kept, clock, between, then)
+    except duckdb.Error:
+        if not kept.is_file():
+            raise
+        # The file beside the run is new: it is the copy that is damaged. Nothing was planned yet.
+        discard(kept)
+        _match(journal, square, ledger, config, run, path, kept, clock, between, then)
+
+
+def _match(
+    journal: Journal,
+    square: SquareClient,
+    ledger: Ledger,
+    config: Config,
+    run: Run,
+    path: Path,
+    kept: Path,
+    clock: Callable[[], float],
+    between: Callable[[int], None],
+    then: str,
+) -> None:
     # Before anything else is asked: what is wrong with the settings is told at once.
     cards = any(GIFT_CARD in mapping_of(source).fields for source in journal.sources())
     directory = look_up(square, config, cards) if cards or config.has_belongings else None
@@ -76,7 +101,14 @@ def match(
 @contextmanager
 def _reserved(kept: Path, beside: Path) -> Iterator[Path]:
     """Yield the copy that stays between runs, or while another run reads it one for this run."""
-    kept.parent.mkdir(mode=0o700, exist_ok=True)
+    try:
+        kept.parent.mkdir(mode=0o700, exist_ok=True)
+        kept.parent.chmod(0o700)
+    except OSError as error:
+        raise StateError(
+            f"cannot keep a copy of the directory in {kept.parent}: {error.strerror}. Move what is "
+            "there out of the way."
+        ) from error
     with ExitStack() as stack:
         try:
             stack.enter_context(locked(kept.parent, "reading the directory"))

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etl.directory.kept import Kept
+from etl.errors import StateError
 from etl.journal.lock import locked
 from tests.worlds import World, counts, open_world, people, run_import, run_plan, table
 
@@ -197,6 +198,36 @@ def test_profiles_that_the_copy_lacks_make_it_begin_anew(world: World) -> None:
 
     assert counts(report) == {"unchanged": 10}
     assert len(kept_profiles(world)) == 150
+
+
+@pytest.mark.parametrize("share", [0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95])
+@pytest.mark.parametrize("how", ["cut", "flipped"])
+def test_damage_anywhere_in_the_copy_is_survived(world: World, how: str, share: float) -> None:
+    """A copy that a disk spoiled is thrown away and made anew, wherever the damage shows."""
+    seed(world, 250)
+    run_plan(world, people(1), INDEX, name="first.csv")
+    (path,) = (world.state.folder / "directory").glob("*.duckdb")
+    content = bytearray(path.read_bytes())
+    at = int(len(content) * share)
+    if how == "cut":
+        del content[at:]
+    else:
+        content[at : at + 20_000] = bytes(255 - byte for byte in content[at : at + 20_000])
+    path.write_bytes(content)
+
+    report = run_import(world, people(250), INDEX, name="second.csv")
+
+    assert counts(report) == {"unchanged": 250}
+    assert len(kept_profiles(world)) == 250
+
+
+def test_something_in_the_place_of_the_copies_is_told_of(world: World) -> None:
+    """A file where the folder should be stops the run before anything is sent, with a remedy."""
+    world.state.prepare()
+    (world.state.folder / "directory").touch()
+
+    with pytest.raises(StateError, match="out of the way"):
+        run_import(world, people(1))
 
 
 @pytest.mark.parametrize("spoiled", ["damaged", "other-release", "half"])

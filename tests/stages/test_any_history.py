@@ -216,8 +216,10 @@ class Histories(RuleBasedStateMachine):
         """The seller changes a profile."""
         for customer_id in self.ids(person):
             name, _, part = field.partition(".")
-            self.world.update(customer_id, **{name: {part: word} if part else word})
-            self.touch(person, field)
+            reference = people(1, person)[0]["reference_id"]
+            if self.directory()[reference].get(field) != word:  # else nothing changes
+                self.world.update(customer_id, **{name: {part: word} if part else word})
+                self.touch(person, field)
 
     @rule(person=persons)
     def delete(self, person: int) -> None:

@@ -30,6 +30,7 @@ from tests.worlds import (
     run_import,
     run_plan,
     run_resume,
+    run_undo,
     table,
 )
 
@@ -142,6 +143,18 @@ def test_a_plan_applied_twice_writes_nothing_the_second_time(world: World) -> No
 
     assert world.sandbox.log() == log
     assert second == first
+
+
+def test_a_plan_that_was_taken_back_may_be_applied_again(world: World) -> None:
+    """Its application was undone: nothing of it stands, so the plan is carried out once more."""
+    plan = run_plan(world, people(3))
+    run_undo(world, run_apply(world, plan))
+    assert world.alive() == {}
+
+    again = run_apply(world, plan)
+
+    assert counts(again) == {"created": 3}
+    assert len(world.alive()) == 3
 
 
 def test_a_plan_is_named_by_id_folder_or_file(world: World) -> None:

@@ -595,3 +595,35 @@ def test_who_is_created_anew_from_other_values_has_one_key(slow_world: World) ->
 
     assert counts(report) == {"created": 1}
     assert len(world.alive()) == 1
+
+
+@pytest.mark.parametrize("fate", ["stays", "merged", "merged and deleted"])
+def test_a_key_that_answers_with_an_old_profile(world: World, fate: str) -> None:
+    """The state is lost and search shows nothing: what the key answers with is looked at first."""
+    rows = [{**people(1)[0], "note": "ours"}]
+    run_import(world, rows)
+    (customer_id,) = world.alive()
+    world.time.now += 3600
+    if fate != "stays":
+        other = world.create(company_name="Stray")
+        customer_id = world.merge(customer_id, other)
+        world.update(customer_id, note="theirs")
+    if fate == "merged and deleted":
+        world.delete(customer_id)
+    shutil.rmtree(world.state.folder)
+    blind: dict[str, list[str]] = {"customers": []}
+
+    def shows_nobody(sent: Sent) -> httpx.Response | None:
+        if sent.endpoint == "search":
+            return httpx.Response(200, json=blind)
+        return None
+
+    world.before = shows_nobody
+    report = run_import(world, rows, {"dedupe": {"lookup": "search"}})
+
+    assert report["exit_code"] == 0, counts(report)
+    (profile,) = world.alive().values()
+    assert profile["note"] == "ours"
+    assert (profile["id"] == customer_id) == (fate != "merged and deleted")
+    expected = {"stays": "created", "merged": "updated", "merged and deleted": "created"}
+    assert counts(report) == {expected[fate]: 1}
