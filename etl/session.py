@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from etl.target import Target
 
 
+# Seconds without progress after which the embedded Square is given up.
+_LOCAL_PATIENCE = 20.0
+
+
 @dataclass(frozen=True, slots=True)
 class Audience:
     """Who follows a journey: hears which run it is, of every step, and waits when it waits.
@@ -80,6 +84,11 @@ def _connector(
 ) -> Callable[[Callable[[Call], None]], SquareClient]:
     from etl.square.client import SquareClient
 
+    # The embedded Square puts a call off only while its file is busy or the disk is full.
+    patience = config.limits.patience
+    if target.environment == "local":
+        patience = min(patience, _LOCAL_PATIENCE)
+
     def connect(observe: Callable[[Call], None]) -> SquareClient:
         return SquareClient(
             target.transport,
@@ -89,7 +98,7 @@ def _connector(
             clock=time.monotonic,
             sleep=audience.sleep,
             chance=random.SystemRandom(),
-            patience=config.limits.patience,
+            patience=patience,
             requests_per_second=config.limits.requests_per_second,
             observe=observe,
         )
