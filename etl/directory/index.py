@@ -23,6 +23,10 @@ _STRANGER = (
     "AND row * 2 NOT IN (SELECT element FROM labels)"
 )
 
+# Profiles that share half of an email, all of which would have to be compared with each row that
+# does: more of them are an info@, not somebody.
+_CROWD = 50
+
 # Letters that are swapped, missing or too many count as one. What stands before the @ may only
 # differ where the family name is the same.
 _NEAR = """
@@ -34,14 +38,18 @@ _NEAR = """
         SELECT *, split_part(email, '@', 1) AS box, split_part(email, '@', 2) AS host,
             lower(family_name) AS family
         FROM kept.profiles),
+    boxes AS (SELECT id, box, host FROM known QUALIFY count(*) OVER (PARTITION BY box) <= {crowd}),
+    families AS (
+        SELECT id, box, host, family FROM known
+        QUALIFY count(*) OVER (PARTITION BY host, family, left(box, 1)) <= {crowd}),
     found AS (
-        SELECT new.row, known.id, true AS typo FROM new JOIN known ON new.box = known.box
-        WHERE damerau_levenshtein(new.host, known.host) BETWEEN 1 AND 2
+        SELECT new.row, boxes.id, true AS typo FROM new JOIN boxes ON new.box = boxes.box
+        WHERE damerau_levenshtein(new.host, boxes.host) BETWEEN 1 AND 2
         UNION ALL
-        SELECT new.row, known.id, true FROM new
-        JOIN known ON new.host = known.host AND new.family = known.family
-            AND left(new.box, 1) = left(known.box, 1)
-        WHERE damerau_levenshtein(new.box, known.box) = 1
+        SELECT new.row, families.id, true FROM new
+        JOIN families ON new.host = families.host AND new.family = families.family
+            AND left(new.box, 1) = left(families.box, 1)
+        WHERE damerau_levenshtein(new.box, families.box) = 1
         UNION ALL
         SELECT new.row, known.id, false FROM new JOIN known ON new.address = known.address),
     pairs AS (
@@ -335,7 +343,8 @@ class Index:
         them. ``typo`` tells that the emails differ by one or two letters.
         """
         with self._attached(kept):
-            self._db.execute(f"CREATE OR REPLACE TABLE near AS {_NEAR.format(at_most=at_most)}")
+            near = _NEAR.format(at_most=at_most, crowd=_CROWD)
+            self._db.execute(f"CREATE OR REPLACE TABLE near AS {near}")
         yield from self._stream("near_in_order", "SELECT * FROM near ORDER BY row, id")
 
     def decided(self) -> Iterator[dict[str, Any]]:
