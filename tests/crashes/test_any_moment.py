@@ -28,6 +28,11 @@ TROUBLE: tuple[dict[str, object], ...] = (
 )
 
 
+def reports(place: Place) -> list[Path]:
+    """Return the reports of the imports that were begun here."""
+    return [run / "report.json" for run in place.runs()[1:] if (run / "report.json").is_file()]
+
+
 def kill(scene: Scene, place: Place, chance: random.Random, times: int) -> int:
     """Start the import and kill it, up to so many times in a row; return how often it was alive."""
     arguments = place.importing(scene.sources)
@@ -39,6 +44,8 @@ def kill(scene: Scene, place: Place, chance: random.Random, times: int) -> int:
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
+            if any(b'"finished"' in report.read_bytes() for report in reports(place)):
+                return 0  # too late: all was done, only the process had not ended
         else:
             return killed
         # A kill before the run began leaves nothing to resume: this ends at once then.
