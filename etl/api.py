@@ -90,11 +90,11 @@ def apply_plan(
     or ConfigError when the plan cannot be applied, or not here.
     """
     state = State(Path(state_dir))
-    run = pipeline.planned(os.fspath(plan), state)
+    run, place = pipeline.planned(os.fspath(plan), state)
     settings = config or Config.model_validate_json(run.config)
     address = base_url if base_url or run.target == "local" else run.base_url
     with connected(settings, address, state, NOBODY) as square:
-        return pipeline.apply_plan(run.run_id, settings, state, square, world(NOBODY), canary)
+        return pipeline.apply_plan(str(place), settings, state, square, world(NOBODY), canary)
 
 
 def validate(

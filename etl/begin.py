@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from etl.square.client import SquareClient
 
 Command = Literal["import", "plan", "validate"]
-
-
 Report = dict[str, Any]
 
 

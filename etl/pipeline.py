@@ -100,11 +100,11 @@ def plan_import(
     return _work(run, folder, config, state, square, world)
 
 
-def planned(plan: str, state: State) -> Run:
-    """Return the run of a plan; raises StateError when it is none that can be applied."""
+def planned(plan: str, state: State) -> tuple[Run, Path]:
+    """Return the run of a plan and its folder; raises StateError when it cannot be applied."""
     from etl.stages.apply import find_plan
 
-    return find_plan(plan, state)[0]
+    return find_plan(plan, state)
 
 
 def apply_plan(
@@ -124,7 +124,8 @@ def apply_plan(
         made, place = find_plan(plan, state)
         refuse_other_settings(made, config)
         merchant = square.connect(unobserved).merchant()
-        refuse_elsewhere(made, square.environment, square.base_url, merchant.id)
+        refuse_elsewhere(made, square.environment, square.base_url)
+        _refuse_another(made, merchant)
         folder, finished = application(made.run_id, state) or (None, False)
         if folder is None:
             run = replace(
@@ -349,7 +350,7 @@ def _plan_anew(job: Job) -> None:
     planned by a plan of its own stays as it is where nothing moved.
     """
     if job.run.undoes:
-        look_anew(job)
+        _look_anew(job)
         return
     settle(job)
     with job.journal.transaction():
@@ -360,7 +361,7 @@ def _plan_anew(job: Job) -> None:
         job.journal.note(stage="plan")
 
 
-def look_anew(job: Job) -> None:
+def _look_anew(job: Job) -> None:
     """Settle what an undo left in flight, and look again at those for whom the rest was planned."""
     if job.journal.stage not in ("plan", "load", "detach"):
         return

@@ -344,7 +344,7 @@ def run_apply(
 ) -> Report:
     """Carry out a plan, with other limits if any are given, and return the report."""
     named = plan if isinstance(plan, str) else str(plan["run_id"])
-    made = Config.model_validate_json(pipeline.planned(named, world.state).config)
+    made = Config.model_validate_json(pipeline.planned(named, world.state)[0].config)
     settings = made.model_dump(exclude_unset=True) | ({"limits": limits} if limits else {})
     config = parse(settings, "test")
     return pipeline.apply_plan(

@@ -7,7 +7,14 @@ from pathlib import Path
 
 import click
 
-from etl.cli.options import config_option, exits, output_options, state_option, target_options
+from etl.cli.options import (
+    config_option,
+    exits,
+    output_options,
+    state_option,
+    target_options,
+    yes_option,
+)
 from etl.cli.progress import Watcher
 
 _SOURCES = click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
@@ -21,7 +28,6 @@ _TOLERATE = click.option(
     metavar="N|P%",
     help="Rejected, failed and review rows that still count as success (exit 0).",
 )
-_YES = click.option("--yes", is_flag=True, help="Do not ask before writing to production.")
 _RUN_DIR = click.option(
     "--run-dir",
     type=click.Path(path_type=Path, file_okay=False),
@@ -40,7 +46,7 @@ _CANARY = click.option(
 @config_option
 @target_options
 @state_option
-@_YES
+@yes_option
 @_RUN_DIR
 @_CANARY
 @_AMENDS
@@ -135,7 +141,7 @@ def plan_command(
 )
 @target_options
 @state_option
-@_YES
+@yes_option
 @_CANARY
 @_TOLERATE
 @output_options
@@ -170,14 +176,14 @@ def apply_command(
 
     with Watcher(sys.stderr, quiet=quiet).on_signals() as watcher:
         state, listeners = State(state_dir), session.audience(watcher, quiet=quiet)
-        run = session.planned(plan, target, state)
+        run, place = session.planned(plan, target, state)
         config = session.configured(
             config_file, run.target, token_file, tolerate, Config.model_validate_json(run.config)
         )
         address = base_url if base_url or run.target == "local" else run.base_url
         with connected(config, address, state, listeners) as square:
             session.confirm(square, yes=yes)
-            report = apply_plan(plan, config, state, square, world(listeners), canary or 0)
+            report = apply_plan(str(place), config, state, square, world(listeners), canary or 0)
     return session.show(report, state, output)
 
 

@@ -85,11 +85,23 @@ def target_options(command: _Command) -> _Command:
         show_envvar=True,
         help="Another address for sandbox or production; plain http to this machine only.",
     )(command)
+    return token_option(command)
+
+
+def token_option(command: _Command) -> _Command:
+    """``--token-file``."""
     return click.option(
         "--token-file",
         type=click.Path(path_type=Path, dir_okay=False),
         help="A file of mode 0600 with the access token; else SQUARE_ACCESS_TOKEN is used.",
     )(command)
+
+
+def yes_option(command: _Command) -> _Command:
+    """``--yes``."""
+    return click.option("--yes", is_flag=True, help="Do not ask before writing to production.")(
+        command
+    )
 
 
 def exits(command: Callable[P, int | None]) -> Callable[P, None]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from etl.cli.options import exits, output_options, say, state_option
+from etl.cli.options import exits, output_options, say, state_option, token_option, yes_option
 from etl.cli.progress import Watcher
 
 
@@ -93,18 +93,10 @@ def report_command(run: str, state_dir: Path, output: str, quiet: bool) -> int:
     return 0
 
 
-_TOKEN_FILE = click.option(
-    "--token-file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="A file of mode 0600 with the access token; else SQUARE_ACCESS_TOKEN is used.",
-)
-_YES = click.option("--yes", is_flag=True, help="Do not ask before writing to production.")
-
-
 @runs.command("resume")
 @click.argument("run", required=False)
-@_TOKEN_FILE
-@_YES
+@token_option
+@yes_option
 @state_option
 @output_options
 @exits
@@ -131,8 +123,8 @@ def resume_command(
 @runs.command("undo")
 @click.argument("run")
 @click.option("--dry-run", is_flag=True, help="Say what would be done; nothing is sent.")
-@_TOKEN_FILE
-@_YES
+@token_option
+@yes_option
 @state_option
 @output_options
 @exits

@@ -12,6 +12,7 @@ import click
 
 import etl.cli.lean  # noqa: F401  # first, as it says
 from etl import config as configuration
+from etl import pipeline
 from etl.cli import summary
 from etl.cli.options import say
 from etl.cli.progress import Watcher
@@ -77,20 +78,20 @@ def reconnected(
         yield run.run_id, square
 
 
-def planned(plan: str, target: str | None, state: State) -> Run:
-    """Return the run whose plan is to be applied.
+def planned(plan: str, target: str | None, state: State) -> tuple[Run, Path]:
+    """Return the run whose plan is to be applied, and its folder.
 
     Says so when that was done already. Raises StateError or ConfigError when it cannot be.
     """
-    from etl.stages.apply import application, find_plan, refuse_elsewhere
+    from etl.stages.apply import application, refuse_elsewhere
 
-    run, _ = find_plan(plan, state)
-    refuse_elsewhere(run, target or run.target, run.base_url, run.merchant_id)
+    run, place = pipeline.planned(plan, state)
+    refuse_elsewhere(run, target or run.target, run.base_url)
     folder, finished = application(run.run_id, state) or (None, False)
     if folder and finished:
         done = f"plan {run.run_id} was carried out by run {folder.name} already"
         click.echo(f"{done}: nothing is written again", err=True)
-    return run
+    return run, place
 
 
 def confirm(square: Square, *, yes: bool) -> None:

@@ -37,9 +37,8 @@ def discard(path: Path) -> None:
 class Kept:
     """The copy of one seller's directory that stays in the state folder."""
 
-    def __init__(self, path: Path, db: duckdb.DuckDBPyConnection, region: str) -> None:
+    def __init__(self, db: duckdb.DuckDBPyConnection, region: str) -> None:
         """Use an open file; ``open`` makes one."""
-        self.path = path
         self._db = db
         self._region = region
         db.execute("CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT)")
@@ -59,7 +58,7 @@ class Kept:
         """
         db = profiles.connect(path)
         with closing(db):
-            yield cls(path, db, region)
+            yield cls(db, region)
 
     @property
     def complete_until(self) -> str | None:

@@ -7,9 +7,10 @@ of its own meanwhile. What is written down is so by the one thread alone.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
+from functools import partial
 from threading import Thread
 from typing import Generic, TypeVar
 
@@ -55,6 +56,17 @@ class Flights(Generic[L, A]):
         label, future = self._under_way.popleft()
         future.exception(seconds)
         return label, future.result
+
+    def each(
+        self, labels: Iterable[L], call: Callable[[L], A]
+    ) -> Iterator[tuple[L, Callable[[], A]]]:
+        """Make a call for each label; yield them as they land."""
+        for label in labels:
+            self.launch(label, partial(call, label))
+            if self.full:
+                yield self.land()
+        while self._under_way:
+            yield self.land()
 
     def land_rest(self, land: Callable[[L, Callable[[], A]], None], stop: Exception) -> None:
         """Have ``land`` take what is under way when ``stop`` ends the launching.

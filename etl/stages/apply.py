@@ -63,17 +63,12 @@ def application(run_id: str, state: State) -> tuple[Path, bool] | None:
     return None
 
 
-def refuse_elsewhere(plan: Run, target: str, base_url: str, merchant_id: str) -> None:
+def refuse_elsewhere(plan: Run, target: str, base_url: str) -> None:
     """Raise ConfigError when a plan was made for another Square than this."""
     if (target, base_url) != (plan.target, plan.base_url):
         raise ConfigError(
             f"plan {plan.run_id} was made for target {plan.target} ({plan.base_url}), not for "
             f"{target} ({base_url}). Plan again for that one."
-        )
-    if merchant_id != plan.merchant_id:
-        raise ConfigError(
-            f"plan {plan.run_id} was made for merchant {plan.merchant_id}, but this token belongs "
-            f"to {merchant_id}. Use the token of that merchant, or plan again for this one."
         )
 
 
@@ -98,8 +93,6 @@ def withdraw_moved(journal: Journal, index: Index) -> None:
     The caller holds a transaction.
     """
     for verdicts in in_pages(index.decided()):
-        if not verdicts:
-            continue
         planned = journal.plan.reconsidered(verdicts[0]["row"], verdicts[-1]["row"])
         moved = [
             (verdict, planned[verdict["row"]])

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import orjson
@@ -119,7 +120,7 @@ class Loader:
                     self._look_up(request)
                     settled += 1
                 else:
-                    self._launch(request, flights, lambda: between(settled))  # noqa: B023
+                    self._launch(request, flights, partial(between, settled))
         except (BrakeError, Interrupted, SquareError) as stop:
             flights.land_rest(self._land, stop)
             raise

@@ -49,53 +49,38 @@ def match(
     Unavailable; a custom attribute that is not defined, or a token without the scopes of a column
     of gift cards, ConfigError: nothing was planned then.
     """
-    try:
-        _match(journal, square, ledger, config, run, path, kept, clock, between, then)
-    except duckdb.Error:
-        if not kept.is_file():
-            raise
-        # The file beside the run is new: it is the copy that is damaged. Nothing was planned yet.
-        discard(kept)
-        _match(journal, square, ledger, config, run, path, kept, clock, between, then)
-
-
-def _match(
-    journal: Journal,
-    square: SquareClient,
-    ledger: Ledger,
-    config: Config,
-    run: Run,
-    path: Path,
-    kept: Path,
-    clock: Callable[[], float],
-    between: Callable[[int], None],
-    then: str,
-) -> None:
     # Before anything else is asked: what is wrong with the settings is told at once.
     cards = any(GIFT_CARD in mapping_of(source).fields for source in journal.sources())
     directory = look_up(square, config, cards) if cards or config.has_belongings else None
-    index = Index(path, run.country)
-    try:
-        gather(journal, ledger, index, config.source.namespace)
-        keys = [KEY_COLUMNS[key] for key in config.dedupe.keys]
-        with _reserved(kept, path) as copy:
-            whole = _read(journal, square, index, config, run, copy, keys, clock, between)
-            moved = consult_ledger(square, index, ledger, keys)
-            decide(index, keys, config.dedupe)
-            if whole:
-                index.add_hints(near_matches(index, copy))
-        beside = Beside(journal, square, config, directory, run.country) if directory else None
-        with journal.transaction():
-            if run.applies:
-                withdraw_moved(journal, index)
-            plan(journal, index, config, run, beside)
-            journal.plan.keep()
-            journal.note(stage=then)
-        if run.command == "import":
-            ledger.forget(moved)
-    finally:
-        index.close()
-        path.unlink()
+    keys = [KEY_COLUMNS[key] for key in config.dedupe.keys]
+    for again in (False, True):
+        index = Index(path, run.country)
+        try:
+            gather(journal, ledger, index, config.source.namespace)
+            with _reserved(kept, path) as copy:
+                whole = _read(journal, square, index, config, run, copy, keys, clock, between)
+                moved = consult_ledger(square, index, ledger, keys)
+                decide(index, keys, config.dedupe)
+                if whole:
+                    index.add_hints(near_matches(index, copy))
+            beside = Beside(journal, square, config, directory, run.country) if directory else None
+            with journal.transaction():
+                if run.applies:
+                    withdraw_moved(journal, index)
+                plan(journal, index, config, run, beside)
+                journal.plan.keep()
+                journal.note(stage=then)
+            if run.command == "import":
+                ledger.forget(moved)
+            return
+        except duckdb.Error:
+            if again or not kept.is_file():
+                raise
+            # The index is new: it is the copy that is damaged. Nothing was planned yet.
+            discard(kept)
+        finally:
+            index.close()
+            path.unlink()
 
 
 @contextmanager

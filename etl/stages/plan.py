@@ -223,8 +223,6 @@ def version_of(verdict: dict[str, Any]) -> int | None:
 
 def _standing(journal: Journal, verdicts: Sequence[dict[str, Any]]) -> Collection[int]:
     """Return which of these rows stay as they were planned."""
-    if not verdicts:
-        return ()
     return journal.plan.reconsidered(verdicts[0]["row"], verdicts[-1]["row"])
 
 
@@ -373,4 +371,5 @@ def in_pages(verdicts: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]
         if len(page) == _ROWS_AT_ONCE:
             yield page
             page = []
-    yield page
+    if page:
+        yield page

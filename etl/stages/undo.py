@@ -319,12 +319,8 @@ class Undoer:
         """Make the calls of a page, several at a time, and settle them in order."""
         flights: Flights[Removal, tuple[Fault, ...]] = Flights(self.in_flight)
         try:
-            for one in page:
-                if flights.full:
-                    self._land(settlement, *flights.land())
-                flights.launch(one, partial(self._call, one))
-            while flights:
-                self._land(settlement, *flights.land())
+            for one, answer in flights.each(page, self._call):
+                self._land(settlement, one, answer)
         except (Interrupted, SquareError) as stop:
             flights.land_rest(partial(self._land, settlement), stop)
             raise

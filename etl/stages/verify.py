@@ -7,7 +7,6 @@ by field with what was sent.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 from etl.customers import codes, payload
 from etl.customers.problems import Problem
@@ -30,13 +29,12 @@ def verify(
     ``in_flight`` calls are under way at a time; ``between`` hears how many more were read back.
     """
     flights: Flights[list[Write], dict[str, Profile | None]] = Flights(in_flight)
-    for writes in journal.landed_writes(BULK, unverified=True):
-        ids = [write.customer_id for write in writes]
-        flights.launch(writes, partial(square.retrieve_customers, ids))
-        if flights.full:
-            _compare(journal, run, *flights.land(), between)
-    while flights:
-        _compare(journal, run, *flights.land(), between)
+
+    def read_back(writes: list[Write]) -> dict[str, Profile | None]:
+        return square.retrieve_customers([write.customer_id for write in writes])
+
+    for landed in flights.each(journal.landed_writes(BULK, unverified=True), read_back):
+        _compare(journal, run, *landed, between)
 
 
 def _compare(

@@ -170,7 +170,7 @@ def main(order: dict[str, Any]) -> int:
     square = Square("local", LOCAL_URL, connect)
     settings = parse(order.get("settings", {}), "order")
     if plan := order.get("plan"):
-        made = Config.model_validate_json(planned(plan, state).config)
+        made = Config.model_validate_json(planned(plan, state)[0].config)
         report = apply_plan(plan, made, state, square, world)
     else:
         report = import_customers(order["sources"], settings, state, square, world)

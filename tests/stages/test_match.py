@@ -260,6 +260,9 @@ def test_who_is_nearly_there_is_hinted_at(world: World) -> None:
     row = {"given_name": "Ada", "family_name": "King", "email_address": "ada@exmaple.com"}
     config = {"dedupe": {"lookup": "snapshot"}}
 
+    searched = run_plan(world, [row], {"dedupe": {"lookup": "search"}}, name="searched.csv")
+    assert table(world, searched, "review.csv") == []  # nobody else is at hand
+
     planned = run_plan(world, [row, *people(2)], config, name="plan.csv")
     report = run_import(world, [row, *people(2)], config)
 
