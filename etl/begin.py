@@ -18,7 +18,8 @@ import orjson
 
 from etl.config import Config
 from etl.files.sources import Source, open_sources
-from etl.journal.journal import Journal, Run
+from etl.journal.journal import Journal
+from etl.journal.records import Run
 from etl.journal.state import JOURNAL, State
 from etl.square.wire import Call, Merchant
 from etl.stages.amend import refuse_others

@@ -24,9 +24,10 @@ from etl.errors import (
     StateError,
 )
 from etl.files.sources import verify_unchanged
-from etl.journal.journal import Journal, Run
+from etl.journal.journal import Journal
 from etl.journal.ledger import Ledger
 from etl.journal.lock import locked
+from etl.journal.records import Run
 from etl.journal.state import JOURNAL, WRITING, State
 from etl.square.wire import Merchant
 from etl.stages.amend import amendable, record, verify_links

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from etl.config import Config
 from etl.errors import ConfigError
-from etl.journal.journal import Run
+from etl.journal.records import Run
 from etl.journal.state import State
 from etl.pipeline import Progress, Square, World
 from etl.square.wire import Call

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from etl.begin import Progress, World, timestamp
 from etl.config import Config
 from etl.engines import Engine
-from etl.journal.journal import Journal, Run
+from etl.journal.journal import Journal
 from etl.journal.ledger import Ledger
+from etl.journal.records import Run
 from etl.journal.state import JOURNAL
 from etl.square.wire import Call
 from etl.stages.check import check

@@ -27,7 +27,7 @@ import httpx
 
 from etl import pipeline
 from etl.config import Config, parse
-from etl.journal.journal import Run
+from etl.journal.records import Run
 from etl.journal.state import State
 from etl.pipeline import Progress, Report, Square
 from etl.sandbox import Request, Sandbox

@@ -18,7 +18,8 @@ from etl.cli.options import say
 from etl.cli.progress import Watcher
 from etl.config import Config
 from etl.errors import ConfigError, StateError
-from etl.journal.journal import Journal, Run
+from etl.journal.journal import Journal
+from etl.journal.records import Run
 from etl.journal.state import JOURNAL, State
 from etl.pipeline import Report, Square
 from etl.reports.report import as_json

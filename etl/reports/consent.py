@@ -14,7 +14,8 @@ import pyarrow as pa
 
 from etl.config import Config
 from etl.customers.consent import SUBSCRIBED, UNKNOWN, UNSUBSCRIBED, subscription
-from etl.journal.journal import Batch, Journal
+from etl.journal.journal import Journal
+from etl.journal.records import Batch
 
 # Header of a real export of June 2026, whose columns the import page knows.
 _COLUMNS = {

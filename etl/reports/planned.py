@@ -14,7 +14,8 @@ import orjson
 import pyarrow as pa
 
 from etl.customers.belongings import named
-from etl.journal.journal import Batch, Journal
+from etl.journal.journal import Journal
+from etl.journal.records import Batch
 
 PLAN_FILE = "plan.csv"
 HEADER = (

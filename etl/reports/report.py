@@ -15,7 +15,8 @@ import orjson
 import pyarrow as pa
 
 from etl.config import Config, beyond
-from etl.journal.journal import OUTCOMES, UNDONE, Journal, Outcome
+from etl.journal.journal import Journal
+from etl.journal.records import OUTCOMES, UNDONE, Outcome
 from etl.reports import consent
 
 # Why rows of an applied plan were planned anew.

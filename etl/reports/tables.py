@@ -23,15 +23,8 @@ from etl.customers.octets import Octets
 from etl.customers.problems import Problem, problem_table
 from etl.engines import Engine
 from etl.files.escape import escape, escape_column
-from etl.journal.journal import (
-    Amendment,
-    Batch,
-    Journal,
-    Packed,
-    rejected,
-    skipped,
-    unpacked,
-)
+from etl.journal.journal import Journal
+from etl.journal.records import Amendment, Batch, Packed, rejected, skipped, unpacked
 from etl.reports import consent, planned
 from etl.reports.report import Count, counted, first_of_each
 

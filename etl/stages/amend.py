@@ -13,7 +13,8 @@ from pathlib import Path
 
 from etl.errors import SourceError, StateError
 from etl.files.sources import Source
-from etl.journal.journal import Amendment, Journal
+from etl.journal.journal import Journal
+from etl.journal.records import Amendment
 from etl.journal.state import JOURNAL, State
 from etl.reports import tables
 from etl.stages.reconcile import reconcile

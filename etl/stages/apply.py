@@ -18,8 +18,9 @@ from etl.customers import codes
 from etl.customers.problems import Problem
 from etl.directory.index import Index
 from etl.errors import ConfigError, StateError
-from etl.journal.journal import Journal, Run
+from etl.journal.journal import Journal
 from etl.journal.plan import Basis
+from etl.journal.records import Run
 from etl.journal.state import JOURNAL, State
 from etl.reports.planned import PLAN_FILE
 from etl.reports.tables import write_plan

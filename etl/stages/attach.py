@@ -22,7 +22,8 @@ from etl.customers.belongings import named
 from etl.customers.problems import Problem
 from etl.errors import ConfigError, Fault, Refused, Unavailable
 from etl.journal.additions import Addition, Delivery, Made, Result
-from etl.journal.journal import Journal, Run
+from etl.journal.journal import Journal
+from etl.journal.records import Run
 from etl.square.client import SquareClient
 from etl.square.wire import LATER, OF_ONE, STALE
 from etl.stages.beside import spelled

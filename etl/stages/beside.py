@@ -23,7 +23,8 @@ from etl.customers.belongings import ATTRIBUTES, GIFT_CARD, GROUPS, ending, name
 from etl.customers.problems import Problem
 from etl.errors import ConfigError
 from etl.journal.additions import Card, Kind
-from etl.journal.journal import Batch, Journal
+from etl.journal.journal import Journal
+from etl.journal.records import Batch
 from etl.square.client import SquareClient
 
 _BATCHES_AT_HAND = 16

@@ -20,7 +20,8 @@ from etl.customers.fields import CUSTOMERS
 from etl.customers.problems import Problem, problem_table
 from etl.engines import Engine
 from etl.errors import ConfigError
-from etl.journal.journal import Batch, Check, Journal, Packed, unpacked
+from etl.journal.journal import Journal
+from etl.journal.records import Batch, Check, Packed, unpacked
 from etl.stages.choose import choose
 from etl.stages.clean import clean
 from etl.stages.mapping import ColumnMapping, ConsentColumn, map_columns, map_field

@@ -23,7 +23,8 @@ from etl.customers.names import Names
 from etl.customers.normalize import email_key, phone_key
 from etl.customers.problems import Problem
 from etl.errors import BrakeError, Fault, Interrupted, Refused, SquareError, Unavailable
-from etl.journal.journal import Journal, Outcome, Request, RowChange, Run, Write
+from etl.journal.journal import Journal
+from etl.journal.records import Outcome, Request, RowChange, Run, Write
 from etl.square.client import SquareClient
 from etl.square.flights import Flights
 from etl.square.wire import LATER, STALE, Bulk, Item, Profile

@@ -19,9 +19,10 @@ from etl.directory.kept import discard
 from etl.directory.lookup import KEY_COLUMNS, choose, consult_ledger, read_directory, weigh
 from etl.directory.near import near_matches
 from etl.errors import LockedError, Refused, StateError, Unauthorized
-from etl.journal.journal import Journal, Run
+from etl.journal.journal import Journal
 from etl.journal.ledger import Ledger
 from etl.journal.lock import locked
+from etl.journal.records import Run
 from etl.square.client import SquareClient
 from etl.stages.apply import withdraw_moved
 from etl.stages.beside import Beside, look_up

@@ -22,7 +22,8 @@ from etl.customers.full_names import FULL_NAME
 from etl.customers.problems import Problem
 from etl.directory.index import Index
 from etl.journal.additions import Kind
-from etl.journal.journal import Endpoint, Journal, Review, RowChange, Run, Write
+from etl.journal.journal import Journal
+from etl.journal.records import Endpoint, Review, RowChange, Run, Write
 from etl.stages.beside import Beside, Missing, Wanted, told
 
 BULK = 100

@@ -15,7 +15,8 @@ from etl.config import Config
 from etl.customers.dates import DateEvidence, date_evidence
 from etl.engines import Engine
 from etl.files.sources import Source
-from etl.journal.journal import Journal, Rows
+from etl.journal.journal import Journal
+from etl.journal.records import Rows
 from etl.stages.extract import Part, parts, records, refuse_swollen
 from etl.stages.mapping import ColumnMapping, ConsentColumn, map_field
 

@@ -13,8 +13,9 @@ import orjson
 
 from etl.customers import payload
 from etl.customers.normalize import email_key, phone_key
-from etl.journal.journal import Journal, Write
+from etl.journal.journal import Journal
 from etl.journal.ledger import Known, Ledger, Written
+from etl.journal.records import Write
 from etl.square.wire import Profile
 
 

@@ -23,8 +23,9 @@ from etl.customers.belongings import named
 from etl.customers.problems import Problem, problem_table
 from etl.customers.undone import Added, Conflict, Judgement
 from etl.errors import Fault, Interrupted, Refused, SquareError, Unauthorized, Unavailable
-from etl.journal.journal import Journal, Outcome, RowChange, Rows, Run, Write
+from etl.journal.journal import Journal
 from etl.journal.ledger import Ledger, Written
+from etl.journal.records import Outcome, RowChange, Rows, Run, Write
 from etl.journal.undoing import Removal, Result, Subject
 from etl.square.client import SquareClient
 from etl.square.flights import Flights

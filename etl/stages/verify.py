@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 from etl.customers import codes, payload
 from etl.customers.problems import Problem
-from etl.journal.journal import Journal, Run, Write
+from etl.journal.journal import Journal
+from etl.journal.records import Run, Write
 from etl.square.client import SquareClient
 from etl.square.flights import Flights
 from etl.square.wire import Profile

@@ -16,7 +16,8 @@ import pytest
 from etl.customers.fields import CUSTOMERS
 from etl.customers.problems import Problem, problem_table
 from etl.errors import StateError
-from etl.journal.journal import FORMAT, Check, Journal, RowChange, Rows, Run, Write
+from etl.journal.journal import FORMAT, Journal
+from etl.journal.records import Check, RowChange, Rows, Run, Write
 from etl.stages.reconcile import reconcile
 from tests.worlds import World, counts, folder_of, open_world, people, run_import
 

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
-from etl.journal.journal import Write
+from etl.journal.records import Write
 from etl.stages.plan import BULK, bulk_body
 from tests.worlds import (
     Settings,
