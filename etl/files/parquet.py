@@ -17,7 +17,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from etl.errors import SourceError
-from etl.files.compression import refuse_bomb
 
 _BUFFER = 1 << 20
 # Rows are read by the thousand unless they may be larger than this together.
@@ -54,16 +53,6 @@ def groups(path: Path, name: str, rows: int) -> Iterator[Groups]:
         size += more
     if size:
         yield Groups(start, tuple(numbers))
-
-
-def read_text(path: Path, name: str, rows: int) -> Iterator[pa.RecordBatch]:
-    """Yield all rows of a file as ``read_groups`` does."""
-    delivered = 0
-    for found in groups(path, name, rows):
-        for cells in read_groups(path, name, found, rows):
-            delivered += cells.nbytes
-            refuse_bomb(name, path.stat().st_size, delivered)
-            yield cells
 
 
 def read_groups(path: Path, name: str, found: Groups, rows: int) -> Iterator[pa.RecordBatch]:

@@ -48,14 +48,12 @@ def extract(
     source: Source, settings: config.Source, rows_per_batch: int = ROWS_PER_BATCH
 ) -> Iterator[Records]:
     """Yield the rows of a source in batches; how they are cut changes nothing but memory."""
-    if source.kind == "parquet":
-        start = 1
-        for cells in parquet.read_text(source.path, source.name, rows_per_batch):
-            yield _numbered(cells, start)
-            start += len(cells)
-        return
+    delivered = 0
     for part in parts(source, settings, rows_per_batch):
-        yield from records(part, source, rows_per_batch)
+        for found in records(part, source, rows_per_batch):
+            delivered += found.cells.nbytes
+            refuse_swollen(source, delivered)
+            yield found
 
 
 def refuse_swollen(source: Source, delivered: int) -> None:
@@ -80,7 +78,8 @@ def records(part: Part, source: Source, rows_per_batch: int = ROWS_PER_BATCH) ->
     if isinstance(part, Groups):
         start = 1 + part.start
         for cells in parquet.read_groups(source.path, source.name, part, rows_per_batch):
-            yield _numbered(cells, start)
+            lines = pa.array(np.arange(start, start + len(cells)))
+            yield Records(lines, cells, problem_table(_bad_cells(cells)))
             start += len(cells)
         return
     block, width = part, len(source.columns)
@@ -92,11 +91,6 @@ def records(part: Part, source: Source, rows_per_batch: int = ROWS_PER_BATCH) ->
     cells = pa.RecordBatch.from_arrays(columns, names=list(source.columns))
     problems = problem_table([*_bad_rows(block.odd, source), *_bad_cells(cells)])
     yield from _cut(Records(pa.array(block.lines), cells, problems), rows_per_batch)
-
-
-def _numbered(cells: pa.RecordBatch, start: int) -> Records:
-    lines = pa.array(np.arange(start, start + len(cells)))
-    return Records(lines, cells, problem_table(_bad_cells(cells)))
 
 
 def _cut(records: Records, rows: int) -> Iterator[Records]:

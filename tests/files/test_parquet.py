@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,15 @@ from etl.errors import SourceError
 from etl.files import parquet
 
 
+def _batches(path: Path, rows: int) -> Iterator[pa.RecordBatch]:
+    for found in parquet.groups(path, "people", rows):
+        yield from parquet.read_groups(path, "people", found, rows)
+
+
 def _text_of(path: Path, column: pa.Array) -> list[str | None]:
     pq.write_table(pa.table({"x": column}), path)
     found: list[str | None] = []
-    for batch in parquet.read_text(path, "people", 2):
+    for batch in _batches(path, 2):
         assert batch.schema == pa.schema([("x", pa.string())])
         found += batch.column(0).to_pylist()
     return found
@@ -117,7 +123,7 @@ def test_strings_that_are_not_utf8_are_refused(tmp_path: Path) -> None:
     pq.write_table(pa.table({"x": broken}), tmp_path / "x.parquet")
 
     with pytest.raises(SourceError, match=r"^people: not a Parquet file that can be read: .*UTF"):
-        list(parquet.read_text(tmp_path / "x.parquet", "people", 10))
+        list(_batches(tmp_path / "x.parquet", 10))
 
 
 def test_a_cut_file_is_refused(tmp_path: Path) -> None:
@@ -137,6 +143,6 @@ def test_row_groups_follow_each_other(tmp_path: Path) -> None:
     pq.write_table(table, tmp_path / "x.parquet", row_group_size=33)
 
     for rows in (1000, 64, 33, 7):
-        batches = list(parquet.read_text(tmp_path / "x.parquet", "people", rows))
+        batches = list(_batches(tmp_path / "x.parquet", rows))
         assert max(batch.num_rows for batch in batches) <= rows
         assert [int(v) for b in batches for v in b.column(0).to_pylist()] == list(range(1000))

@@ -317,7 +317,7 @@ def test_a_plan_for_another_merchant_is_refused(world: World, tmp_path: Path) ->
     other.state = world.state
     plan = run_plan(world, people(2))
 
-    with pytest.raises(ConfigError, match="was made for merchant"):
+    with pytest.raises(ConfigError, match="belongs to merchant"):
         run_apply(other, plan)
 
     assert other.written() == []
