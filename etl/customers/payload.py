@@ -131,16 +131,6 @@ def still(name: str, ours: str | None, held: str | None, region: str) -> bool:
     return _equal(field, ours, held, region) and _equal(field, held, ours, region)
 
 
-def made_from(changes: Mapping[str, str | None]) -> str:
-    """Return what tells whether another profile would be created from the same values.
-
-    Generations are counted for these only: what is created from others has a key that was never
-    used, and the same one even if nobody remembers the profile before.
-    """
-    told = orjson.dumps(changes, option=orjson.OPT_SORT_KEYS)
-    return hashlib.blake2b(told, digest_size=8).hexdigest()
-
-
 def digest(value: str | None) -> str:
     """Return what tells later whether a field still holds what was written to it."""
     return hashlib.blake2b(_plain(value or "").encode(), digest_size=8).hexdigest()
@@ -217,8 +207,9 @@ def idempotency_key(
     """Return the key of a create: from what is written, never from time, attempt, path or batch.
 
     43 characters; Square documents no limit for customers and 45 for most other calls
-    (reference/square-api, section 5.1). ``generation`` counts profiles that were created for this
-    source key and proved to be deleted since.
+    (reference/square-api, section 5.1). ``generation`` counts profiles that this key
+    answered with and that proved to be gone; it begins with 0, whatever is remembered, so that
+    whoever has lost the memory asks under the same keys.
     """
     written = [merchant, source_key, values, generation]
     digest = hashlib.sha256(orjson.dumps(written, option=orjson.OPT_SORT_KEYS)).hexdigest()

@@ -69,8 +69,6 @@ ROWS = pa.schema(
         ("known_by", pa.string()),
         ("decision", pa.string()),
         ("held", pa.bool_()),
-        ("generation", pa.int64()),
-        ("made_from", pa.string()),
         ("reference_id", pa.string()),
         ("email", pa.string()),
         ("phone", pa.string()),
@@ -103,8 +101,6 @@ VERDICTS = pa.schema(
         ("candidates", pa.list_(pa.string())),
         ("related", pa.list_(pa.int64())),
         ("members", pa.list_(pa.int64())),
-        ("generation", pa.int64()),
-        ("made_from", pa.string()),
     ]
 )
 
@@ -234,8 +230,8 @@ class Index:
     def resolve(self, outcome: Mapping[str, str | None]) -> None:
         """Replace what rows are known to be: id asked for → id that answered, None where gone.
 
-        A row whose profile is gone is no longer known by the crosswalk and begins a new generation;
-        one that an id column or a decision named keeps saying so, without a customer.
+        A row whose profile is gone is no longer known by the crosswalk; one that an id column or a
+        decision named keeps saying so, without a customer.
         """
         table = pa.table(
             {"asked": list(outcome), "found": pa.array(list(outcome.values()), pa.string())}
@@ -243,8 +239,6 @@ class Index:
         self._db.register("outcome", table)
         self._db.execute(
             "UPDATE rows SET customer_id = found, "
-            "generation = generation + CASE WHEN found IS NULL AND known_by = 'crosswalk' "
-            "THEN 1 ELSE 0 END, "
             "known_by = CASE WHEN found IS NULL AND known_by = 'crosswalk' "
             "THEN '' ELSE known_by END "
             "FROM outcome WHERE rows.customer_id = asked"
@@ -259,9 +253,8 @@ class Index:
         """
         self._label(keys)
         self._db.execute(
-            "INSERT INTO verdicts (row, action, matched_by, code, detail, members, generation, "
-            "made_from) SELECT row, 'create', '', '', '', [row], generation, made_from FROM rows "
-            f"WHERE {_STRANGER}"
+            "INSERT INTO verdicts (row, action, matched_by, code, detail, members) "
+            f"SELECT row, 'create', '', '', '', [row] FROM rows WHERE {_STRANGER}"
         )
 
     def components(self) -> Iterator[Component]:

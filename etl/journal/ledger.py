@@ -24,8 +24,8 @@ _NO_VERSION = 2**62
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS crosswalk (
-    merchant TEXT, source_key TEXT, customer_id TEXT NOT NULL, generation INTEGER NOT NULL,
-    made_from TEXT NOT NULL DEFAULT '', PRIMARY KEY (merchant, source_key)) WITHOUT ROWID;
+    merchant TEXT, source_key TEXT, customer_id TEXT NOT NULL,
+    PRIMARY KEY (merchant, source_key)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS written (
     merchant TEXT, customer_id TEXT, version INTEGER NOT NULL, reference_id TEXT, email TEXT,
     phone TEXT, digests TEXT NOT NULL DEFAULT '{}',
@@ -35,18 +35,6 @@ CREATE TABLE IF NOT EXISTS reviews (
     PRIMARY KEY (merchant, review_key)) WITHOUT ROWID;
 PRAGMA user_version = 2;
 """
-
-
-class Known(NamedTuple):
-    """Where a source key went: ``customer_id`` is empty when the key names several customers.
-
-    ``generation`` counts the profiles that were created from these values and are gone;
-    ``made_from`` is ``payload.made_from`` of them, empty where nothing was created.
-    """
-
-    customer_id: str
-    generation: int
-    made_from: str = ""
 
 
 class Written(NamedTuple):
@@ -91,9 +79,7 @@ class Ledger:
                 self._db.execute(
                     "ALTER TABLE written ADD COLUMN digests TEXT NOT NULL DEFAULT '{}'"
                 )
-                self._db.execute(
-                    "ALTER TABLE crosswalk ADD COLUMN made_from TEXT NOT NULL DEFAULT ''"
-                )
+                self._db.execute("ALTER TABLE crosswalk DROP COLUMN generation")
                 self._db.execute("PRAGMA user_version = 2")
 
     def close(self) -> None:
@@ -104,26 +90,25 @@ class Ledger:
         """Make everything inside durable together, or none of it."""
         return transaction(self._db)
 
-    def known(self, source_keys: Sequence[str]) -> dict[str, Known]:
-        """Return where these source keys went in earlier runs."""
-        return {
-            key: Known(*known)
-            for key, *known in self._each(
-                "SELECT source_key, customer_id, generation, made_from FROM crosswalk "
+    def known(self, source_keys: Sequence[str]) -> dict[str, str]:
+        """Return where these source keys went in earlier runs.
+
+        The id of a customer is empty where a key names several.
+        """
+        return dict(
+            self._each(
+                "SELECT source_key, customer_id FROM crosswalk "
                 "WHERE merchant = ? AND source_key IN ({})",
                 source_keys,
             )
-        }
+        )
 
-    def remember(self, entries: Iterable[tuple[str, Known]]) -> None:
+    def remember(self, entries: Iterable[tuple[str, str]]) -> None:
         """Note where source keys went."""
         self._db.executemany(
-            "INSERT INTO crosswalk VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
-            "customer_id = excluded.customer_id, "
-            "generation = iif(made_from = excluded.made_from OR excluded.made_from = '', "
-            "max(generation, excluded.generation), excluded.generation), "
-            "made_from = iif(excluded.made_from = '', made_from, excluded.made_from)",
-            ((self._merchant, key, *known) for key, known in entries),
+            "INSERT INTO crosswalk VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET "
+            "customer_id = excluded.customer_id",
+            ((self._merchant, *entry) for entry in entries),
         )
 
     def written(self) -> Iterator[list[Written]]:
@@ -161,14 +146,13 @@ class Ledger:
     def undone(self, gone: Iterable[tuple[str, str]]) -> None:
         """Let profiles that we made and deleted again (id, review key) be made anew.
 
-        Their keys of idempotency stay used, so their source keys begin the next generation. Lists
-        and searches may show them for a while: they are kept under a later version than any they
-        had, so that they are asked for by id. Doing it again changes nothing.
+        Lists and searches may show them for a while: they are kept under a later version than any
+        they had, so that they are asked for by id. Doing it again changes nothing.
         """
         self._db.execute("CREATE TEMP TABLE gone (customer_id TEXT, key TEXT)")
         self._db.executemany("INSERT INTO gone VALUES (?, ?)", gone)
         self._db.execute(
-            "UPDATE crosswalk SET customer_id = '', generation = generation + 1 "
+            "UPDATE crosswalk SET customer_id = '' "
             "WHERE merchant = ? AND customer_id IN (SELECT customer_id FROM gone)",
             (self._merchant,),
         )

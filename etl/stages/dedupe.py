@@ -23,7 +23,7 @@ from etl.customers.names import Names
 from etl.customers.normalize import address_key, email_key
 from etl.directory.index import ROWS, VERDICTS, Component, Index
 from etl.journal.journal import Journal
-from etl.journal.ledger import Known, Ledger
+from etl.journal.ledger import Ledger
 
 # Rows without any key are known by a digest of their values (``payload.source_keys``).
 _DIGEST = "|digest|"
@@ -99,7 +99,7 @@ def decide(index: Index, keys: Sequence[str], settings: Dedupe) -> None:
 
 
 def _row(
-    row: int, key: str, cells: dict[str, Any], known: Known | None, review: str | None
+    row: int, key: str, cells: dict[str, Any], known: str | None, review: str | None
 ) -> dict[str, Any]:
     customer_id, known_by, decision = None, "", ""
     if cells["id"]:
@@ -108,8 +108,8 @@ def _row(
         customer_id, known_by = review, "decision"
     elif review == "create":
         decision = "create"
-    elif known and known.customer_id and review != "" and _PHONE not in key:
-        customer_id, known_by = known.customer_id, "crosswalk"
+    elif known and review != "" and _PHONE not in key:
+        customer_id, known_by = known, "crosswalk"
     return {
         "row": row,
         "source_key": key,
@@ -117,8 +117,6 @@ def _row(
         "known_by": known_by,
         "decision": decision,
         "held": review == "" and known_by == "",
-        "generation": known.generation if known else 0,
-        "made_from": known.made_from if known else "",
         "reference_id": cells["reference_id"],
         "email": email_key(cells["email_address"]),
         "phone": cells["phone_number"],
@@ -134,10 +132,6 @@ def _skip(row: int) -> dict[str, Any]:
 
 
 def _verdicts(component: Component, settings: Dedupe) -> Iterator[dict[str, Any]]:
-    lives = {
-        row["row"]: {"generation": row["generation"], "made_from": row["made_from"]}
-        for row in component.rows
-    }
     here = []
     for row in component.rows:
         if row["customer_id"] or row["known_by"] == "":
@@ -156,7 +150,7 @@ def _verdicts(component: Component, settings: Dedupe) -> Iterator[dict[str, Any]
     )
     for verdict in _with_twins(verdicts, twins, settings):
         told = {name: getattr(verdict, name) for name in Verdict.__slots__}
-        yield {**told, **lives[verdict.row]}
+        yield told
 
 
 def _twins(rows: Iterable[dict[str, Any]], settings: Dedupe) -> dict[int, int]:

@@ -344,11 +344,14 @@ class Loader:
     def _decide(self, write: Write, profiles: Sequence[Profile]) -> Verdict:
         """Decide who a row is, by the same rules as when it was planned."""
         values, settings = write.changes, self.config.dedupe
+        (told,) = next(
+            self.journal.query("SELECT matched_by = 'decision' FROM rows WHERE row = ?", write.row)
+        )
         row = identity.Row(
             row=write.row,
             customer_id=None,
             known_by="",
-            decision="",
+            decision="create" if told else "",
             held=False,
             reference_id=values.get("reference_id"),
             email=email_key(values.get("email_address")),

@@ -212,7 +212,7 @@ def basis(verdict: dict[str, Any]) -> str:
     told = [
         *(verdict[name] or None for name in ("action", "customer_id", "code", "carrier")),
         *(sorted(verdict[name] or ()) for name in ("candidates", "related", "members")),
-        verdict["generation"] if verdict["action"] == "create" else version_of(verdict),
+        version_of(verdict),
     ]
     return hashlib.blake2b(orjson.dumps(told), digest_size=8).hexdigest()
 
@@ -247,10 +247,8 @@ def _create(
         return
     if beside and wanted:
         page.add(row, beside.lacks(wanted, None))
-    same = verdict["made_from"] in ("", payload.made_from(changes))
-    generation = verdict["generation"] if same else 0
-    key = payload.idempotency_key(run.merchant_id, verdict["source_key"], changes, generation)
-    packer.add(Write(row, "create", key, "", None, generation, intent, changes))
+    key = payload.idempotency_key(run.merchant_id, verdict["source_key"], changes, 0)
+    packer.add(Write(row, "create", key, "", None, 0, intent, changes))
     if verdict["near"]:
         under = payload.review_key(verdict["source_key"], values(row))
         page.reviews.append(Review(row, under, verdict["near"], [], verdict["evidence"]))

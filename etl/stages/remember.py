@@ -14,7 +14,7 @@ import orjson
 from etl.customers import payload
 from etl.customers.normalize import email_key, phone_key
 from etl.journal.journal import Journal
-from etl.journal.ledger import Known, Ledger, Written
+from etl.journal.ledger import Ledger, Written
 from etl.journal.records import Write
 from etl.square.wire import Profile
 
@@ -72,20 +72,16 @@ def _review_keys(journal: Journal, outcome: str) -> Iterator[str]:
         yield key
 
 
-def _crosswalk(journal: Journal) -> Iterator[tuple[str, Known]]:
+def _crosswalk(journal: Journal) -> Iterator[tuple[str, str]]:
     # One source key can be two customers (a phone shared by two people, [dedupe] shared_phone =
     # "separate"): such a key decides nothing later, and nothing while one of them is not settled.
-    for key, customer_id, customers, generation, changes in journal.query(
-        "SELECT source_key, max(rows.customer_id), "
-        "count(DISTINCT nullif(rows.customer_id, '')), max(coalesce(generation, 0)), "
-        "max(iif(action = 'create', changes, NULL)) FROM rows "
-        "LEFT JOIN writes ON writes.row = rows.row AND state = 'landed' "
+    for key, customer_id, customers in journal.query(
+        "SELECT source_key, max(customer_id), count(DISTINCT nullif(customer_id, '')) FROM rows "
         "WHERE source_key <> '' GROUP BY source_key "
-        "HAVING max(rows.customer_id) <> '' "
+        "HAVING max(customer_id) <> '' "
         "AND NOT max(outcome IN ('pending', 'unknown'))"
     ):
-        made_from = payload.made_from(orjson.loads(changes)) if changes else ""
-        yield key, Known(customer_id if customers == 1 else "", generation, made_from)
+        yield key, customer_id if customers == 1 else ""
 
 
 def _written(write: Write) -> Written:

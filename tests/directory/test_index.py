@@ -39,8 +39,6 @@ def row(number: int, **known: Any) -> Thing:
         **texts,
         "row": number,
         "held": False,
-        "generation": 0,
-        "made_from": "",
         **known,
     }
 
@@ -272,7 +270,7 @@ def test_known_profiles_are_resolved() -> None:
     email = "all@example.com"
     rows = [
         row(0, email=email, customer_id="OLD", known_by="crosswalk"),
-        row(1, email=email, customer_id="GONE", known_by="crosswalk", generation=2),
+        row(1, email=email, customer_id="GONE", known_by="crosswalk"),
         row(2, email=email, customer_id="GONE", known_by="id"),
         row(3, email=email, customer_id="GONE", known_by="decision"),
         row(4, email=email, customer_id="SAME", known_by="crosswalk"),
@@ -283,20 +281,20 @@ def test_known_profiles_are_resolved() -> None:
         index.create_strangers(KEYS)
         (component,) = index.components()
 
-    names = ("row", "customer_id", "known_by", "generation")
+    names = ("row", "customer_id", "known_by")
     assert [tuple(each[name] for name in names) for each in component.rows] == [
-        (0, "NEW", "crosswalk", 0),
-        (1, None, "", 3),
-        (2, None, "id", 0),
-        (3, None, "decision", 0),
-        (4, "SAME", "crosswalk", 0),
+        (0, "NEW", "crosswalk"),
+        (1, None, ""),
+        (2, None, "id"),
+        (3, None, "decision"),
+        (4, "SAME", "crosswalk"),
     ]
 
 
 def test_strangers_are_new() -> None:
     """A row that shares nothing with anybody is created; no other row is decided on here."""
     rows = [
-        row(0, email="alone@example.com", generation=4),
+        row(0, email="alone@example.com"),
         row(1, email="both@example.com"),
         row(2, email="both@example.com"),
         row(3, phone="+14155550100"),
@@ -311,8 +309,8 @@ def test_strangers_are_new() -> None:
         (verdict,) = index.decided()
         others = [found["row"] for piece in index.components() for found in piece.rows]
 
-    told = {name: verdict[name] for name in ("row", "action", "members", "generation")}
-    assert told == {"row": 0, "action": "create", "members": [0], "generation": 4}
+    told = {name: verdict[name] for name in ("row", "action", "members")}
+    assert told == {"row": 0, "action": "create", "members": [0]}
     assert sorted(others) == [1, 2, 3, 4, 5, 6]
 
 

@@ -65,8 +65,6 @@ def row(number: int, values: Values, **known: Any) -> dict[str, Any]:
         "known_by": "",
         "decision": "",
         "held": False,
-        "generation": 0,
-        "made_from": "",
         "reference_id": values.get("reference_id"),
         "email": email_key(values.get("email_address")),
         "phone": NATIONAL.get(phone, phone) if phone else None,

@@ -38,8 +38,6 @@ def hints(
         "known_by": "",
         "decision": "",
         "held": False,
-        "generation": 0,
-        "made_from": "",
         "email": email_key(row.get("email_address")),
         "given_name": row.get("given_name"),
         "family_name": row.get("family_name"),

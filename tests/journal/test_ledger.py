@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from etl.errors import StateError
-from etl.journal.ledger import Known, Ledger, Written
+from etl.journal.ledger import Ledger, Written
 
 ADA = Written("A", 3, "R1", "ada@example.com", "+14155550100")
 BOB = Written("B", 0, None, "bob@example.com", "+14155550100")
@@ -26,10 +26,10 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 def test_the_crosswalk_keeps_the_last_word(ledger: Ledger) -> None:
     """A source key leads where it went last; unknown keys are left out."""
-    ledger.remember([("k1", Known("A", 0)), ("k2", Known("", 1))])
-    ledger.remember([("k1", Known("B", 2))])
+    ledger.remember([("k1", "A"), ("k2", "")])
+    ledger.remember([("k1", "B")])
 
-    assert ledger.known(["k1", "k2", "k3"]) == {"k1": Known("B", 2), "k2": Known("", 1)}
+    assert ledger.known(["k1", "k2", "k3"]) == {"k1": "B", "k2": ""}
 
 
 def test_what_was_written_is_remembered(ledger: Ledger) -> None:
@@ -66,9 +66,9 @@ def test_any_number_of_keys_may_be_asked_for(ledger: Ledger) -> None:
     """More keys than one statement takes are asked for in parts."""
     keys = [f"k{number}" for number in range(1201)]
     with ledger.transaction():
-        ledger.remember((key, Known(key, 0)) for key in keys)
+        ledger.remember((key, key) for key in keys)
 
-    assert ledger.known(keys) == {key: Known(key, 0) for key in keys}
+    assert ledger.known(keys) == {key: key for key in keys}
     assert ledger.known([]) == {}
 
 
@@ -78,7 +78,7 @@ def test_merchants_do_not_see_each_other(tmp_path: Path) -> None:
         closing(Ledger(tmp_path / "ledger.sqlite", "M")) as one,
         closing(Ledger(tmp_path / "ledger.sqlite", "N")) as two,
     ):
-        one.remember([("k", Known("A", 0))])
+        one.remember([("k", "A")])
         one.wrote([ADA])
         one.decide([("k", "skip")])
 
@@ -93,10 +93,10 @@ def test_everything_is_there_after_reopening(tmp_path: Path) -> None:
     """The ledger is durable and its owner's alone."""
     path = tmp_path / "ledger.sqlite"
     with closing(Ledger(path, "M")) as ledger, ledger.transaction():
-        ledger.remember([("k", Known("A", 1))])
+        ledger.remember([("k", "A")])
 
     with closing(Ledger(path, "M")) as again:
-        assert again.known(["k"]) == {"k": Known("A", 1)}
+        assert again.known(["k"]) == {"k": "A"}
     assert path.stat().st_mode & 0o777 == 0o600
 
 
@@ -133,18 +133,14 @@ def test_another_version_is_told(tmp_path: Path) -> None:
 
 
 def test_what_was_deleted_again(ledger: Ledger) -> None:
-    """Source keys of profiles that are no more begin their next generation, once."""
-    ledger.remember([("a", Known("X", 0)), ("b", Known("X", 2)), ("c", Known("Y", 0))])
+    """Source keys of profiles that are no more lead nowhere; doing it again changes nothing."""
+    ledger.remember([("a", "X"), ("b", "X"), ("c", "Y")])
     ledger.wrote([Written("X", 3, None, "a@example.com", None)])
     ledger.hold(["k", "l"])
     ledger.decide([("k", "X"), ("l", "Y")])
     for _ in range(2):
         ledger.undone([("X", "k"), ("Y2", "l")])
-    assert ledger.known(["a", "b", "c"]) == {
-        "a": Known("", 1),
-        "b": Known("", 3),
-        "c": Known("Y", 0),
-    }
+    assert ledger.known(["a", "b", "c"]) == {"a": "", "b": "", "c": "Y"}
     assert ledger.reviews(["k", "l"]) == {"k": "create", "l": "Y"}
     (page,) = ledger.written()
     assert page[0].email is None  # nobody's rows lead to it any more

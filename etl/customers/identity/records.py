@@ -60,10 +60,11 @@ class Verdict:
     """What becomes of one row.
 
     ``matched_by`` is the evidence joined by ``+``: towards the profile, for rows that were only
-    joined to others, towards these. ``carrier`` is the row that writes for a duplicate; a carrier
-    lists in ``members`` all rows folded into it, itself included, in file order. ``related`` are
-    the first rows that share a key with a row in review; ``candidates`` the first profiles, by id,
-    that such a row may be: those it fits, and those of rows it would be joined with.
+    joined to others, towards these, and ``decision`` for who is created because a person said so.
+    ``carrier`` is the row that writes for a duplicate; a carrier lists in ``members`` all rows
+    folded into it, itself included, in file order. ``related`` are the first rows that share a key
+    with a row in review; ``candidates`` the first profiles, by id, that such a row may be: those it
+    fits, and those of rows it would be joined with.
     """
 
     row: int

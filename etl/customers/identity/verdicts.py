@@ -45,7 +45,8 @@ def _written(matter: Matter, one: One, group: list[int]) -> Iterator[Verdict]:
         elif customer is not None:
             yield Verdict(row.row, "match", customer, "+".join(own or joined), members=members)
         else:
-            yield Verdict(row.row, "create", members=members)
+            told = any(matter.rows[i].decision == "create" for i in group)
+            yield Verdict(row.row, "create", matched_by="decision" * told, members=members)
 
 
 def _rejected(matter: Matter, group: list[int]) -> Iterator[Verdict]:
