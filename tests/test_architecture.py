@@ -21,7 +21,7 @@ ARROWS = {
     "files": {"errors", "config", "customers"},
     "square": {"errors"},
     "journal": {"errors", "customers"},
-    "directory": {"customers", "journal", "square"},
+    "directory": {"errors", "customers", "journal", "square"},
     # Where batches run, whatever is done to them.
     "engines": {"errors"},
     "stages": {

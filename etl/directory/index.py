@@ -155,6 +155,11 @@ class Index:
         finally:
             self._db.execute("DETACH kept")
 
+    def count_profiles(self) -> int:
+        """Return how many profiles there are."""
+        ((count,),) = self._db.execute("SELECT count(*) FROM profiles").fetchall()
+        return int(count)
+
     def profile_ids(self) -> Iterator[list[str]]:
         """Yield the ids of the profiles, a hundred at a time; those that go meanwhile too."""
         found = self._stream("ids_in_order", "SELECT id FROM profiles ORDER BY 1")

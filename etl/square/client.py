@@ -168,6 +168,25 @@ class SquareClient:
             found |= self._retrieve(asked[start : start + BATCH])
         return found
 
+    def deletions(self, since: str, merchant_id: str) -> Iterator[list[dict[str, Any]]]:
+        """Yield the events of a seller's deleted profiles from ``since`` (RFC 3339) on in pages,
+        newest first.
+
+        Square tells of a merge as of deletions too.
+        """
+        filters = {
+            "event_types": ["customer.deleted"],
+            "merchant_ids": [merchant_id],
+            "created_at": {"start_at": since},
+        }
+        query = {"filter": filters, "sort": {"field": "DEFAULT", "order": "DESC"}}
+
+        def turn(cursor: str | None) -> Page:
+            asked = {"limit": BATCH, "query": query} | ({"cursor": cursor} if cursor else {})
+            return self._ask(wire.events, "POST", "/v2/events", body=orjson.dumps(asked))
+
+        return _pages("POST /v2/events", turn)
+
     def bulk_create(self, body: bytes) -> Bulk:
         """Send ``body`` to BulkCreateCustomers as it is; the result's keys are idempotency keys.
 

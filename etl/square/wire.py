@@ -208,6 +208,11 @@ def listing(answer: Answer, member: str) -> tuple[list[dict[str, Any]], str | No
     return found, cursor or None
 
 
+def events(answer: Answer) -> Page:
+    """Read one page of events."""
+    return Page(*listing({n: v for n, v in answer.items() if n != "metadata"}, "events"))
+
+
 def group(answer: Answer) -> str:
     """Read the id of a group."""
     found = answer.get("group")
