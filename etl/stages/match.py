@@ -84,6 +84,8 @@ def match(
             if run.command == "import":
                 ledger.follow(moved)
             return
+        except duckdb.OutOfMemoryException:
+            raise  # which says nothing of the copy
         except duckdb.Error:
             if again or not kept.is_file():
                 raise
