@@ -70,6 +70,14 @@ def table(
     return pa.Table.from_arrays(columns, schema=schema(further, as_sent=as_sent))
 
 
+def times(texts: pa.Array) -> pa.Array:
+    """Return times that were read as they were sent; what is no time is null."""
+    try:
+        return texts.cast(TIME)
+    except pa.ArrowException:
+        return pa.array(map(_time, texts.to_pylist()), TIME)
+
+
 def _type(field: Field, as_sent: bool) -> pa.DataType:
     return TIME if field.kind == "time" and not as_sent else field.arrow
 
@@ -90,9 +98,8 @@ def _column(values: list[Any], field: Field, as_sent: bool, odd: Counter[str]) -
     # pyarrow takes 1.5 for a whole number and a text for a list of letters.
     if {*map(type, values)} <= {_MEMBERS.get(field.kind, str), type(None)}:
         try:
-            if kind == TIME:
-                return pa.array(values, pa.string()).cast(TIME)
-            return pa.array(values, kind)
+            text = pa.string() if kind == TIME else kind
+            return pa.array(values, text).cast(kind)
         # UnicodeError: half of a surrogate pair, which JSON can spell.
         except (pa.ArrowException, TypeError, UnicodeError, OverflowError):
             pass
