@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from etl.customers import numbering
 from etl.customers.fields import BY_NAME
 from etl.customers.normalize import email_key, phone_key
-from etl.export.table import TIME, times
+from etl.export.table import TIME, each_member, times
 
 _HEXADECIMALS = 16
 # What beside the fields themselves says of which kind a column is: metadata of its Arrow field.
@@ -36,10 +36,7 @@ def masked(column: pa.Array, field: pa.Field, key: bytes, country: str) -> pa.Ar
     metadata says under ``KIND``, else what its type is.
     """
     if pa.types.is_list(column.type):
-        inside = masked(column.flatten(), field, key, country)
-        ends = pc.fill_null(pc.list_value_length(column), 0)
-        offsets = pa.concat_arrays([pa.array([0], ends.type), pc.cumulative_sum(ends)])
-        return pa.ListArray.from_arrays(offsets, inside, mask=pc.is_null(column))
+        return each_member(column, lambda members: masked(members, field, key, country))
     kind = _kind(field)
     values = _normal(kind, column, country).dictionary_encode()
     told = kind.encode() + b"\0"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -70,6 +70,13 @@ def table(
     return pa.Table.from_arrays(columns, schema=schema(further, as_sent=as_sent))
 
 
+def each_member(lists: pa.Array, change: Callable[[pa.Array], pa.Array]) -> pa.Array:
+    """Return lists whose members are changed as a column of their own."""
+    lengths = pc.fill_null(pc.list_value_length(lists), 0)
+    ends = pa.concat_arrays([pa.array([0], lengths.type), pc.cumulative_sum(lengths)])
+    return pa.ListArray.from_arrays(ends, change(lists.flatten()), mask=pc.is_null(lists))
+
+
 def times(texts: pa.Array) -> pa.Array:
     """Return times that were read as they were sent; what is no time is null."""
     try:
@@ -110,8 +117,9 @@ def _value(value: Any, kind: pa.DataType, name: str, odd: Counter[str]) -> Any:
     """Return a value as its column can hold it, and count it if it is not what it should be."""
     if value is None:
         return None
+    held: Any = None
     if pa.types.is_list(kind):
-        fits, held = isinstance(value, list), None
+        fits = isinstance(value, list)
         if fits:
             fits = all(map(_is_text, value))
             held = [each if _is_text(each) else _json(each) for each in value]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from etl.errors import ConfigError
 if TYPE_CHECKING:
     import duckdb
 
-_CLOSED = {
+_CLOSED: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": "false",
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
@@ -90,18 +90,21 @@ class Where:
         return rows
 
 
-def nearest(name: str, known: list[str]) -> str:
-    """Return which of the known names may be meant."""
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    return f"; did you mean {' or '.join(near)}?" if near else f"; there are {', '.join(known)}"
+def nearest(name: str, schema: pa.Schema, further: Iterable[str]) -> str:
+    """Return which column, or which of the further names, may be meant."""
+    known = list(dict.fromkeys([*schema.names, *further]))
+    near = difflib.get_close_matches(name, known, n=2, cutoff=0.4)
+    if near:
+        return f"; did you mean {' or '.join(near)}?"
+    return f"; there are {', '.join(schema.names)}"
 
 
 def _explained(message: str, schema: pa.Schema) -> str:
     """Return what is wrong with an expression; no customer has been looked at so far."""
     if found := _UNKNOWN.search(message):
         name = found["name"] or found["member"]
-        known = [*schema.names, *{step for column in schema.names for step in column.split(".")}]
-        return f"there is no column {name!r}{nearest(name, known)}"
+        steps = (step for column in schema.names for step in column.split("."))
+        return f"there is no column {name!r}{nearest(name, schema, steps)}"
     return message.strip().splitlines()[0]
 
 
