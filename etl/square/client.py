@@ -124,12 +124,10 @@ class SquareClient:
         """Return how many profiles the directory lists."""
         return self._ask(wire.count, "GET", "/v2/customers", params={"count": "true", "limit": "1"})
 
-    def count_updated(self, since: str) -> int:
-        """Return how many profiles the directory lists that changed at ``since`` (RFC 3339) or
-        later.
-        """
-        body = {"limit": 1, "count": True, "query": {"filter": {"updated_at": {"start_at": since}}}}
-        return self._ask(wire.count, "POST", "/v2/customers/search", body=orjson.dumps(body))
+    def count_found(self, filter: Mapping[str, Any]) -> int:
+        """Return how many profiles pass Square's ``filter``."""
+        body = orjson.dumps({"limit": 1, "count": True, "query": {"filter": filter}})
+        return self._ask(wire.count, "POST", "/v2/customers/search", body=body)
 
     def list_customers(self) -> Iterator[list[Profile]]:
         """Yield all profiles in pages, oldest first.
@@ -147,15 +145,20 @@ class SquareClient:
 
     def search_customers(self, filter: Mapping[str, Any]) -> Iterator[list[Profile]]:
         """Yield the profiles that pass Square's ``filter`` in pages, oldest first."""
+        return _pages("POST /v2/customers/search", partial(self.search_page, filter))
+
+    def search_page(
+        self, filter: Mapping[str, Any], cursor: str | None, *, counted: bool = False
+    ) -> Page:
+        """Return a page of the profiles that pass Square's ``filter``, oldest first.
+
+        ``counted``: with the number of all of them, at this moment.
+        """
         query = {"filter": filter, "sort": {"field": "CREATED_AT", "order": "ASC"}}
-
-        def turn(cursor: str | None) -> Page:
-            asked: dict[str, Any] = {"limit": BATCH, "query": query}
-            if cursor:
-                asked["cursor"] = cursor
-            return self._ask(wire.page, "POST", "/v2/customers/search", body=orjson.dumps(asked))
-
-        return _pages("POST /v2/customers/search", turn)
+        asked = {"limit": BATCH, "query": query, "cursor": cursor, "count": counted or None}
+        body = orjson.dumps({name: value for name, value in asked.items() if value is not None})
+        read = wire.counted_page if counted else wire.page
+        return self._ask(read, "POST", "/v2/customers/search", body=body)
 
     def retrieve_customers(self, ids: Sequence[str]) -> dict[str, Profile | None]:
         """Return the profile of each id, None for those Square does not know.
