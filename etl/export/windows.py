@@ -18,7 +18,7 @@ _MICROSECOND = timedelta(microseconds=1)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 # The least there is between two times that Square shows.
-_MILLISECOND = 1000
+MILLISECOND = 1000
 # Shorter windows are read as they are, whoever many lie in them.
 _SHORTEST = 2_000_000
 # Profiles for which a window of their own is not worth the calls it takes.
@@ -76,7 +76,7 @@ def middle(window: Window, first: int) -> int | None:
     if window.end - first < _SHORTEST:
         return None
     halfway = (first + window.end) // 2
-    return halfway - halfway % _MILLISECOND
+    return halfway - halfway % MILLISECOND
 
 
 def microseconds(time: str) -> int:
