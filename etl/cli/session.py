@@ -119,6 +119,19 @@ def show(report: Report, state: State, output: str) -> int:
     return int(report["exit_code"])
 
 
+def show_export(report: Report, destination: str, output: str) -> int:
+    """Print what became of an export and return its exit code; standard output may be its file."""
+    if output == "json":
+        text: str | bytes = as_json(report)
+    else:
+        text = summary.of_export(report, destination)
+    if destination == "-":
+        click.echo(text, nl=isinstance(text, str), err=True)
+    else:
+        say(text)
+    return int(report["exit_code"])
+
+
 def _banner(run: Run) -> str:
     if run.target == "none":
         return f"run {run.run_id}: no Square is asked; judged as for a merchant in {run.country}"
