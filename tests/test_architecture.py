@@ -17,7 +17,7 @@ ARROWS = {
     "errors": set(),
     "customers": {"errors"},
     "config": {"errors", "customers"},
-    "presets": set(),
+    "presets": {"errors", "config"},
     "files": {"errors", "config", "customers"},
     "square": {"errors"},
     "journal": {"errors", "customers"},
@@ -33,6 +33,7 @@ ARROWS = {
         "square",
         "journal",
         "directory",
+        "presets",
         "reports",
     },
     "export": {
