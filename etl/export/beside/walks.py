@@ -138,14 +138,16 @@ class _Walking:
         stuck = 0 if at != walk.at else walk.stuck
         walk = replace(walk, at=at, cursor=page.cursor, stuck=stuck)
         self._db.execute(
-            "UPDATE walks SET at = ?, cursor = ? WHERE number = ?", (at, walk.cursor, walk.number)
+            "UPDATE walks SET start = ?, at = ?, cursor = ? WHERE number = ?",
+            (walk.span and walk.span.start, at, walk.cursor, walk.number),
         )
         return [walk]
 
     def _halves(self, walk: Walk, span: Span, at: int) -> list[Walk]:
         """Cut what is left of a walk in two, if there are calls to spare."""
         busy = len(self._waiting) + len(self._flights)
-        if busy + 2 > self._gathering.in_flight or span.end - at < _SHORTEST:
+        short = at == span.start or span.end - at < _SHORTEST
+        if short or busy + 2 > self._gathering.in_flight:
             return []
         middle = (at + span.end) // 2
         middle -= middle % _MILLISECOND
