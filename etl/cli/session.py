@@ -57,7 +57,11 @@ def audience(watcher: Watcher, *, quiet: bool) -> Audience:
         if not quiet:
             click.echo(_banner(run), err=True)
 
-    return Audience(announce, watcher, watcher.sleep)
+    def note(text: str) -> None:
+        if not quiet:
+            click.echo(text, err=True)
+
+    return Audience(announce, note, watcher, watcher.sleep)
 
 
 @contextmanager

@@ -7,14 +7,18 @@ included: whoever lies there is found by at least one of them. Times are microse
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+
+from etl.errors import ConfigError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 # The least there is between two times that Square shows.
-_MILLISECOND = 1000
+MILLISECOND = 1000
 # Shorter windows are read as they are, whoever many lie in them.
 _SHORTEST = 2_000_000
 # Profiles for which a window of their own is not worth the calls it takes.
@@ -72,7 +76,7 @@ def middle(window: Window, first: int) -> int | None:
     if window.end - first < _SHORTEST:
         return None
     halfway = (first + window.end) // 2
-    return halfway - halfway % _MILLISECOND
+    return halfway - halfway % MILLISECOND
 
 
 def microseconds(time: str) -> int:
@@ -87,3 +91,23 @@ def rfc3339(microseconds: int) -> str:
     """Return a time as Square writes it, to the millisecond."""
     text = (_EPOCH + microseconds * _MICROSECOND).isoformat(timespec="milliseconds")
     return text.replace("+00:00", "Z")
+
+
+def instant(text: str, option: str) -> str:
+    """Return a time as RFC 3339 in UTC; a date is its first moment there.
+
+    Raises ConfigError for anything else.
+    """
+    try:
+        if _DATE.fullmatch(text):
+            moment = datetime.combine(date.fromisoformat(text), datetime.min.time(), UTC)
+        else:
+            moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            raise ValueError
+    except ValueError:
+        raise ConfigError(
+            f"{option} {text!r} is no time: say a date (2026-05-01, UTC) or a time with its zone "
+            "(2026-05-01T09:30:00+02:00)"
+        ) from None
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

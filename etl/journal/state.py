@@ -44,6 +44,19 @@ class State:
         name = hashlib.sha256(f"{base_url} {merchant_id}".encode()).hexdigest()[:16]
         return self.folder / "directory" / f"{name}.duckdb"
 
+    def export(self, wanted: str) -> Path:
+        """The folder of an export that is under way, or goes on from the last one.
+
+        ``wanted`` tells it from others.
+        """
+        name = hashlib.sha256(wanted.encode()).hexdigest()[:16]
+        return self.folder / "exports" / name
+
+    @property
+    def mask(self) -> Path:
+        """The key that the codes of masked values are made with."""
+        return self.folder / "mask.key"
+
     def prepare(self) -> None:
         """Make the folder, readable by its owner alone."""
         try:
