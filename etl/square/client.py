@@ -196,18 +196,17 @@ class SquareClient:
 
         def turn(cursor: str | None) -> Page:
             query = {"sort_order": "DESC"} | ({"cursor": cursor} if cursor else {})
-            return self._ask(
-                lambda answer: Page(*wire.listing(answer, "cards")),
-                "GET",
-                "/v2/cards",
-                params=query,
-            )
+            return self.page("cards", "GET", "/v2/cards", params=query)
 
         return _pages("GET /v2/cards", turn)
 
     def groups(self) -> Iterator[list[dict[str, Any]]]:
         """Yield the customer groups in pages, oldest first."""
         return self._listing("/v2/customers/groups", "groups", 50)
+
+    def segments(self) -> Iterator[list[dict[str, Any]]]:
+        """Yield the customer segments in pages."""
+        return self._listing("/v2/customers/segments", "segments", 50)
 
     def create_group(self, body: bytes) -> str:
         """Send ``body`` to CreateCustomerGroup as it is; return the group's id."""
@@ -321,19 +320,33 @@ class SquareClient:
     def _listing(
         self, template: str, member: str, limit: int, **parts: str
     ) -> Iterator[list[dict[str, Any]]]:
-        path = template.format(**{name: quote(part, safe="") for name, part in parts.items()})
-
         def turn(cursor: str | None) -> Page:
             query = {"limit": str(limit)} | ({"cursor": cursor} if cursor else {})
-            return self._ask(
-                lambda answer: Page(*wire.listing(answer, member)),
-                "GET",
-                path,
-                params=query,
-                endpoint=f"GET {template}",
-            )
+            return self.page(member, "GET", template, parts, params=query)
 
         return _pages(f"GET {template}", turn)
+
+    def page(
+        self,
+        member: str,
+        method: str,
+        template: str,
+        parts: Mapping[str, str] | None = None,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> Page:
+        """Return a page of any listing, whose objects are the answer's ``member``."""
+        parts = parts or {}
+        path = template.format(**{name: quote(part, safe="") for name, part in parts.items()})
+        return self._ask(
+            lambda answer: Page(*wire.listing(answer, member)),
+            method,
+            path,
+            params=params,
+            body=body,
+            endpoint=f"{method} {template}",
+        )
 
     def hold_back(self, times: int) -> None:
         """Let the next request wait as after ``times`` failures in a row.
