@@ -18,14 +18,14 @@ import pyarrow as pa
 
 from etl.begin import Progress, Report, Square, World, as_json, new_id, timestamp
 from etl.config import Config
-from etl.errors import Interrupted, SquareError
+from etl.errors import Interrupted, SquareError, Unauthorized
 from etl.export import beside, deletions, filters, manifest, shape
 from etl.export.collect import LAG, Collection
 from etl.export.collected import Collected, discard
 from etl.export.table import schema, table
 from etl.export.wanted import Further, Wanted
 from etl.export.windows import microseconds
-from etl.export.write import TEXT, Kind, Written, check_destination, write
+from etl.export.write import TEXT, Kind, Written, check_destination, manifest_path, write
 from etl.files.atomic import replacing
 from etl.journal.lock import locked
 from etl.journal.records import Run
@@ -69,7 +69,7 @@ def export_customers(
     folder = state.export(as_json(told))
     with locked(folder, "export") as check_lock:
         path = folder / "collected.sqlite"
-        if wanted.full_refresh or not wanted.incremental and _is_stale(path, world):
+        if wanted.full_refresh or (not wanted.incremental and _is_stale(path, world)):
             discard(path)
         with Collected.open(path) as collected:
             job = _Export(
@@ -81,6 +81,8 @@ def export_customers(
                 job.look_beside()
                 report = job.write(further, _key(state, world), tally)
             except (Interrupted, SquareError) as stop:
+                if isinstance(stop, Unauthorized) and not collected.size():
+                    raise
                 return job.incomplete(tally, stop)
         if not wanted.incremental:
             discard(path)
@@ -136,6 +138,8 @@ class _Export:
         """Say what the export will take, and refuse what cannot be; return the further columns."""
         names, db = self.wanted.beside, self.collected.db
         if names:
+            if self.collected.fact("begun") is None:
+                beside.forget(db)
             beside.check(names, self.square)
             profiles = self.square.count_found(self.search)
             for cost in beside.cost(names, db, self.square, self.search, profiles):
@@ -225,8 +229,9 @@ class _Export:
         if self.wanted.incremental:
             with self.collected.transaction():
                 self.collected.exported()
-                beside.forget(self.collected.db)
-        return {**report, "status": "finished", "seconds": self._seconds(), "exit_code": 0}
+        place = "" if self.kind == "-" else str(manifest_path(self.wanted.destination, self.kind))
+        told = {"manifest": place, "status": "finished", "seconds": self._seconds()}
+        return {**report, **told, "exit_code": 0}
 
     def incomplete(self, tally: manifest.Tally, stop: Exception) -> Report:
         """Return the report of an export that stopped: there is no file."""

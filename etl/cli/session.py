@@ -136,7 +136,8 @@ def _banner(run: Run) -> str:
     if run.target == "none":
         return f"run {run.run_id}: no Square is asked; judged as for a merchant in {run.country}"
     where = "the embedded local Square" if run.target == "local" else run.base_url
+    what = "export" if run.command == "export" else f"run {run.run_id}"
     return (
-        f"run {run.run_id}: target {run.target} ({where}), merchant {run.merchant_id} "
+        f"{what}: target {run.target} ({where}), merchant {run.merchant_id} "
         f"({run.country}), Square-Version {run.square_version}"
     )

@@ -144,7 +144,7 @@ def _export(report: dict[str, Any], destination: str) -> Iterator[str]:
     if destination == "-":
         yield "standard output has no manifest: name a file to keep the proof"
     else:
-        yield f"manifest: {manifest_of(destination)}"
+        yield f"manifest: {report['manifest']}"
 
 
 def _undo(report: dict[str, Any], folder: Path, state_dir: Path) -> Iterator[str]:
