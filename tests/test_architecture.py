@@ -64,7 +64,7 @@ ARROWS = {
         "steps",
     },
     "session": {"errors", "config", "journal", "pipeline", "square", "target"},
-    "api": {"config", "export", "exporting", "files", "journal", "pipeline", "session"},
+    "api": {"config", "errors", "export", "exporting", "files", "journal", "pipeline", "session"},
     "cli": {
         "errors",
         "config",
