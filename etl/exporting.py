@@ -6,21 +6,28 @@ with it. An incremental export leaves ids and versions there, as its memory.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
 
-from etl.begin import Report, Square, World, as_json, new_id, timestamp
+from etl.begin import Progress, Report, Square, World, as_json, new_id, timestamp
 from etl.config import Config
 from etl.errors import Interrupted, SquareError
-from etl.export import manifest, write
-from etl.export.collect import Collection
+from etl.export import beside, manifest, shape, write
+from etl.export.collect import LAG, Collection
 from etl.export.collected import Collected, discard
-from etl.export.wanted import Wanted
+from etl.export.filters import as_search, is_within
+from etl.export.table import schema
+from etl.export.wanted import Further, Wanted
+from etl.export.windows import microseconds
 from etl.journal.lock import locked
 from etl.journal.records import Run
 from etl.journal.state import State
 from etl.square.client import SquareClient
+from etl.square.wire import Profile
 
 # What was collected longer ago is not worth going on with.
 _STALE = timedelta(days=1)

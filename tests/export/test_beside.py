@@ -269,9 +269,9 @@ def test_ids_of_a_name(world: World) -> None:
     (segment, *_) = told(world, "/v2/customers/segments")
     by_name = beside.ids_by_name("segments", [segment["name"]], square)
     assert by_name == {segment["name"]: (segment["id"],)}
-    with pytest.raises(ConfigError, match="no group 'Wholesales'.*did you mean 'Wholesale'"):
+    with pytest.raises(ConfigError, match=r"no group 'Wholesales'.*did you mean 'Wholesale'"):
         beside.ids_by_name("groups", ["Wholesales"], square)
-    with pytest.raises(ConfigError, match="no segment 'zzzz' in this account$"):
+    with pytest.raises(ConfigError, match=r"no segment 'zzzz' in this account$"):
         beside.ids_by_name("segments", ["zzzz"], square)
 
 
