@@ -267,11 +267,11 @@ def _ask(gathering: Gathering) -> None:
     (asked,) = db.execute("SELECT count(*) FROM attribute_asked").fetchone()
 
     def left() -> Iterator[str]:
-        also = "" if everybody else "AND id IN (SELECT customer FROM attribute_holders)"
+        also = "" if everybody else "AND value IN (SELECT customer FROM attribute_holders)"
         for ids in gathering.ids():
             rows = db.execute(
-                f"SELECT value AS id FROM json_each(?) WHERE "
-                f"id NOT IN (SELECT customer FROM attribute_asked) {also}",
+                "SELECT value FROM json_each(?) "
+                f"WHERE value NOT IN (SELECT customer FROM attribute_asked) {also}",
                 [orjson.dumps(list(ids)).decode()],
             )
             yield from [str(id) for (id,) in rows.fetchall()]
