@@ -47,14 +47,17 @@ class World:
     """What a journey takes from outside: time, chance, and somebody who watches.
 
     ``now`` is the time of day with its zone, ``clock`` counts seconds. ``announce`` hears which run
-    begins or goes on; ``watch`` hears of every durable step and may raise Interrupted to stop.
+    begins or goes on, ``note`` what its people should know before long work; ``watch`` hears of
+    every durable step. It and ``sleep``, which waits for seconds, may raise Interrupted to stop.
     """
 
     now: Callable[[], datetime]
     clock: Callable[[], float]
     chance: random.Random
     announce: Callable[[Run], None]
+    note: Callable[[str], None]
     watch: Callable[[Progress], None]
+    sleep: Callable[[float], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from etl.errors import ConfigError
+from etl.export.windows import instant
 from etl.square.wire import Profile
+
+# What may stand behind --with; what of it is part of a profile changes with the profile.
+BESIDE = ("groups", "segments", "custom-attributes", "cards", "gift-cards", "orders", "payments")
+_OF_PROFILES = ("groups", "segments")
+
+_TIMES = ("created_after", "created_before", "updated_after", "updated_before")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +80,39 @@ class Further(NamedTuple):
 
     fields: tuple[pa.Field, ...]
     values: Callable[[Sequence[Profile]], list[pa.Array]]
+
+
+def wanted(destination: str, **told: Any) -> Wanted:
+    """Return what the options of ``square-etl export``, by their names, ask for.
+
+    Raises ConfigError for options that do not go together or are no times.
+    """
+    for name in _TIMES:
+        if told.get(name) is not None:
+            told[name] = instant(told[name], f"--{name.replace('_', '-')}")
+    parts = {
+        kind: {name: told.pop(name) for name in kind.__dataclass_fields__ if name in told}
+        for kind in (Filters, Shape)
+    }
+    asked = Wanted(destination, Filters(**parts[Filters]), Shape(**parts[Shape]), **told)
+    if unknown := [name for name in asked.beside if name not in BESIDE]:
+        raise ConfigError(f"--with {unknown[0]}: known are {', '.join(BESIDE)}")
+    if asked.full_refresh and not asked.incremental:
+        raise ConfigError("--full-refresh is for --incremental; without it everything is read")
+    if asked.incremental:
+        _refuse_with_incremental(asked)
+    return asked
+
+
+def _refuse_with_incremental(asked: Wanted) -> None:
+    """Refuse what would hide a change from whoever follows the increments."""
+    others = [name for name in asked.beside if name not in _OF_PROFILES]
+    wrong = [
+        (asked.destination == "-", "DEST -", "deletions are listed beside the file"),
+        (bool(others), f"--with {','.join(others)}", "it changes without the profile changing"),
+        (asked.shape.where is not None, "--where", "who stops fitting would never be told"),
+        (asked.shape.sample is not None, "--sample", "the others would count as exported"),
+    ]
+    for given, option, why in wrong:
+        if given:
+            raise ConfigError(f"--incremental does not go with {option}: {why}")
