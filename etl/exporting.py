@@ -196,7 +196,8 @@ class _Export:
             for profiles in self._profiles():
                 yield table(profiles, further, as_sent=as_sent, odd=odd)
 
-        written = pa.schema([(one.name, one.type) for one in shape.columns(asked, columns)])
+        shown = shape.columns(asked, columns)
+        written = pa.schema([(one.name, one.type) for one in shown])
         report: Report = {}
 
         def proof(files: list[Written]) -> bytes:
@@ -204,7 +205,7 @@ class _Export:
                 self.run,
                 self.wanted,
                 self.collected,
-                written,
+                shown,
                 files,
                 self._deletions(),
                 tally.requests(),

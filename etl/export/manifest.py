@@ -14,17 +14,15 @@ from importlib.metadata import version
 from typing import Any
 
 import orjson
-import pyarrow as pa
 
-from etl.customers import fields
 from etl.export.collected import Collected
+from etl.export.shape import Column
 from etl.export.wanted import Wanted
 from etl.export.windows import rfc3339
 from etl.export.write import Written
+from etl.files.exported import FORMAT, OURS
 from etl.journal.records import Run
 from etl.square.wire import Call
-
-FORMAT = 1
 
 # What no export over the API can hold, whoever makes it.
 INVISIBLE = (
@@ -64,7 +62,7 @@ def manifest(
     run: Run,
     wanted: Wanted,
     collected: Collected,
-    schema: pa.Schema,
+    columns: Sequence[Column],
     files: Sequence[Written],
     deleted: Written | None,
     requests: Mapping[str, Any],
@@ -72,11 +70,11 @@ def manifest(
 ) -> dict[str, Any]:
     """Return the manifest of a finished export.
 
-    ``schema`` is that of the table as it was written, ``deleted`` the file of who is gone.
+    ``columns`` are those that were written, ``deleted`` the file of who is gone.
     """
     asked = asdict(wanted)
     return {
-        "square_etl": {
+        OURS: {
             "format": FORMAT,
             "version": version("square-etl"),
             "escaped": not wanted.raw and _is_csv(wanted.destination),
@@ -111,11 +109,12 @@ def manifest(
         "requests": dict(requests),
         "schema": [
             {
-                "name": field.name,
-                "type": str(field.type),
-                "field": field.name if field.name in fields.BY_NAME else None,
+                "name": column.name,
+                "type": str(column.type),
+                "field": column.source,
+                "masked": column.masked,
             }
-            for field in schema
+            for column in columns
         ],
         "invisible": list(INVISIBLE),
     }

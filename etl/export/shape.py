@@ -52,6 +52,7 @@ class Column(NamedTuple):
     name: str
     type: pa.DataType
     source: str | None
+    masked: bool
 
 
 def columns(shape: Shape, schema: pa.Schema) -> list[Column]:
@@ -67,8 +68,11 @@ def columns(shape: Shape, schema: pa.Schema) -> list[Column]:
 
     if shape.preset is not None:
         made = headers(shape.preset, kept)
-        return [Column(header.name, pa.string(), header.source) for header in made]
-    return [Column(name, type_of(name), name) for name in kept]
+        return [
+            Column(header.name, pa.string(), header.source, header.source in hidden)
+            for header in made
+        ]
+    return [Column(name, type_of(name), name, name in hidden) for name in kept]
 
 
 def left_out(shape: Shape, schema: pa.Schema) -> list[str]:

@@ -30,12 +30,14 @@ COLUMNS = frozenset({"id", "created_at", "version", "creation_source"})
 class Exported(NamedTuple):
     """What is known of an export.
 
-    ``named``: its columns are called as Square calls the fields, not as another system does.
+    ``named``: its columns are called as Square calls the fields, not as another system does;
+    ``masked`` are those whose values are tokens.
     """
 
     named: bool
     escaped: bool
     note: str = ""
+    masked: frozenset[str] = frozenset()
 
 
 def manifest_of(path: Path) -> Path:
@@ -48,6 +50,7 @@ class _Manifest(NamedTuple):
     digests: frozenset[str]
     # What each column is called, and which of the table it is: another system's may be none.
     columns: dict[str, str | None]
+    masked: frozenset[str]
 
     @property
     def named(self) -> bool:
@@ -74,7 +77,7 @@ def exported(
     if edited and not named and known * 2 <= len(headers):
         return Exported(False, False, f"{place.name} is about another file")
     said = f"edited since it was exported: {place.name} has another digest" if edited else ""
-    return Exported(named or manifest.named, manifest.escaped, said)
+    return Exported(named or manifest.named, manifest.escaped, said, manifest.masked)
 
 
 def _manifest(path: Path) -> Path | None:
@@ -96,6 +99,7 @@ def _read(place: Path, name: str) -> _Manifest | None:
             told.get("escaped") is True,
             frozenset(file["sha256"] for file in files),
             {column["name"]: column["field"] for column in columns},
+            frozenset(column["name"] for column in columns if column.get("masked")),
         )
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise SourceError(

@@ -205,7 +205,7 @@ def _recognised_parquet(
         escaped=False,
         exported=export.named,
         notes=tuple(filter(None, _notes(",", False, export, False))),
-        not_text=not_text,
+        not_text={**not_text, **_masked(export)},
     )
 
 
@@ -245,6 +245,7 @@ def _recognised_csv(
         escaped=escaped,
         exported=export.named and settings.header is None,
         notes=tuple(filter(None, [decided.note, *_notes(delimiter, ours, export, escaped)])),
+        not_text=_masked(export),
     )
 
 
@@ -258,6 +259,10 @@ def _notes(delimiter: str, ours: bool, export: Exported, escaped: bool) -> Itera
     yield export.note
     if escaped:
         yield "the apostrophes that guard formulas are taken away"
+
+
+def _masked(export: Exported) -> dict[str, str]:
+    return dict.fromkeys(sorted(export.masked), "masked")
 
 
 def _header(

@@ -75,7 +75,10 @@ def export(
         said = {
             "square_etl": {"format": 1, "escaped": kind in ("csv", "csv.gz") and not raw},
             "files": [one._asdict() for one in told],
-            "schema": [{"name": c.name, "type": str(c.type), "field": c.source} for c in made],
+            "schema": [
+                {"name": c.name, "type": str(c.type), "field": c.source, "masked": c.masked}
+                for c in made
+            ],
         }
         return json.dumps(said).encode()
 
@@ -141,7 +144,8 @@ def test_importing_another_systems_file_writes_nothing(world: World, system: str
 
 def test_some_columns(world: World) -> None:
     """A few columns are enough, as long as the manifest tells what the id is."""
-    path = export(world, "people.csv", Shape(columns=("note", "id", "group_ids", "groups")))
+    names = ("note", "id", "group_ids", "groups", "birthday_year")
+    path = export(world, "people.csv", Shape(columns=names))
 
     assert counts(run_import(world, path)) == {"unchanged": len(PEOPLE)}
     assert world.written() == []
@@ -162,6 +166,21 @@ def test_json_lines_are_not_imported(world: World) -> None:
     """JSON lines are for other programs; the message says what to export instead."""
     with pytest.raises(SourceError, match="export CSV or Parquet"):
         run_import(world, export(world, "people.jsonl"))
+
+
+@pytest.mark.parametrize("preset", [None, "shopify"])
+@pytest.mark.parametrize("name", ["people.csv", "people.parquet"])
+def test_masks_are_not_imported(world: World, name: str, preset: str | None) -> None:
+    """The tokens of a masked export never get into Square; the other columns can be imported."""
+    path = export(world, name, Shape(mask=("name",), preset=preset))
+    config = {"source": {"preset": preset}} if preset else {}
+
+    with pytest.raises(SourceError, match="is masked, so it cannot be the text of"):
+        run_import(world, path, config)
+    if not preset:
+        chosen = {"columns": {"id": "id", "note": "note"}}
+        assert counts(run_import(world, path, chosen)) == {"unchanged": len(PEOPLE)}
+    assert world.written() == []
 
 
 TEXT_OF_ANY_KIND = st.one_of(
