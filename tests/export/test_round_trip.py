@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import io
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from etl.config import Config
 from etl.errors import SourceError
 from etl.export.headers import SYSTEMS
-from etl.export.shape import columns, shaped
-from etl.export.table import schema, table
-from etl.export.wanted import Further, Shape, Wanted
-from etl.export.write import TEXT, Written, check_destination, write
+from etl.export.wanted import wanted
+from etl.exporting import export_customers
 from tests.worlds import World, counts, open_world, run_import
 
-GROUPS = Further(
-    (pa.field("groups", pa.list_(pa.string())), pa.field("Company", pa.string())),
-    lambda found: [pa.array([["VIP"]] * len(found)), pa.array(["=gift"] * len(found))],
-)
 PEOPLE: list[dict[str, Any]] = [
     {
         "given_name": "Ada",
@@ -55,42 +47,15 @@ PEOPLE: list[dict[str, Any]] = [
 ]
 
 
-def export(
-    world: World, name: str, shape: Shape | None = None, *, raw: bool = False, beside: bool = True
-) -> Path:
-    """Export everybody with their manifest, as far as imports read it."""
-    shape = shape or Shape()
+def export(world: World, name: str, *, manifest: bool = True, **told: Any) -> Path:
+    """Export everybody; without the manifest if that is to be lost."""
+    config = Config()
     path = world.folder / name
-    kind = check_destination(Wanted(str(path), overwrite=True))
-    as_sent = kind in TEXT
-    everybody = list(world.alive().values())
-    of = schema([GROUPS], as_sent=as_sent)
-    made = columns(shape, of)
-
-    def batches() -> Iterator[pa.Table]:
-        for at in range(0, len(everybody), 3):
-            yield table(everybody[at : at + 3], [GROUPS], as_sent=as_sent)
-
-    def manifest(told: Sequence[Written]) -> bytes:
-        said = {
-            "square_etl": {"format": 1, "escaped": kind in ("csv", "csv.gz") and not raw},
-            "files": [one._asdict() for one in told],
-            "schema": [
-                {"name": c.name, "type": str(c.type), "field": c.source, "masked": c.masked}
-                for c in made
-            ],
-        }
-        return json.dumps(said).encode()
-
-    write(
-        str(path),
-        kind,
-        shaped(batches, shape, of, b"k" * 32, "US"),
-        pa.schema([(column.name, column.type) for column in made]),
-        stdout=io.BytesIO(),
-        manifest=manifest if beside else None,
-        raw=raw,
-    )
+    asked = wanted(str(path), beside=("groups",), **told)
+    report = export_customers(asked, config, world.state, world.square(config), world.edges())
+    assert report["complete"] is True
+    if not manifest:
+        Path(report["manifest"]).unlink()
     return path
 
 
@@ -109,7 +74,7 @@ def files(path: Path) -> list[Path]:
     return sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
 
 
-@pytest.mark.parametrize("beside", [True, False])
+@pytest.mark.parametrize("manifest", [True, False])
 @pytest.mark.parametrize(
     ("name", "raw"),
     [
@@ -121,11 +86,11 @@ def files(path: Path) -> list[Path]:
     ],
 )
 def test_importing_an_export_writes_nothing(
-    world: World, name: str, raw: bool, beside: bool
+    world: World, name: str, raw: bool, manifest: bool
 ) -> None:
     """Every profile is found again, and none is touched."""
-    config = {"source": {"escaped": False}} if raw and not beside else {}
-    for path in files(export(world, name, raw=raw, beside=beside)):
+    config = {"source": {"escaped": False}} if raw and not manifest else {}
+    for path in files(export(world, name, raw=raw, manifest=manifest)):
         report = run_import(world, path, config)
         assert {*counts(report)} == {"unchanged"}
     assert world.written() == []
@@ -134,7 +99,7 @@ def test_importing_an_export_writes_nothing(
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_importing_another_systems_file_writes_nothing(world: World, system: str) -> None:
     """A file under another system's headers, read with its preset, changes nobody."""
-    path = export(world, f"{system}.csv", Shape(preset=system))
+    path = export(world, f"{system}.csv", preset=system)
     config = {"source": {"preset": system}, "clean": {"date_order": "MDY"}}
     report = run_import(world, path, config)
 
@@ -145,7 +110,7 @@ def test_importing_another_systems_file_writes_nothing(world: World, system: str
 def test_some_columns(world: World) -> None:
     """A few columns are enough, as long as the manifest tells what the id is."""
     names = ("note", "id", "group_ids", "groups", "birthday_year")
-    path = export(world, "people.csv", Shape(columns=names))
+    path = export(world, "people.csv", columns=names)
 
     assert counts(run_import(world, path)) == {"unchanged": len(PEOPLE)}
     assert world.written() == []
@@ -172,7 +137,7 @@ def test_json_lines_are_not_imported(world: World) -> None:
 @pytest.mark.parametrize("name", ["people.csv", "people.parquet"])
 def test_masks_are_not_imported(world: World, name: str, preset: str | None) -> None:
     """The tokens of a masked export never get into Square; the other columns can be imported."""
-    path = export(world, name, Shape(mask=("name",), preset=preset))
+    path = export(world, name, mask=("name",), preset=preset)
     config = {"source": {"preset": preset}} if preset else {}
 
     with pytest.raises(SourceError, match="is masked, so it cannot be the text of"):
