@@ -92,7 +92,9 @@ def begin(
         if amends:
             refuse_others(sources, amends)
         canonical_constants(config, merchant.country)
-        mappings = [resolve(s.name, s.columns, s.not_text, config) for s in sources]
+        mappings = [
+            resolve(s.name, s.columns, s.not_text, config, exported=s.exported) for s in sources
+        ]
         hashes = [source.sha256 for source in sources]
         fingerprint = _fingerprint(config, hashes, merchant, square, amends)
         unfinished = next(state.unfinished(fingerprint=fingerprint), None)

@@ -17,10 +17,11 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from etl.customers.fields import BIRTHDAY_PARTS
 from etl.errors import ConfigError
 from etl.export.headers import Header, as_written, headers
 from etl.export.masking import masked, token_type
-from etl.export.table import BIRTHDAY, BIRTHDAY_PARTS
+from etl.export.table import BIRTHDAY
 from etl.export.wanted import Shape
 from etl.export.where import Where, nearest
 

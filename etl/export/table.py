@@ -15,14 +15,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.customers.fields import FIELDS, Field
+from etl.customers.fields import BIRTHDAY_PARTS, FIELDS, Field
 from etl.export.wanted import Further
 from etl.square.wire import Profile
 
 BIRTHDAY = "birthday"
-# The column of numbers, and where its digits stand in YYYY-MM-DD. Square stores 0000 for no year.
-BIRTHDAY_PARTS = {"birthday_year": (0, 4), "birthday_month": (5, 7), "birthday_day": (8, 10)}
-_KNOWN = {"birthday_year": (1, 9999), "birthday_month": (1, 12), "birthday_day": (1, 31)}
+# Where year, month and day stand in YYYY-MM-DD, and what they can be. Year 0000 is none.
+_DIGITS = ((0, 4), (5, 7), (8, 10))
+_KNOWN = ((1, 9999), (1, 12), (1, 31))
 
 TIME = pa.timestamp("us", "UTC")
 # What JSON has for a kind of field; for all others text.
@@ -164,8 +164,7 @@ def _parts(birthdays: pa.Array) -> Iterator[pa.Array]:
     """Yield year, month and day of birthdays, null where they are not known."""
     written = pc.match_substring_regex(birthdays, r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}\z")
     days = pc.if_else(written, birthdays, None)
-    for name, (start, end) in BIRTHDAY_PARTS.items():
+    for (start, end), (least, most) in zip(_DIGITS, _KNOWN, strict=True):
         number = pc.utf8_slice_codeunits(days, start, end).cast(pa.int64())
-        least, most = _KNOWN[name]
         known = pc.and_(pc.greater_equal(number, least), pc.less_equal(number, most))
         yield pc.if_else(known, number, None)

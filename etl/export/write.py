@@ -24,6 +24,7 @@ from etl.errors import ConfigError
 from etl.export.formats import Add, Format, as_csv, as_jsonl, as_parquet
 from etl.export.wanted import Wanted
 from etl.files.atomic import replacing, replacing_folder
+from etl.files.exported import IN_FOLDER, OURS, YEAR, manifest_of
 
 Kind = Literal["csv", "csv.gz", "jsonl", "parquet", "folder", "-"]
 
@@ -36,9 +37,7 @@ _SUFFIXES: dict[str, Kind] = {
     ".parquet": "parquet",
 }
 _CREATED_AT = "created_at"
-_MANIFEST = "_manifest.json"
-# What a manifest of ours says; Hive's word for a partition without a value.
-OURS = "square_etl"
+# Hive's word for a partition without a value.
 _NO_YEAR = "__HIVE_DEFAULT_PARTITION__"
 
 
@@ -82,7 +81,7 @@ def check_destination(wanted: Wanted) -> Kind:
 def manifest_path(destination: str, kind: Kind) -> Path:
     """Return where the manifest of an export lies, which must not be standard output."""
     path = Path(destination)
-    return path / _MANIFEST if kind == "folder" else path.with_name(f"{path.name}.manifest.json")
+    return path / IN_FOLDER if kind == "folder" else manifest_of(path)
 
 
 def write(
@@ -110,7 +109,7 @@ def write(
         with replacing_folder(path) as folder:
             written = _partitioned(folder, batches, schema)
             if manifest is not None:
-                with replacing(folder / _MANIFEST) as file:
+                with replacing(folder / IN_FOLDER) as file:
                     file.write(manifest(written))
         return written
     with replacing(path) as file:
@@ -166,8 +165,8 @@ def _check_folder(path: Path, overwrite: bool) -> None:
 def _others(folder: Path) -> Iterator[str]:
     """Yield the files of a folder that are not those of an export."""
     try:
-        said = json.loads((folder / _MANIFEST).read_bytes())
-        ours = {_MANIFEST, *(file["path"] for file in said["files"])} if OURS in said else set()
+        said = json.loads((folder / IN_FOLDER).read_bytes())
+        ours = {IN_FOLDER, *(file["path"] for file in said["files"])} if OURS in said else set()
     except (OSError, ValueError, TypeError, KeyError):
         ours = set()
     for file in folder.rglob("*"):
@@ -292,4 +291,4 @@ def _by_year(table: pa.Table) -> Iterator[tuple[str, pa.Table]]:
     years = pc.year(table.column(_CREATED_AT))
     for year in pc.unique(years).to_pylist():
         rows = table.filter(pc.is_null(years) if year is None else pc.equal(years, year))
-        yield f"created_year={_NO_YEAR if year is None else year}/part-0.parquet", rows
+        yield f"{YEAR}{_NO_YEAR if year is None else year}/part-0.parquet", rows

@@ -30,6 +30,10 @@ from etl.errors import ConfigError, SourceError
 _COMPANY = "company_name"
 # What [joined] puts between the values; elsewhere a blank.
 _SEPARATORS = {"note": "\n", "birthday": "/"}
+# Columns of an export that nothing is made of.
+_READ_ONLY = frozenset(
+    {*fields.BIRTHDAY_PARTS, *(field.name for field in fields.FIELDS if not field.writable)}
+)
 # Longer values are shown in messages by their beginning.
 _SHOWN = 80
 _LEFT_OUT = Finding("note", "OTHER_LEFT_OUT", "")
@@ -74,9 +78,17 @@ class Mapped(NamedTuple):
 
 
 def resolve(
-    name: str, headers: Sequence[str], not_text: Mapping[str, str], config: Config
+    name: str,
+    headers: Sequence[str],
+    not_text: Mapping[str, str],
+    config: Config,
+    *,
+    exported: bool = False,
 ) -> ColumnMapping:
     """Decide which headers of the source called ``name`` feed which fields.
+
+    An export of ours says it by their names, unless the settings do; what it has that Square alone
+    may write is unused, which needs no telling.
 
     Raises ConfigError when a header is unknown, two headers claim one field, or nothing is
     mapped; SourceError when a mapped column cannot be read as text.
@@ -96,7 +108,8 @@ def resolve(
     elif explicit.fields:
         chosen = explicit
     else:
-        chosen = _Claims(_recognised([one for one in own if one not in beside], name), ())
+        free = [one for one in own if one not in beside]
+        chosen = _Claims(_recognised(free, name, exported), ())
     consent = _consent(config, preset, own)
     used = {header: target for target, group in chosen.fields.items() for header in group}
     if consent:
@@ -111,7 +124,11 @@ def resolve(
             )
     return ColumnMapping(
         chosen.fields,
-        tuple(header for header in own if header not in used),
+        tuple(
+            header
+            for header in own
+            if header not in used and not (exported and header in _READ_ONLY)
+        ),
         chosen.joined,
         {
             target: {**preset.values.get(target, {}), **config.values.get(target, {})}
@@ -339,11 +356,14 @@ def _consent(config: Config, preset: Config, headers: Sequence[str]) -> ConsentC
     return ConsentColumn(column, asked.yes if own else known.yes, asked.require)
 
 
-def _recognised(headers: Sequence[str], name: str) -> dict[str, tuple[str, ...]]:
+def _recognised(headers: Sequence[str], name: str, exported: bool) -> dict[str, tuple[str, ...]]:
     meaning = synonyms(headers)
     chosen: dict[str, tuple[str, ...]] = {}
     for header in headers:
-        found = meaning.get(normalise_header(header))
+        if exported:
+            found = header if header in fields.CUSTOMERS.names else None
+        else:
+            found = meaning.get(normalise_header(header))
         if found is None:
             continue
         if found in chosen:

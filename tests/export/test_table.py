@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl.customers.fields import BY_NAME, FIELDS
-from etl.export.table import BIRTHDAY_PARTS, TIME, schema, table
+from etl.customers.fields import BIRTHDAY_PARTS, BY_NAME, FIELDS
+from etl.export.table import TIME, schema, table
 from etl.export.wanted import Further
 
 ADA: dict[str, Any] = {
