@@ -160,8 +160,8 @@ def export_command(
     """
     from etl.cli import session
     from etl.export.wanted import wanted
+    from etl.exporting import export_customers
     from etl.journal.state import State
-    from etl.pipeline import export_customers
     from etl.session import connected, world
 
     asked = wanted(destination, **told)
@@ -170,4 +170,4 @@ def export_command(
         state, listeners = State(state_dir), session.audience(watcher, quiet=quiet)
         with connected(config, base_url, state, listeners) as square:
             report = export_customers(asked, config, state, square, world(listeners))
-    return session.show_export(report, output, quiet=quiet)
+    return session.show_export(report, destination, output)

@@ -214,16 +214,17 @@ class Collected:
 
     # -- what incremental exports remember ---------------------------------------------------
 
-    def gone(self) -> list[str]:
-        """Return the ids of exported profiles that were dropped and not looked into yet."""
-        return [id for (id,) in self.db.execute("SELECT id FROM gone WHERE became IS NULL")]
+    def gone(self, most: int) -> list[str]:
+        """Return ids of exported profiles that were dropped and not looked up yet."""
+        found = self.db.execute("SELECT id FROM gone WHERE became IS NULL LIMIT ?", [most])
+        return [id for (id,) in found]
 
     def resolve(self, became: Sequence[tuple[str, str]]) -> None:
         """Note what became of profiles that were dropped."""
         self.db.executemany("UPDATE gone SET became = ?2 WHERE id = ?1", became)
 
     def deletions(self) -> Iterator[tuple[str, str]]:
-        """Yield what became of the profiles that are not there any more: id, and became."""
+        """Yield the profiles that are gone by id, and the id that theirs leads to, if any."""
         yield from self.db.execute("SELECT id, became FROM gone ORDER BY id")
 
     def exported(self) -> None:

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -21,7 +20,7 @@ from etl.customers import fields
 from etl.export.collected import Collected
 from etl.export.wanted import Wanted
 from etl.export.windows import rfc3339
-from etl.files.atomic import replacing
+from etl.export.write import Written
 from etl.journal.records import Run
 from etl.square.wire import Call
 
@@ -66,14 +65,14 @@ def manifest(
     wanted: Wanted,
     collected: Collected,
     schema: pa.Schema,
-    files: Sequence[Mapping[str, Any]],
+    files: Sequence[Written],
+    deleted: Written | None,
     requests: Mapping[str, Any],
     finished_at: str,
 ) -> dict[str, Any]:
     """Return the manifest of a finished export.
 
-    ``files`` are ``{path, rows, sha256}`` with paths relative to the manifest, ``schema`` is that
-    of the table as it was written.
+    ``schema`` is that of the table as it was written, ``deleted`` the file of who is gone.
     """
     asked = asdict(wanted)
     return {
@@ -83,8 +82,8 @@ def manifest(
             "escaped": not wanted.raw and _is_csv(wanted.destination),
         },
         "complete": True,
-        "rows": sum(file["rows"] for file in files),
-        "files": list(files),
+        "rows": sum(file.rows for file in files),
+        "files": [file._asdict() for file in files],
         "target": run.target,
         "base_url": run.base_url,
         "merchant_id": run.merchant_id,
@@ -96,7 +95,9 @@ def manifest(
         "filters": {name: told for name, told in asked["filters"].items() if told},
         "shape": {name: told for name, told in asked["shape"].items() if told},
         "with": list(wanted.beside),
-        "incremental": _increment(collected) if wanted.incremental else None,
+        "incremental": {"since": collected.fact("since"), "deleted": deleted._asdict()}
+        if deleted
+        else None,
         "customers_collected": collected.size(),
         "windows": [
             {
@@ -109,7 +110,11 @@ def manifest(
         ],
         "requests": dict(requests),
         "schema": [
-            {"name": field.name, "type": str(field.type), "field": _field(field)}
+            {
+                "name": field.name,
+                "type": str(field.type),
+                "field": field.name if field.name in fields.BY_NAME else None,
+            }
             for field in schema
         ],
         "invisible": list(INVISIBLE),
@@ -119,26 +124,6 @@ def manifest(
 def as_json(manifest: Mapping[str, Any]) -> bytes:
     """Return the bytes of a manifest."""
     return orjson.dumps(manifest, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-
-
-def beside(destination: Path) -> Path:
-    """Return where the manifest of a file lies."""
-    return destination.with_name(f"{destination.name}.manifest.json")
-
-
-def put(path: Path, manifest: Mapping[str, Any]) -> None:
-    """Write a manifest, complete or not at all."""
-    with replacing(path) as file:
-        file.write(as_json(manifest))
-
-
-def _increment(collected: Collected) -> dict[str, Any]:
-    return {"since": collected.fact("since"), "deleted": sum(1 for _ in collected.deletions())}
-
-
-def _field(field: pa.Field) -> str | None:
-    told = (field.metadata or {}).get(b"field", field.name.encode()).decode()
-    return told if told in fields.BY_NAME else None
 
 
 def _is_csv(destination: str) -> bool:

@@ -45,16 +45,15 @@ class State:
         return self.folder / "directory" / f"{name}.duckdb"
 
     def export(self, wanted: str) -> Path:
-        """The folder of an export that is under way, or goes on from the last one.
-
-        ``wanted`` tells it from others.
-        """
+        """Make the folder of an export, or return that of the same one; ``wanted`` tells which."""
         name = hashlib.sha256(wanted.encode()).hexdigest()[:16]
-        return self.folder / "exports" / name
+        folder = self.folder / "exports" / name
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder
 
     @property
-    def mask(self) -> Path:
-        """The key that the codes of masked values are made with."""
+    def mask_key(self) -> Path:
+        """The key that masks and samples of exports are made with."""
         return self.folder / "mask.key"
 
     def prepare(self) -> None:

@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import difflib
 import re
-import tomllib
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import resources
 from typing import NamedTuple, get_args
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.config import Config, Contact, parse
+from etl import presets
+from etl.config import Config, Contact
 from etl.customers import fields, octets
 from etl.customers.belongings import GIFT_CARD
 from etl.customers.cells import NO_PROBLEMS, Finding, by_row, for_screen, joined, repeated, shown
@@ -74,16 +73,6 @@ class Mapped(NamedTuple):
     problems: pa.Table
 
 
-def presets() -> list[str]:
-    """Return the names of the systems whose exports are known."""
-    folder = resources.files("etl.presets")
-    return sorted(
-        entry.name.removesuffix(".toml")
-        for entry in folder.iterdir()
-        if entry.name.endswith(".toml")
-    )
-
-
 def resolve(
     name: str, headers: Sequence[str], not_text: Mapping[str, str], config: Config
 ) -> ColumnMapping:
@@ -100,9 +89,10 @@ def resolve(
     beside = dict.fromkeys(config.custom_attributes, "[custom_attributes]")
     if config.groups.column is not None:
         beside.setdefault(config.groups.column, "[groups]")
-    preset = _preset(config.source.preset) if config.source.preset is not None else Config()
-    if config.source.preset is not None:
-        chosen = _from_preset(preset, config.source.preset, own, explicit, name, beside)
+    system = config.source.preset
+    preset = presets.preset(system) if system is not None else Config()
+    if system is not None:
+        chosen = _from_preset(preset, system, own, explicit, name, beside)
     elif explicit.fields:
         chosen = explicit
     else:
@@ -332,15 +322,6 @@ def _from_preset(
             f"Its columns are {for_screen(headers)}."
         )
     return _Claims(chosen, together)
-
-
-def _preset(name: str) -> Config:
-    if name not in presets():
-        raise ConfigError(
-            f"[source] preset: there is no preset {name!r}; there are {', '.join(presets())}"
-        )
-    text = resources.files("etl.presets").joinpath(f"{name}.toml").read_text(encoding="utf-8")
-    return parse(tomllib.loads(text), f"preset {name}")
 
 
 def _consent(config: Config, preset: Config, headers: Sequence[str]) -> ConsentColumn | None:

@@ -38,7 +38,7 @@ def increment(world: World) -> tuple[set[str], set[str]]:
             0.0,
         ).complete()
         changed = {id for ids in collected.ids() for id in ids}
-        gone = set(collected.gone())
+        gone = set(collected.gone(99))
         with collected.transaction():
             collected.exported()
     return changed, gone

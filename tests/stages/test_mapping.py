@@ -8,12 +8,12 @@ import pytest
 from etl import config
 from etl.customers import fields
 from etl.errors import ConfigError, SourceError
+from etl.presets import presets
 from etl.stages.mapping import (
     ColumnMapping,
     ConsentColumn,
     map_columns,
     normalise_header,
-    presets,
     resolve,
 )
 
