@@ -335,6 +335,37 @@ def test_however_they_are_spread(world: World, seed: int, in_flight: int) -> Non
     assert len(shop.calls("/v2/payments")) <= 4 * 60 / shop.size + 40
 
 
+def test_what_comes_to_be_meanwhile(world: World) -> None:
+    """What is made after the export began is not told, in whichever piece of time it lies."""
+    ada = names(world)[0]
+    shop = Shop(size=1)
+    for number in range(4):
+        shop.pay(f"p{number}", 1, ada)
+        shop.order(f"o{number}", 1, ada)
+    shop.payments[3]["created_at"] = shop.orders[3]["created_at"] = "2027-01-01T00:00:00Z"
+    row = gathered(world, shop, "payments", "orders", in_flight=4)[ada]
+    assert (row["payments.count"], row["orders.count"]) == (3, 3)
+
+
+def test_a_cursor_that_dies_late(world: World) -> None:
+    """Time leads on from where a cursor died: what was read is not read again."""
+    shop = Shop(size=1)
+    for number in range(60):
+        shop.pay(f"p{number}", 1, names(world)[0])
+    shop.dead = {50}
+    gathered(world, shop, "payments")
+    assert len(shop.calls("/v2/payments")) <= 60 + 2
+
+
+def test_many_of_one_moment(world: World) -> None:
+    """Where all lie in one moment, time is not cut: cursors lead through them."""
+    shop = Shop(size=1)
+    for number in range(20):
+        shop.pay(f"p{number}", 1, names(world)[0], created_at="2024-01-01T00:00:00Z")
+    gathered(world, shop, "payments", in_flight=3)
+    assert len(shop.calls("/v2/payments")) <= 20 + 5
+
+
 def test_cursors_that_always_die(world: World) -> None:
     """Where not even time leads on, it gives up."""
     shop = Shop(size=2)

@@ -52,9 +52,7 @@ def test_orders_are_sorted_by_the_time_that_filters(cursor: str | None) -> None:
         "location_ids": ["L1", "L2"],
         "limit": 500,
         "query": {
-            "filter": {
-                "date_time_filter": {"created_at": {"start_at": SPAN[0], "end_at": SPAN[1]}}
-            },
+            "filter": {"date_time_filter": {"created_at": created}},
             "sort": {"sort_field": "CREATED_AT", "sort_order": "ASC"},
         },
     }
