@@ -133,8 +133,9 @@ def export_customers(
     """Export customers as ``square-etl export`` does and return the manifest.
 
     ``options`` are those of the command by their names: ``created_after``, ``groups`` (a sequence),
-    ``where``, ``columns``, ``beside`` (for ``--with``), ``mask``, ``overwrite``, ... The manifest also has ``status`` and ``exit_code``: 4 means that there is no file yet, and the
-    same call goes on. Raises ConfigError for what cannot be asked for.
+    ``where``, ``columns``, ``beside`` (for ``--with``), ``mask``, ``overwrite``. The manifest also
+    has ``status`` and ``exit_code``: 4 means that there is no file yet, and that the same call goes
+    on. Raises ConfigError for what cannot be asked for.
     """
     asked = wanted(os.fspath(destination), **options)
     settings, state = config or Config(), State(Path(state_dir))

@@ -299,11 +299,11 @@ def test_what_it_costs(world: World) -> None:
 def test_killed_at_any_call(tmp_path: Path, moment: str, everybody: bool) -> None:
     """Killed at any call, it goes on with the next."""
     world = open_world(tmp_path)
-    ids = filled(world, 35 if everybody else 60)
+    ids = filled(world, 10 if everybody else 30)
     options = define(world, "needs", "", "Vegan", "No nuts")
     define(world, "text", "String")
-    give(world, "needs", {id: list(options.values()) for id in ids[:30]})
-    asked = ids if everybody else ids[20:35]
+    give(world, "needs", {id: list(options.values()) for id in ids[:8]})
+    asked = ids if everybody else ids[5:11]
     give(world, "text", dict.fromkeys(asked, "x"))
     expected = gather(world, NAME)
     calls = len(world.sent)
