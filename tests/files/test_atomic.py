@@ -154,3 +154,19 @@ def test_a_folder_that_cannot_be_moved_away(tmp_path: Path) -> None:
         pass
     assert (tmp_path / "people").read_text() == "mine"
     assert os.listdir(tmp_path) == ["people"]
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    """The next file of the same name takes away what was left of it, and nothing of the living."""
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    left = tmp_path / f".partial-rows.csv-{ended.pid}-abc"
+    living = tmp_path / f".partial-rows.csv-{os.getppid()}-abc"
+    other = tmp_path / f".partial-other.csv-{ended.pid}-abc"
+    for path in (left, living, other):
+        path.touch()
+
+    with replacing(tmp_path / "rows.csv"):
+        pass
+
+    assert {path.name for path in tmp_path.iterdir()} == {"rows.csv", living.name, other.name}
