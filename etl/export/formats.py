@@ -11,7 +11,7 @@ import codecs
 import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import BinaryIO, TypeAlias
+from typing import Any, BinaryIO, TypeAlias
 
 import orjson
 import pyarrow as pa
@@ -51,8 +51,8 @@ def as_csv(file: BinaryIO, schema: pa.Schema, *, raw: bool, bom: bool) -> Iterat
             columns = [pc.fill_null(columns[0].cast(pa.string()), "")]
         writer.write_table(pa.Table.from_arrays(columns, schema=cells))
 
-    yield add
-    writer.close()
+    with _ending(writer):
+        yield add
 
 
 @contextmanager
@@ -91,12 +91,21 @@ def as_parquet(file: BinaryIO, schema: pa.Schema) -> Iterator[Add]:
         if sum(map(len, held)) >= _ROWS or sum(one.nbytes for one in held) >= _BYTES:
             flush()
 
-    try:
+    with _ending(writer):
         yield add
         if held:
             flush()
+
+
+@contextmanager
+def _ending(writer: Any) -> Iterator[None]:
+    """Let a writer end its file, also after an error, which is the one that is told.
+
+    One that was not closed tries to end its file whenever it is forgotten.
+    """
+    try:
+        yield
     except BaseException:
-        # Else it tries to end the file when it is forgotten, and tells the screen that it cannot.
         with suppress(pa.ArrowException, OSError, ValueError):
             writer.close()
         raise

@@ -179,18 +179,29 @@ def _others(folder: Path) -> Iterator[str]:
 
 
 class _Hashed:
-    """A file whose bytes are hashed on their way; whoever writes to it does not close it."""
+    """A file whose bytes are hashed on their way; whoever writes to it does not close it.
+
+    After an error it is ``given_up``: what a writer still has to say then goes nowhere, for its
+    complaints would come at any time later.
+    """
 
     closed = False
 
     def __init__(self, file: BinaryIO) -> None:
+        self.given_up = False
         self._file = file
         self._digest = hashlib.sha256()
         self._size = 0
 
     def write(self, data: bytes) -> int:
         size = memoryview(data).nbytes
-        self._file.write(data)
+        if self.given_up:
+            return size
+        try:
+            self._file.write(data)
+        except BaseException:
+            self.given_up = True
+            raise
         self._digest.update(data)
         self._size += size
         return size
@@ -202,10 +213,10 @@ class _Hashed:
         return self._size
 
     def flush(self) -> None:
-        self._file.flush()
+        """Leave it to whoever opened the file."""
 
     def close(self) -> None:
-        self.flush()
+        """Leave it to whoever opened the file."""
 
     def hexdigest(self) -> str:
         return self._digest.hexdigest()
@@ -233,16 +244,17 @@ def _filling(
 ) -> Iterator[_Filled]:
     hashed = _Hashed(file)
     sink = cast(BinaryIO, hashed)
-    if not packed:
-        with form(sink, schema) as add:
+    with ExitStack() as stack:
+        if packed:
+            # Neither name nor time: the same rows are the same bytes.
+            packing = gzip.GzipFile("", "wb", 6, sink, mtime=0)
+            sink = cast(BinaryIO, stack.enter_context(packing))
+        add = stack.enter_context(form(sink, schema))
+        try:
             yield _Filled(hashed, add)
-        return
-    # Neither name nor time: the same rows are the same bytes.
-    with (
-        gzip.GzipFile("", "wb", 6, sink, mtime=0) as packing,
-        form(cast(BinaryIO, packing), schema) as add,
-    ):
-        yield _Filled(hashed, add)
+        except BaseException:
+            hashed.given_up = True
+            raise
 
 
 def _poured(
