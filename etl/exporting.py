@@ -227,6 +227,8 @@ class _Export:
             )
         if self.kind == "-":
             proof(files)
+            # Whoever read it may have seen enough before its end.
+            report["complete"] = bool(files)
         if self.wanted.incremental:
             with self.collected.transaction():
                 self.collected.exported()

@@ -125,6 +125,9 @@ def _export(report: dict[str, Any], destination: str) -> Iterator[str]:
         yield report["stopped"]
         yield "next: give the same command again: it goes on"
         return
+    if not report["complete"]:
+        yield "export: standard output was closed before its end"
+        return
     yield f"export: {report['rows']:,} rows in {destination}, in {_seconds(report)}"
     spans = report["windows"]
     again = sum(span["readings"] > 1 for span in spans)
