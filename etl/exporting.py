@@ -6,26 +6,34 @@ with it. An incremental export leaves ids and versions there, as its memory.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from etl.begin import Progress, Report, Square, World, as_json, new_id, timestamp
 from etl.config import Config
-from etl.errors import Interrupted, SquareError, Unauthorized
+from etl.errors import Interrupted, LockedError, Unauthorized, Unavailable
 from etl.export import beside, deletions, filters, manifest, shape
 from etl.export.collect import LAG, Collection
 from etl.export.collected import Collected, discard
 from etl.export.table import schema, table
 from etl.export.wanted import Further, Wanted
 from etl.export.windows import microseconds
-from etl.export.write import TEXT, Kind, Written, check_destination, manifest_path, write
+from etl.export.write import (
+    TEXT,
+    Kind,
+    Written,
+    check_destination,
+    deletions_path,
+    manifest_path,
+    write,
+)
 from etl.files.atomic import replacing
 from etl.journal.lock import locked
 from etl.journal.records import Run
@@ -65,12 +73,10 @@ def export_customers(
     )
     world.announce(run)
     search = _search(wanted, client, merchant.country)
-    told = [merchant.id, square.base_url, search, wanted.beside, wanted.incremental]
-    folder = state.export(as_json(told))
-    with locked(folder, "export") as check_lock:
-        path = folder / "collected.sqlite"
-        if wanted.full_refresh or (not wanted.incremental and _is_stale(path, world)):
-            discard(path)
+    _sweep(state, world)
+    told = as_json([merchant.id, square.base_url, search, wanted.beside])
+    path = state.export(told, increments=wanted.incremental)
+    with locked(path.parent, "export") as check_lock:
         with Collected.open(path) as collected:
             job = _Export(
                 wanted, kind, run, search, collected, client, square.in_flight, world, check_lock
@@ -80,7 +86,7 @@ def export_customers(
                 job.collect()
                 job.look_beside()
                 report = job.write(further, _key(state, world), tally)
-            except (Interrupted, SquareError) as stop:
+            except (Interrupted, Unauthorized, Unavailable) as stop:
                 if isinstance(stop, Unauthorized) and not collected.size():
                     raise
                 return job.incomplete(tally, stop)
@@ -105,18 +111,27 @@ def _search(wanted: Wanted, client: SquareClient, country: str) -> dict[str, Any
 
 def _key(state: State, world: World) -> bytes:
     """Return the key of this state folder that masks and samples are made with."""
-    if not state.mask_key.exists():
-        with replacing(state.mask_key) as file:
-            file.write(world.chance.randbytes(32))
-    return state.mask_key.read_bytes()
-
-
-def _is_stale(path: Path, world: World) -> bool:
+    path = state.mask_key
     if not path.exists():
-        return False
-    with Collected.open(path) as collected:
-        begun = collected.fact("begun")
-    return begun is None or microseconds(begun) / 1e6 < world.now().timestamp() - _STALE
+        made = path.with_name(f"{path.name}-{new_id(world)}")
+        with replacing(made) as file:
+            file.write(world.chance.randbytes(32))
+        # Of two that begin at once the first one's counts.
+        with suppress(FileExistsError):
+            os.link(made, path)
+        made.unlink()
+    return path.read_bytes()
+
+
+def _sweep(state: State, world: World) -> None:
+    """Remove what was collected for exports that nobody went on with."""
+    until = world.now().timestamp() - _STALE
+    for path in state.exports():
+        with suppress(LockedError), locked(path.parent, "export"):
+            with Collected.open(path) as collected:
+                begun = collected.fact("begun")
+            if begun is None or microseconds(begun) / 1e6 < until:
+                discard(path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +166,10 @@ class _Export:
 
     def collect(self) -> None:
         """Collect the customers until it is proved that all are there."""
+        if self.wanted.full_refresh and self.collected.fact("full") is None:
+            with self.collected.transaction():
+                self.collected.begin_anew()
+                self.collected.note(full="begun")
         here = self.world.now().timestamp()
         ahead = (self.square.told_time or here) - here
         with self._timed("collect"):
@@ -193,6 +212,7 @@ class _Export:
         asked, odd = self.wanted.shape, Counter[str]()
 
         def batches() -> Iterator[pa.Table]:
+            odd.clear()
             for profiles in self._profiles():
                 yield table(profiles, further, as_sent=as_sent, odd=odd)
 
@@ -231,7 +251,7 @@ class _Export:
             report["complete"] = bool(files)
         if self.wanted.incremental:
             with self.collected.transaction():
-                self.collected.exported()
+                self.collected.remember_exported()
         place = "" if self.kind == "-" else str(manifest_path(self.wanted.destination, self.kind))
         told = {"manifest": place, "status": "finished", "seconds": self._seconds()}
         return {**report, **told, "exit_code": 0}
@@ -265,8 +285,7 @@ class _Export:
     def _deletions(self) -> Written | None:
         if not self.wanted.incremental:
             return None
-        deletions.look_up(self.collected, self.square)
-        return deletions.put(self.collected, deletions.path_of(self.wanted.destination))
+        return deletions.put(self.collected, deletions_path(self.wanted.destination))
 
     def _watch(self, stage: str, done: int, total: int) -> None:
         self.check_lock()

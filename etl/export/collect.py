@@ -7,6 +7,8 @@
 3. *Certify*: Square counts each window once more. It is complete if Square counted the same when
    its reading began, and that many were read: nobody came or went meanwhile, or whoever did changed
    the count. Any other window is read again.
+4. *Follow*: whoever disappeared meanwhile is asked for by id, which leads to whom they were merged
+   into.
 """
 
 from __future__ import annotations
@@ -19,17 +21,25 @@ from typing import Any
 
 from etl.errors import Interrupted, Refused, SquareError, Unavailable
 from etl.export.collected import Collected
-from etl.export.windows import Window, created_at, largest, microseconds, middle, rfc3339
-from etl.square.client import SquareClient
+from etl.export.windows import (
+    MILLISECOND,
+    Window,
+    created_at,
+    largest,
+    microseconds,
+    middle,
+    rfc3339,
+)
+from etl.square.client import BATCH, SquareClient
 from etl.square.flights import Flights
-from etl.square.wire import Page
+from etl.square.wire import Page, Profile
 
 # Seconds until a search shows what was written ("up to a minute or longer during incidents"), and
 # seconds before the beginning from which changes are read once more.
 LAG = 60.0
 OVERLAP = 120.0
 
-# Cursors in a row that may die before a window goes on.
+# Cursors in a row that may die before a window goes on in time.
 _DEAD = 5
 # Readings of a window that others disturb, each of them shorter than the export.
 _READINGS = 6
@@ -65,19 +75,20 @@ class Collection:
         self._settle()
         for _ in range(_READINGS):
             if not self._doubtful():
-                return
+                break
             self._walk()
-        left = len(self._doubtful())
-        if left:
-            raise Unavailable(
-                f"customers kept being created or deleted in {left} spans of time while these were "
-                f"read {_READINGS} times over: give the same command again when there is less to do"
-            )
+        else:
+            if left := len(self._doubtful()):
+                raise Unavailable(
+                    f"customers kept being created or deleted in {left} spans of time while these "
+                    f"were read {_READINGS} times over: give the same command again when there is "
+                    "less to do"
+                )
+        self._follow()
 
     def _begin(self) -> None:
-        begun = self.now()
-        until = int(begun * 1000) * 1000
-        known = self.collected.newest_update()
+        until = int(self.now() * 1000) * 1000
+        since = self.collected.seen_until(until)
         created = self.filter.get("created_at", {})
         start, end = (
             microseconds(created[bound]) if bound in created else None
@@ -86,13 +97,13 @@ class Collection:
         with self.collected.transaction():
             if windows := self.collected.windows():
                 start = windows[-1].end
-                self.collected.cut(largest(self.collected.size(), self.in_flight))
+                if not self.collected.windows("open"):
+                    self.collected.cut(largest(self.collected.size(), self.in_flight))
             end = until if end is None else min(until, end)
             if start is None or start < end:
                 self.collected.add_window(start, end)
-            since = begun if known is None else known / 1e6
             self.collected.note(
-                begun=rfc3339(until), since=rfc3339(int((since - OVERLAP) * 1e6)), stage="walk"
+                begun=rfc3339(until), since=rfc3339(since - int(OVERLAP * 1e6)), stage="walk"
             )
 
     # -- walking -----------------------------------------------------------------------------
@@ -128,26 +139,19 @@ class Collection:
             return 0, [_without_cursor(window, refusal)]
         with self.collected.transaction():
             found = self.collected.keep(page.customers, window.turn)
-            return found, self._turned(window, page, found)
+            return found, self._turned(window, page)
 
-    def _turned(self, window: Window, page: Page, found: int) -> list[Window]:
-        times = [microseconds(profile["created_at"]) for profile in page.customers]
+    def _turned(self, window: Window, page: Page) -> list[Window]:
         if window.fresh:
             if self.collected.fact("total") is None:
                 self.collected.note(total=str(page.count))
             total = int(self.collected.fact("total") or 0)
             if page.cursor and (page.count or 0) > largest(total, self.in_flight):
-                cut = middle(window, min(times, default=window.end))
+                cut = middle(window, min(_times(page), default=window.end))
                 if cut is not None:
                     return self.collected.split(window, cut)
             window = replace(window, count=page.count)
-        window = replace(
-            window,
-            at=max(times, default=window.at),
-            since=window.begin,
-            cursor=page.cursor,
-            stuck=0 if found else window.stuck,
-        )
+        window = _onward(window, page)
         self.collected.advance(window, "open" if page.cursor else "read")
         return [window] if page.cursor else []
 
@@ -161,14 +165,30 @@ class Collection:
         while (left := begun + self.lag - self.now()) > 0:
             self.watch("settle", int(self.lag - left), int(self.lag))
             self.sleep(min(left, 1.0))
-        turn = max((window.turn for window in self.collected.windows()), default=0)
+        self.collected.note(seen=rfc3339(int(self.now() * 1000) * 1000))
         updated = _later(self.filter.get("updated_at"), self.collected.fact("since") or "")
         if updated is not None:
-            for customers in self.square.search_customers({**self.filter, "updated_at": updated}):
-                self.watch("settle", 0, 0)
-                with self.collected.transaction():
-                    self.collected.keep(customers, turn)
+            self._read_changed(updated)
         self.collected.note(stage="certify")
+
+    def _read_changed(self, updated: Mapping[str, str]) -> None:
+        windows = self.collected.windows()
+        if not windows:
+            return
+        turn = max(window.turn for window in windows)
+        window: Window | None = Window(0, windows[0].start, windows[-1].end, turn)
+        while window is not None:
+            self.watch("settle", 0, 0)
+            span = created_at(window.begin, window.end)
+            filter = {**self.filter, "created_at": span, "updated_at": updated}
+            try:
+                page = self.square.search_page(filter, window.cursor)
+            except Refused as refusal:
+                window = _without_cursor(window, refusal)
+                continue
+            with self.collected.transaction():
+                self.collected.keep(page.customers, turn)
+            window = _onward(window, page) if page.cursor else None
 
     # -- certifying --------------------------------------------------------------------------
 
@@ -202,6 +222,48 @@ class Collection:
         whole = created_at(window.start, window.end)
         return self.square.count_found({**self.filter, "created_at": whole})
 
+    # -- following ---------------------------------------------------------------------------
+
+    def _follow(self) -> None:
+        """Ask what became of whoever disappeared; who they were merged into is wanted, too."""
+        while ids := self.collected.gone(BATCH):
+            found = self.square.retrieve_customers(ids)
+            became = {id: str((found[id] or {}).get("id", "")) for id in ids}
+            merged = [
+                profile
+                for id, profile in found.items()
+                if profile is not None and became[id] != id and self._passes(profile)
+            ]
+            with self.collected.transaction():
+                self.collected.keep(merged, 0)
+                self.collected.resolve(became)
+
+    def _passes(self, profile: Profile) -> bool:
+        """Does somebody who was created after the windows end pass the filter?"""
+        if not self.filter.keys() - {"created_at"}:
+            return True
+        made = microseconds(profile["created_at"])
+        span = created_at(made - MILLISECOND, made + MILLISECOND)
+        pages = self.square.search_customers({**self.filter, "created_at": span})
+        return any(profile["id"] == one["id"] for page in pages for one in page)
+
+
+def _onward(window: Window, page: Page) -> Window:
+    """Return a window after a page of it."""
+    at = max(_times(page), default=window.at)
+    moved = at is not None and (window.at is None or at > window.at)
+    return replace(
+        window,
+        at=at,
+        since=window.begin,
+        cursor=page.cursor,
+        stuck=0 if moved else window.stuck,
+    )
+
+
+def _times(page: Page) -> list[int]:
+    return [microseconds(profile["created_at"]) for profile in page.customers]
+
 
 def _without_cursor(window: Window, refusal: Refused) -> Window:
     """Return a window that goes on by time, because its cursor is refused."""
@@ -210,7 +272,7 @@ def _without_cursor(window: Window, refusal: Refused) -> Window:
         raise refusal
     if window.stuck == _DEAD:
         raise Unavailable(
-            f"{_DEAD + 1} cursors in a row were refused before anybody new was seen"
+            f"{_DEAD + 1} cursors in a row were refused, and time does not lead on either"
         ) from refusal
     return replace(window, cursor=None, stuck=window.stuck + 1)
 

@@ -7,7 +7,7 @@ version that was seen. After an incremental export it stays, as the memory of wh
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Self
@@ -30,7 +30,8 @@ CREATE TABLE IF NOT EXISTS profiles (
     id TEXT PRIMARY KEY, created INTEGER NOT NULL, updated INTEGER NOT NULL,
     version INTEGER NOT NULL, turn INTEGER NOT NULL, profile BLOB, exported TEXT);
 CREATE INDEX IF NOT EXISTS by_creation ON profiles (created, id);
-CREATE TABLE IF NOT EXISTS gone (id TEXT PRIMARY KEY, became TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS gone (
+    id TEXT PRIMARY KEY, exported INTEGER NOT NULL, became TEXT) WITHOUT ROWID;
 PRAGMA user_version = {_FORMAT};
 """
 
@@ -180,21 +181,22 @@ class Collected:
         """Return how many profiles are kept."""
         return int(self.db.execute("SELECT count(*) FROM profiles").fetchone()[0])
 
-    def newest_update(self) -> int | None:
-        """Return when the profile that changed last did, None if there is none."""
-        found = self.db.execute("SELECT max(updated) FROM profiles").fetchone()[0]
-        return None if found is None else int(found)
+    def seen_until(self, now: int) -> int:
+        """Return until when changes were seen: by an earlier increment, else now."""
+        seen = self.fact("seen")
+        (newest,) = self.db.execute("SELECT max(updated) FROM profiles").fetchone()
+        return now if seen is None or newest is None else min(microseconds(seen), int(newest))
 
-    def drop_unseen(self, window: Window) -> int:
+    def drop_unseen(self, window: Window) -> None:
         """Drop whoever was in a window at an earlier reading and was not seen at its last one."""
         where = "created > ? AND created < ? AND turn < ?"
         told = (-(2**62) if window.start is None else window.start, window.end, window.turn)
         self.db.execute(
-            "INSERT OR IGNORE INTO gone SELECT id, NULL FROM profiles "
-            f"WHERE exported IS NOT NULL AND {where}",
+            "INSERT OR REPLACE INTO gone "
+            f"SELECT id, exported IS NOT NULL, NULL FROM profiles WHERE {where}",
             told,
         )
-        return self.db.execute(f"DELETE FROM profiles WHERE {where}", told).rowcount
+        self.db.execute(f"DELETE FROM profiles WHERE {where}", told)
 
     def batches(self, size: int = _BATCH) -> Iterator[list[Profile]]:
         """Yield the profiles that were not exported as they are, in the order of their creation."""
@@ -212,26 +214,35 @@ class Collected:
         for batch in self.batches(size):
             yield [str(profile["id"]) for profile in batch]
 
-    # -- what incremental exports remember ---------------------------------------------------
+    # -- who is gone, and what increments remember -------------------------------------------
 
     def gone(self, most: int) -> list[str]:
-        """Return ids of exported profiles that were dropped and not looked up yet."""
+        """Return ids of profiles that were dropped and not looked up yet."""
         found = self.db.execute("SELECT id FROM gone WHERE became IS NULL LIMIT ?", [most])
         return [id for (id,) in found]
 
-    def resolve(self, became: Sequence[tuple[str, str]]) -> None:
+    def resolve(self, became: Mapping[str, str]) -> None:
         """Note what became of profiles that were dropped."""
-        self.db.executemany("UPDATE gone SET became = ?2 WHERE id = ?1", became)
+        self.db.executemany("UPDATE gone SET became = ?2 WHERE id = ?1", [*became.items()])
 
     def deletions(self) -> Iterator[tuple[str, str]]:
-        """Yield the profiles that are gone by id, and the id that theirs leads to, if any."""
-        yield from self.db.execute("SELECT id, became FROM gone ORDER BY id")
+        """Yield the exported profiles that are gone by id, and the id that theirs leads to."""
+        yield from self.db.execute("SELECT id, became FROM gone WHERE exported ORDER BY id")
 
-    def exported(self) -> None:
+    def begin_anew(self) -> None:
+        """Have everything read and exported once more, as far as it is still there."""
+        self.db.execute("DELETE FROM facts")
+        self.db.execute("UPDATE profiles SET exported = '' WHERE exported IS NOT NULL")
+        self.db.execute(
+            "UPDATE windows SET state = 'open', at = NULL, count = NULL, "
+            "turn = 1 + (SELECT max(turn) FROM windows)"
+        )
+
+    def remember_exported(self) -> None:
         """Remember that everything was exported as it is; of the people only their ids stay."""
         self.db.execute(f"UPDATE profiles SET exported = {_STAMP}, profile = NULL, turn = 0")
         self.db.execute("DELETE FROM gone")
-        self.db.execute("DELETE FROM facts")
+        self.db.execute("DELETE FROM facts WHERE name <> 'seen'")
 
 
 def discard(path: Path) -> None:

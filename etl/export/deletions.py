@@ -11,23 +11,8 @@ from pathlib import Path
 from etl.export.collected import Collected
 from etl.export.write import Written
 from etl.files.atomic import replacing
-from etl.square.client import SquareClient
 
 COLUMNS = ("id", "what", "became")
-
-
-def path_of(destination: str) -> Path:
-    """Return where the deletions of an increment lie: beside its file or folder."""
-    path = Path(destination)
-    return path.with_name(f"{path.name}.deleted.csv")
-
-
-def look_up(collected: Collected, square: SquareClient) -> None:
-    """Ask for every profile that was dropped: an id leads to whom a customer was merged into."""
-    while ids := collected.gone(100):
-        found = square.retrieve_customers(ids)
-        with collected.transaction():
-            collected.resolve([(id, str((found[id] or {}).get("id", ""))) for id in ids])
 
 
 def put(collected: Collected, path: Path) -> Written:

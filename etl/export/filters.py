@@ -6,11 +6,10 @@ of time belong to it is not published: spans are asked for with both ends and cu
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from etl.customers.attributes import Definition, definition, judge
 from etl.customers.normalize import email_key, phone_key
 from etl.errors import ConfigError
 from etl.export.wanted import Filters
@@ -110,37 +109,38 @@ def _attributes(
         return None
     if len(wanted) > _ATTRIBUTES or len({key for key, _ in wanted}) < len(wanted):
         raise ConfigError(f"--attribute: at most {_ATTRIBUTES}, each key once")
-    known = {str(definition.get("key")): definition for definition in definitions}
+    known = {one.key: one for one in map(definition, definitions)}
     return {
         "filters": [
-            {"key": key, "filter": _equals(key, value, known.get(key), known)}
+            {"key": key, "filter": _equals(key, value, known.get(key), sorted(known))}
             for key, value in wanted
         ]
     }
 
 
 def _equals(
-    key: str, value: str, definition: Mapping[str, Any] | None, known: Mapping[str, Any]
+    key: str, text: str, definition: Definition | None, known: Sequence[str]
 ) -> dict[str, Any]:
     """Return what compares an attribute with a value, by the type of the attribute."""
     if definition is None:
-        there = ", ".join(sorted(known)) or "none"
+        there = ", ".join(known) or "none"
         raise ConfigError(f"--attribute {key}: there is no such custom attribute (there: {there})")
-    told = json.dumps(definition.get("schema") or {})
-    kind = re.search(r"squareup\.common\.(\w+)|meta-schemas/v1/(selection)", told)
-    match (kind.group(1) or kind.group(2)) if kind else "":
+    value = judge(text, definition, "ZZ")
+    if value.code:
+        raise ConfigError(f"--attribute {key}={text}: {value.message}")
+    match definition.type:
         case "String":
-            return {"text": {"exact": value}}
+            return {"text": {"exact": text}}
         case "Email":
-            return {"email": {"exact": value}}
+            return {"email": {"exact": text}}
         case "PhoneNumber":
-            return {"phone": {"exact": value}}
+            return {"phone": {"exact": value.value}}
         case "Number":
-            return {"number": {"start_at": value, "end_at": value}}
+            return {"number": {"start_at": text, "end_at": text}}
         case "Date":
-            return {"date": {"start_at": value, "end_at": value}}
-        case "Boolean" if value.lower() in ("true", "false"):
-            return {"boolean": value.lower() == "true"}
-        case "selection":
-            return {"selection": {"any": [value]}}
-    raise ConfigError(f"--attribute {key}={value}: attributes of this type cannot be searched")
+            return {"date": {"start_at": text, "end_at": text}}
+        case "Boolean":
+            return {"boolean": value.value}
+        case "Selection":
+            return {"selection": {"any": [text]}}
+    raise ConfigError(f"--attribute {key}: attributes of type {definition.type} are not searched")

@@ -198,12 +198,10 @@ def _named(option: str, names: Sequence[str], schema: pa.Schema) -> list[str]:
     found: list[str] = []
     for name in names:
         whole = [column for column in schema.names if column.startswith(f"{name}.")]
-        if name in schema.names:
-            found.append(name)
+        if name in schema.names or whole:
+            found += [name] * (name in schema.names) + whole
         elif name in ALIASES:
             found += ALIASES[name]
-        elif whole:
-            found += whole
         else:
             near = nearest(name, schema, (*ALIASES, "address"))
             raise ConfigError(f"--{option}: there is no column {name!r}{near}")

@@ -12,9 +12,10 @@ from etl.errors import ConfigError
 from etl.export.windows import instant
 from etl.square.wire import Profile
 
-# What may stand behind --with; what of it is part of a profile changes with the profile.
+# What may stand behind --with; only memberships of groups are a change of the profile (segments and
+# custom attributes are not: reference/square-api, section 5.2).
 BESIDE = ("groups", "segments", "custom-attributes", "cards", "gift-cards", "orders", "payments")
-_OF_PROFILES = ("groups", "segments")
+_OF_PROFILES = ("groups",)
 
 _TIMES = ("created_after", "created_before", "updated_after", "updated_before")
 
@@ -110,6 +111,8 @@ def _refuse_with_incremental(asked: Wanted) -> None:
     wrong = [
         (asked.destination == "-", "DEST -", "deletions are listed beside the file"),
         (bool(others), f"--with {','.join(others)}", "it changes without the profile changing"),
+        (bool(asked.filters.segments), "--segment", "who comes and goes is no change of a profile"),
+        (bool(asked.filters.attributes), "--attribute", "it changes without the profile changing"),
         (asked.shape.where is not None, "--where", "who stops fitting would never be told"),
         (asked.shape.sample is not None, "--sample", "the others would count as exported"),
     ]

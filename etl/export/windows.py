@@ -45,7 +45,7 @@ class Window:
     count: int | None = None
     since: int | None = None
     cursor: str | None = None
-    stuck: int = 0  # cursors that died in a row before anybody new was seen
+    stuck: int = 0  # cursors that died in a row before it went on in time
 
     @property
     def fresh(self) -> bool:

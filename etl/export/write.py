@@ -11,9 +11,12 @@ import gzip
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from itertools import chain, groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple, cast
 
@@ -70,7 +73,8 @@ def check_destination(wanted: Wanted) -> Kind:
     if kind == "folder":
         _check_folder(path, wanted.overwrite)
         return kind
-    for there in (path, manifest_path(wanted.destination, kind)):
+    beside = [deletions_path(wanted.destination)] if wanted.incremental else []
+    for there in (path, manifest_path(wanted.destination, kind), *beside):
         if there.exists() and not there.is_file():
             raise ConfigError(f"{there}: is there and is not a file: choose another name")
         if there.exists() and not wanted.overwrite:
@@ -82,6 +86,12 @@ def manifest_path(destination: str, kind: Kind) -> Path:
     """Return where the manifest of an export lies, which must not be standard output."""
     path = Path(destination)
     return path / IN_FOLDER if kind == "folder" else manifest_of(path)
+
+
+def deletions_path(destination: str) -> Path:
+    """Return where an increment lists who is gone: beside its file or folder."""
+    path = Path(destination)
+    return path.with_name(f"{path.name}.deleted.csv")
 
 
 def write(
@@ -118,6 +128,8 @@ def write(
                 filled.add(table)
         written = [filled.written(path.name)]
         said = manifest(written) if manifest is not None else None
+        # Nobody finds the manifest of another file beside this one.
+        manifest_path(destination, kind).unlink(missing_ok=True)
     if said is not None:
         with replacing(manifest_path(destination, kind)) as file:
             file.write(said)
@@ -272,35 +284,37 @@ def _poured(
 
 
 def _partitioned(folder: Path, batches: Iterable[pa.Table], schema: pa.Schema) -> list[Written]:
-    """Write one Parquet file for each year in which customers were created."""
-    parts: dict[str, _Filled] = {}
-    with ExitStack() as stack:
-
-        def part(name: str) -> _Filled:
-            if name not in parts:
-                path = folder / name
-                path.parent.mkdir(mode=0o700, exist_ok=True)
-                file = stack.enter_context(replacing(path))
-                parts[name] = stack.enter_context(_filling(file, as_parquet, schema))
-            return parts[name]
-
-        for table in batches:
-            for name, rows in _by_year(table):
-                part(name).add(rows)
-        if not parts:
-            part("part-0.parquet")
-    return [filled.written(name) for name, filled in sorted(parts.items())]
+    """Write a Parquet file for each year of creation; customers come in that order."""
+    written: list[Written] = []
+    parts = Counter[str]()
+    rows = chain.from_iterable(map(_by_year, batches))
+    for place, years in groupby(rows, key=itemgetter(0)):
+        name = f"{place}part-{parts[place]}.parquet"
+        parts[place] += 1
+        (folder / name).parent.mkdir(mode=0o700, exist_ok=True)
+        with replacing(folder / name) as file, _filling(file, as_parquet, schema) as filled:
+            for _, table in years:
+                filled.add(table)
+        written.append(filled.written(name))
+    if not written:
+        with (
+            replacing(folder / "part-0.parquet") as file,
+            _filling(file, as_parquet, schema) as filled,
+        ):
+            pass
+        written.append(filled.written("part-0.parquet"))
+    return written
 
 
 def _by_year(table: pa.Table) -> Iterator[tuple[str, pa.Table]]:
-    """Yield the rows of each year, with the file they belong into."""
+    """Yield the rows of each year, with the folder they belong into."""
     if not len(table):
         return
     kind = table.schema.field(_CREATED_AT).type if _CREATED_AT in table.column_names else None
     if kind is None or not pa.types.is_timestamp(kind):
-        yield "part-0.parquet", table
+        yield "", table
         return
     years = pc.year(table.column(_CREATED_AT))
     for year in pc.unique(years).to_pylist():
         rows = table.filter(pc.is_null(years) if year is None else pc.equal(years, year))
-        yield f"{YEAR}{_NO_YEAR if year is None else year}/part-0.parquet", rows
+        yield f"{YEAR}{_NO_YEAR if year is None else year}/", rows

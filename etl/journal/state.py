@@ -12,6 +12,7 @@ from etl.errors import StateError
 from etl.journal.journal import Journal
 
 JOURNAL = "journal.sqlite"
+_COLLECTED = "collected.sqlite"
 
 # The commands whose runs write to Square.
 WRITING = ("import", "undo")
@@ -44,12 +45,19 @@ class State:
         name = hashlib.sha256(f"{base_url} {merchant_id}".encode()).hexdigest()[:16]
         return self.folder / "directory" / f"{name}.duckdb"
 
-    def export(self, wanted: str) -> Path:
-        """Make the folder of an export, or return that of the same one; ``wanted`` tells which."""
+    def export(self, wanted: str, *, increments: bool) -> Path:
+        """Return where the customers of an export are collected, in a folder made for it.
+
+        ``wanted`` tells it from others; ``increments`` stay between exports.
+        """
         name = hashlib.sha256(wanted.encode()).hexdigest()[:16]
-        folder = self.folder / "exports" / name
+        folder = self.folder / ("increments" if increments else "exports") / name
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return folder
+        return folder / _COLLECTED
+
+    def exports(self) -> list[Path]:
+        """Return where the customers of exports are collected that do not stay."""
+        return [*(self.folder / "exports").glob(f"*/{_COLLECTED}")]
 
     @property
     def mask_key(self) -> Path:

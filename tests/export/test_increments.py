@@ -38,9 +38,9 @@ def increment(world: World) -> tuple[set[str], set[str]]:
             0.0,
         ).complete()
         changed = {id for ids in collected.ids() for id in ids}
-        gone = set(collected.gone(99))
+        gone = {id for id, _ in collected.deletions()}
         with collected.transaction():
-            collected.exported()
+            collected.remember_exported()
     return changed, gone
 
 

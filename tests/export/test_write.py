@@ -324,12 +324,13 @@ def test_csv_in_libreoffice(tmp_path: Path) -> None:
 
 
 def test_a_folder(tmp_path: Path) -> None:
-    """A folder holds a Parquet file for each year in which customers were created."""
+    """A folder holds Parquet files by year of creation, a further one where a year comes again."""
     told = written(tmp_path / "people")
 
     assert [(one.path, one.rows) for one in told] == [
+        ("created_year=2024/part-0.parquet", 1),
         ("created_year=2023/part-0.parquet", 1),
-        ("created_year=2024/part-0.parquet", 2),
+        ("created_year=2024/part-1.parquet", 1),
     ]
     assert all(digest(tmp_path / "people" / one.path) == one.sha256 for one in told)
     assert os.listdir(tmp_path) == ["people"]
