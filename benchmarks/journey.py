@@ -61,13 +61,14 @@ def main() -> None:
     arguments = parser.parse_args()
     heads = "".join(f"{stage + ' r/s':>10}" for stage in _STAGES)
     print(f"{'run':<14}{'rows':>10}{heads}{'all r/s':>10}{'peak MiB':>10}")
-    firsts = []
+    firsts, agains = [], []
     for rows in arguments.rows:
         with tempfile.TemporaryDirectory() as folder:
             source, state = Path(folder) / "people.csv", Path(folder) / "state"
             people.write_csv(islice(people.stream(arguments.seed), rows), source)
             first, again = measured(source, state), measured(source, state)
         firsts.append(first)
+        agains.append(again)
         for name, run in (("first import", first), ("same again", again)):
             print(told(name, run))
             counts = run.report["rows"]
@@ -78,11 +79,15 @@ def main() -> None:
                 f"{counts['updated']:,}, write requests {writes:,}, verified "
                 f"{verified['matched']:,} of {verified['checked']:,}"
             )
-    for small, large in pairwise(firsts):
+    for name, (small, large) in (
+        (name, pair)
+        for name, runs in (("first import", firsts), ("same again", agains))
+        for pair in pairwise(runs)
+    ):
         rows = large.report["rows"]["read"] / small.report["rows"]["read"]
         cost = sum(large.report["seconds"].values()) / sum(small.report["seconds"].values())
         print(
-            f"{rows:.1f} × the rows: {cost / rows:.2f} × the cost per row, "
+            f"{name}, {rows:.1f} × the rows: {cost / rows:.2f} × the cost per row, "
             f"{large.peak / small.peak:.2f} × the memory"
         )
 

@@ -17,11 +17,14 @@ import pyarrow as pa
 from etl.directory import profiles
 
 _BUFFERED = 4096
+_MEMORY = "256MB"
 
-_STRANGER = (
-    "customer_id IS NULL AND NOT held AND known_by = '' "
-    "AND row * 2 NOT IN (SELECT element FROM labels)"
-)
+# What is put in order at a time: a sort of more than fits into memory may fail, however small its
+# parts are (DuckDB 2.0: "failed to pin block"), a join or a scan does not.
+_WINDOW = 16_384
+
+# Nothing but its keys can tie such a row to anybody.
+_UNKNOWN = "customer_id IS NULL AND NOT held AND known_by = ''"
 
 # Profiles that share half of an email, all of which would have to be compared with each row that
 # does: more of them are an info@, not somebody.
@@ -38,9 +41,12 @@ _NEAR = """
         SELECT *, split_part(email, '@', 1) AS box, split_part(email, '@', 2) AS host,
             lower(family_name) AS family
         FROM kept.profiles),
-    boxes AS (SELECT id, box, host FROM known QUALIFY count(*) OVER (PARTITION BY box) <= {crowd}),
+    boxes AS (
+        SELECT id, box, host FROM known SEMI JOIN new USING (box)
+        QUALIFY count(*) OVER (PARTITION BY box) <= {crowd}),
     families AS (
-        SELECT id, box, host, family FROM known
+        SELECT id, box, host, family FROM known SEMI JOIN new ON known.host = new.host
+            AND known.family = new.family AND left(known.box, 1) = left(new.box, 1)
         QUALIFY count(*) OVER (PARTITION BY host, family, left(box, 1)) <= {crowd}),
     found AS (
         SELECT new.row, boxes.id, true AS typo FROM new JOIN boxes ON new.box = boxes.box
@@ -120,7 +126,7 @@ class Index:
         path.unlink(missing_ok=True)
         path.with_name(path.name + ".wal").unlink(missing_ok=True)
         self._region = region
-        self._db = profiles.connect(path)
+        self._db = profiles.connect(path, _MEMORY)
         tables = {"rows": ROWS, "written": WRITTEN, "verdicts": VERDICTS, "hints": HINTS}
         for name, schema in tables.items():
             profiles.create_table(self._db, name, schema)
@@ -139,12 +145,24 @@ class Index:
         """Take from the file ``kept`` every profile that shares a key with a row or is known to be
         one.
         """
-        shares = [f"{key} IN (SELECT {key} FROM rows WHERE {key} IS NOT NULL)" for key in keys]
-        shares.append("id IN (SELECT customer_id FROM rows WHERE customer_id IS NOT NULL)")
+        self._want([*((key, key) for key in keys), ("id", "customer_id")])
+        pairs = [(key, key) for key in keys] + [("id", "id")]
         with self._attached(kept):
             self._db.execute(
-                "INSERT INTO profiles SELECT * FROM kept.profiles WHERE " + " OR ".join(shares)
+                "CREATE OR REPLACE TABLE shares AS SELECT DISTINCT element FROM "
+                f"({_hashed('kept.profiles', pairs, 'rowid')}) SEMI JOIN wanted USING (key)"
             )
+            self._db.execute(
+                "INSERT INTO profiles SELECT profiles.* FROM kept.profiles "
+                "SEMI JOIN shares ON element = profiles.rowid"
+            )
+
+    def _want(self, columns: Sequence[tuple[str, str]]) -> None:
+        """Put the hashes of what these columns (kind, column) of the rows hold into ``wanted``."""
+        self._db.execute(
+            "CREATE OR REPLACE TABLE wanted AS SELECT DISTINCT key FROM "
+            f"({_hashed('rows', columns, 'row')})"
+        )
 
     @contextmanager
     def _attached(self, kept: Path) -> Iterator[None]:
@@ -155,9 +173,15 @@ class Index:
         finally:
             self._db.execute("DETACH kept")
 
+    def count_profiles(self) -> int:
+        """Return how many profiles there are."""
+        ((count,),) = self._db.execute("SELECT count(*) FROM profiles").fetchall()
+        return int(count)
+
     def profile_ids(self) -> Iterator[list[str]]:
         """Yield the ids of the profiles, a hundred at a time; those that go meanwhile too."""
-        found = self._stream("ids_in_order", "SELECT id FROM profiles ORDER BY 1")
+        self._db.execute("CREATE OR REPLACE TABLE ids AS SELECT id FROM profiles")
+        found = self._stream("ids_in_order", "SELECT id FROM ids WHERE {window}", "ids", "rowid")
         while page := list(islice(found, 100)):
             yield [profile["id"] for profile in page]
 
@@ -199,20 +223,24 @@ class Index:
         What rows are known to be and is not here; what is here in an older version than we wrote;
         what we wrote under a key of a row (a column of ``keys``) and is not here at all.
         """
-        shares = " OR ".join(
-            f"written.{key} IN (SELECT {key} FROM rows WHERE {key} IS NOT NULL)" for key in keys
+        self._want([(key, key) for key in keys])
+        ours = _hashed("written", [(key, key) for key in keys], "customer_id")
+        for step in (
+            "CREATE OR REPLACE TABLE suspects AS "
+            "SELECT customer_id FROM rows ANTI JOIN profiles ON id = customer_id "
+            "WHERE customer_id IS NOT NULL",
+            "INSERT INTO suspects SELECT customer_id FROM written JOIN profiles "
+            "ON id = customer_id WHERE profiles.version < written.version",
+            f"INSERT INTO suspects SELECT element FROM ({ours}) SEMI JOIN wanted USING (key) "
+            "ANTI JOIN profiles ON id = element",
+            "CREATE OR REPLACE TABLE stale AS SELECT DISTINCT customer_id FROM suspects",
+        ):
+            self._db.execute(step)
+        found = self._stream(
+            "stale_in_order", "SELECT * FROM stale WHERE {window}", "stale", "rowid"
         )
-        cursor = self._db.cursor()
-        cursor.execute(
-            "SELECT customer_id FROM rows "
-            "WHERE customer_id IS NOT NULL AND customer_id NOT IN (SELECT id FROM profiles) "
-            "UNION SELECT customer_id FROM written JOIN profiles ON id = customer_id "
-            "WHERE profiles.version < written.version "
-            "UNION SELECT customer_id FROM written "
-            f"WHERE ({shares}) AND customer_id NOT IN (SELECT id FROM profiles) ORDER BY 1"
-        )
-        while found := cursor.fetchmany(100):
-            yield [customer_id for (customer_id,) in found]
+        while page := list(islice(found, 100)):
+            yield [entry["customer_id"] for entry in page]
 
     def distinct(self, column: str) -> Iterator[list[str]]:
         """Yield the distinct non-null values of a column of the rows, in order, 1,000 at a time."""
@@ -254,20 +282,30 @@ class Index:
         self._label(keys)
         self._db.execute(
             "INSERT INTO verdicts (row, action, matched_by, code, detail, members) "
-            f"SELECT row, 'create', '', '', '', [row] FROM rows WHERE {_STRANGER}"
+            "SELECT row, 'create', '', '', '', [row] FROM rows "
+            f"ANTI JOIN labels ON element = row * 2 WHERE {_UNKNOWN}"
         )
 
     def components(self) -> Iterator[Component]:
         """Yield the other rows and their profiles, whole components, several at a time."""
-        rows = self._stream(
-            "rows_in_order",
+        self._db.execute(
+            "CREATE OR REPLACE TABLE labelled_rows AS "
             "SELECT coalesce(label, row * 2) AS label, rows.* FROM rows "
-            f"LEFT JOIN labels ON element = row * 2 WHERE NOT ({_STRANGER}) ORDER BY 1, row",
+            f"LEFT JOIN labels ON element = row * 2 WHERE label IS NOT NULL OR NOT ({_UNKNOWN})"
         )
-        profiles = self._stream(
-            "profiles_in_order",
+        self._db.execute(
+            "CREATE OR REPLACE TABLE labelled_profiles AS "
             "SELECT label, profiles.* EXCLUDE (profile) FROM profiles "
-            "JOIN labels ON element = profiles.rowid * 2 + 1 ORDER BY 1, id",
+            "JOIN labels ON element = profiles.rowid * 2 + 1"
+        )
+        rows, profiles = (
+            self._stream(
+                f"{each}_in_order",
+                f"SELECT * FROM {each} WHERE {{window}} ORDER BY label, {then}",
+                each,
+                "label",
+            )
+            for each, then in (("labelled_rows", "row"), ("labelled_profiles", "id"))
         )
         waiting: list[dict[str, Any]] = []
         ahead = next(profiles, None)
@@ -287,25 +325,20 @@ class Index:
         Rows have even numbers and profiles odd ones. Labels spread along shared keys and jump to
         their label's label, so a chain of n links takes about log n rounds.
         """
-        members = [
-            f"SELECT '{key}' AS kind, {key} AS value, row * 2 AS element FROM rows "
-            f"WHERE {key} IS NOT NULL UNION ALL "
-            f"SELECT '{key}', {key}, rowid * 2 + 1 FROM profiles WHERE {key} IS NOT NULL"
-            for key in keys
-        ]
-        members.append(
-            "SELECT 'id', customer_id, row * 2 FROM rows WHERE customer_id IS NOT NULL UNION ALL "
-            "SELECT 'id', id, rowid * 2 + 1 FROM profiles UNION ALL "
+        every = [
+            _hashed("rows", [*((key, key) for key in keys), ("id", "customer_id")], "row * 2"),
+            _hashed("profiles", [*((key, key) for key in keys), ("id", "id")], "rowid * 2 + 1"),
             # Rows without any key are joined to their exact twins.
-            "SELECT 'digest', source_key, row * 2 FROM rows WHERE source_key LIKE '%|digest|%'"
-        )
+            "SELECT hash('digest', source_key), row * 2 FROM rows "
+            "WHERE source_key LIKE '%|digest|%'",
+        ]
+        self._db.execute(f"CREATE OR REPLACE TABLE every AS {' UNION ALL '.join(every)}")
         self._db.execute(
-            "CREATE OR REPLACE TABLE members AS "
-            f"WITH every AS ({' UNION ALL '.join(members)}) "
-            "SELECT element, dense_rank() OVER (ORDER BY kind, value) AS key FROM every "
-            "QUALIFY count(*) OVER (PARTITION BY kind, value) > 1 "
-            "AND min(element % 2) OVER (PARTITION BY kind, value) = 0"
+            "CREATE OR REPLACE TABLE members AS SELECT * FROM every SEMI JOIN ("
+            "SELECT key FROM every GROUP BY key HAVING count(*) > 1 AND min(element % 2) = 0"
+            ") USING (key)"
         )
+        self._db.execute("DROP TABLE every")
         self._db.execute(
             "CREATE OR REPLACE TABLE labels AS "
             "SELECT DISTINCT element, element AS label FROM members"
@@ -338,33 +371,72 @@ class Index:
         with self._attached(kept):
             near = _NEAR.format(at_most=at_most, crowd=_CROWD)
             self._db.execute(f"CREATE OR REPLACE TABLE near AS {near}")
-        yield from self._stream("near_in_order", "SELECT * FROM near ORDER BY row, id")
+        near = "SELECT * FROM near WHERE {window} ORDER BY row, id"
+        yield from self._stream("near_in_order", near, "near", "row")
 
     def decided(self) -> Iterator[dict[str, Any]]:
         """Yield the verdicts in row order, with source key, matched profile (JSON), and hints."""
+        matched = "(SELECT row, customer_id FROM verdicts WHERE action = 'match')"
+        self._db.execute(
+            "CREATE OR REPLACE TABLE matched_profiles AS "
+            f"SELECT row, profile FROM profiles JOIN {matched} ON id = customer_id"
+        )
+        self._db.execute(
+            "CREATE OR REPLACE TABLE matched_written AS "
+            f"SELECT row, digests FROM written JOIN {matched} USING (customer_id)"
+        )
+        joined = "".join(
+            f"LEFT JOIN (SELECT {columns} FROM {table} WHERE {{window}} {grouped}) USING (row) "
+            for table, columns, grouped in (
+                ("rows", "row, source_key", ""),
+                ("matched_profiles", "*", ""),
+                ("matched_written", "*", ""),
+                (
+                    "hints",
+                    "row, list(customer_id ORDER BY customer_id) AS near, "
+                    "list(evidence ORDER BY customer_id) AS evidence",
+                    "GROUP BY row",
+                ),
+            )
+        )
         return self._stream(
             "verdicts_in_order",
-            "WITH near AS (SELECT row, list(customer_id ORDER BY customer_id) AS near, "
-            "list(evidence ORDER BY customer_id) AS evidence FROM hints GROUP BY row) "
-            "SELECT verdicts.*, source_key, profile, near, evidence, digests FROM verdicts "
-            "LEFT JOIN rows USING (row) LEFT JOIN near USING (row) "
-            "LEFT JOIN written ON written.customer_id = verdicts.customer_id "
-            "LEFT JOIN profiles ON id = verdicts.customer_id AND action = 'match' ORDER BY row",
+            f"SELECT * FROM (SELECT * FROM verdicts WHERE {{window}}) {joined} ORDER BY row",
+            "verdicts",
+            "row",
         )
 
-    def _stream(self, table: str, sql: str) -> Iterator[dict[str, Any]]:
-        """Yield the rows of an ordered query, which is put into ``table`` first.
+    def _stream(self, name: str, sql: str, table: str, by: str) -> Iterator[dict[str, Any]]:
+        """Yield the rows of a query window by window of ``by``, integers from 0 in ``table``.
 
-        A table goes to disk and is read in pages; the result of a query stays in memory as a whole.
+        ``sql`` says of its sources where ``{window}`` is, and puts a window in order. Each is put
+        into a table called ``name`` first: a table goes to disk and is read in pages; the result of
+        a query stays in memory as a whole.
         """
-        self._db.execute(f"CREATE OR REPLACE TABLE {table} AS {sql}")
-        ((count,),) = self._db.execute(f"SELECT count(*) FROM {table}").fetchall()
-        for start in range(0, count, _BUFFERED):
-            page = self._db.cursor().sql(
-                f"SELECT * FROM {table} WHERE rowid >= {start} AND rowid < {start + _BUFFERED} "
-                "ORDER BY rowid"
-            )
-            yield from page.to_arrow_table().to_pylist()
+        ((last,),) = self._db.execute(f"SELECT coalesce(max({by}), -1) FROM {table}").fetchall()
+        for low in range(0, last + 1, _WINDOW):
+            window = f"{by} BETWEEN {low} AND {low + _WINDOW - 1}"
+            self._db.execute(f"CREATE OR REPLACE TABLE {name} AS {sql.format(window=window)}")
+            ((count,),) = self._db.execute(f"SELECT count(*) FROM {name}").fetchall()
+            for start in range(0, count, _BUFFERED):
+                page = self._db.cursor().sql(
+                    f"SELECT * FROM {name} WHERE rowid >= {start} AND rowid < {start + _BUFFERED} "
+                    "ORDER BY rowid"
+                )
+                yield from page.to_arrow_table().to_pylist()
+
+
+def _hashed(table: str, columns: Iterable[tuple[str, str]], element: str) -> str:
+    """Return SQL for a hash of each value of some columns (kind, column) beside its ``element``.
+
+    Texts of a kind are compared by their hashes, which take a fifth of the memory. Should two ever
+    share one, more is looked at than has to be, and nothing else: verdicts compare the texts.
+    """
+    return " UNION ALL ".join(
+        f"SELECT hash('{kind}', {column}) AS key, {element} AS element FROM {table} "
+        f"WHERE {column} IS NOT NULL"
+        for kind, column in columns
+    )
 
 
 def _up_to(

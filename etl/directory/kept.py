@@ -20,6 +20,9 @@ from etl.directory import profiles
 
 _FORMAT = "2"
 
+# Profiles come and go a page at a time: that takes less than joining them.
+_MEMORY = "128MB"
+
 # Seconds that are read again at every refresh. Lists and searches are behind by up to a minute or
 # longer during incidents (ListCustomers and SearchCustomers reference).
 _OVERLAP = 600.0
@@ -56,7 +59,7 @@ class Kept:
         The caller has reserved it. Damage may show here or at any use: raises duckdb.Error, and
         ``discard`` helps.
         """
-        db = profiles.connect(path)
+        db = profiles.connect(path, _MEMORY)
         with closing(db):
             yield cls(db, region)
 
@@ -64,6 +67,16 @@ class Kept:
     def complete_until(self) -> str | None:
         """From when on changes may be missing (RFC 3339); None while it is not whole."""
         return self._fact("complete_until")
+
+    @property
+    def agreed_until(self) -> str | None:
+        """From when on profiles may be gone that are kept (RFC 3339), as the count told last."""
+        return self._fact("agreed_until")
+
+    def known(self, ids: Sequence[str]) -> list[str]:
+        """Return those of these ids under which a profile is kept."""
+        found = self._db.execute("SELECT id FROM profiles WHERE id IN (SELECT unnest(?))", [ids])
+        return [id for (id,) in found.fetchall()]
 
     def count(self) -> int:
         """Return how many profiles are kept."""
@@ -84,6 +97,8 @@ class Kept:
         """Take all profiles that changed since ``complete_until``."""
         self._db.execute("BEGIN")
         try:
+            if self.agreed_until is None and (since := self.complete_until):
+                self._note(agreed_until=since)
             profiles.keep(self._db, found, self._region)
             self._complete(asked_at)
         except BaseException:
@@ -98,6 +113,8 @@ class Kept:
         to be. It does not tell which ones are gone.
         """
         found = self.count() - size
+        if found == 0:
+            self._agree()
         return found if found >= int(self._fact("surplus") or 0) else None
 
     def drop(self, ids: Sequence[str], surplus: int) -> None:
@@ -108,8 +125,14 @@ class Kept:
         profiles.drop(self._db, ids)
         left = max(0, surplus - len(ids))
         self._note(surplus=str(left))
+        if left == 0:
+            self._agree()
         if left > _MOST_GONE * self.count():
             self._db.execute("DELETE FROM facts WHERE name = 'complete_until'")
+
+    def _agree(self) -> None:
+        if until := self.complete_until:
+            self._note(agreed_until=until)
 
     def _complete(self, asked_at: float | None) -> None:
         if asked_at is not None:
@@ -117,7 +140,9 @@ class Kept:
             self._note(complete_until=until.isoformat(timespec="seconds").replace("+00:00", "Z"))
 
     def _begin_anew(self) -> None:
-        self._db.execute("DELETE FROM facts WHERE name IN ('complete_until', 'surplus')")
+        self._db.execute(
+            "DELETE FROM facts WHERE name IN ('complete_until', 'agreed_until', 'surplus')"
+        )
         self._db.execute("DROP TABLE profiles")
         profiles.create_table(self._db, "profiles", profiles.PROFILES)
 

@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 
 import pyarrow as pa
 
+from etl.directory.gone import Gone, Moved, check_ids, drop_gone
 from etl.directory.index import WRITTEN, Index
 from etl.directory.kept import Kept
 from etl.journal.ledger import Ledger
@@ -65,7 +66,7 @@ def weigh(
         with Kept.open(kept, region) as copy:
             since = copy.complete_until
         if since is not None:
-            changed = square.count_updated(since)
+            changed = square.count_found({"updated_at": {"start_at": since}})
             calls = _pages(changed) + 1
             told = f"the kept copy and {changed:,} profiles changed since in {_calls(calls)}"
             ways.insert(0, Way("index", calls, told))
@@ -97,29 +98,32 @@ def read_directory(
     index: Index,
     kept: Path,
     region: str,
+    merchant: str,
     way: Literal["search", "snapshot", "index"],
     keys: Sequence[str],
     asked_at: float | None,
     progress: Callable[[int], None],
-) -> None:
+) -> Gone:
     """Bring every profile that could match a row of the index into it.
 
     ``kept`` is where the copy lies that stays between runs; all ways but searching leave it whole
     as of ``asked_at``, Square's time before. Profiles that were deleted or merged since it was are
-    dropped.
+    dropped, and returned.
     """
     if way == "search":
         index.add_profiles(_counted(_found(square, index, keys), progress))
-        return
+        return Gone({}, "")
     with Kept.open(kept, region) as copy:
+        since = copy.complete_until
         surplus = _refreshed(square, copy, asked_at, progress) if way == "index" else None
         if surplus is None:
             copy.fill(_counted(square.list_customers(), progress), asked_at)
     index.take_profiles(kept, keys)
-    if surplus:
-        gone = _check_ids(square, index)
-        with Kept.open(kept, region) as copy:
-            copy.drop(gone, surplus)
+    if not surplus:
+        return Gone({}, "")
+    assert since is not None
+    with Kept.open(kept, region) as copy:
+        return drop_gone(square, index, copy, surplus, since, merchant)
 
 
 def _refreshed(
@@ -136,39 +140,23 @@ def _refreshed(
     return copy.surplus(square.count_customers())
 
 
-def _check_ids(square: SquareClient, index: Index) -> list[str]:
-    """Read all profiles of the index again by id; return the ids under which there is none."""
-    gone: list[str] = []
-    for ids in index.profile_ids():
-        answers = square.retrieve_customers(ids)
-        left = [asked for asked, found in answers.items() if not found or found["id"] != asked]
-        index.drop_profiles(left)
-        index.add_profiles(found for found in answers.values() if found)
-        gone += left
-    return gone
-
-
 def consult_ledger(
-    square: SquareClient, index: Index, ledger: Ledger, keys: Sequence[str]
-) -> list[str]:
+    square: SquareClient,
+    index: Index,
+    ledger: Ledger,
+    keys: Sequence[str],
+    moved: Mapping[str, str | None],
+) -> Moved:
     """Read by id what lists and searches may not show yet, and follow merged profiles.
 
     Afterwards every row's known id is the id of a profile of the index, or was found to be gone.
-    Returns the ids under which no profile exists any more, for the ledger to forget.
+    ``moved`` are ids that have been read before; returned are these and the others under which no
+    profile exists any more, for the ledger to follow.
     """
     for page in ledger.written():
-        rows = [entry._asdict() for entry in page]
+        rows = [entry._asdict() for entry in page if entry.customer_id not in moved]
         index.add_written(pa.Table.from_pylist(rows, schema=WRITTEN))
-    moved: list[str] = []
-    for stale in index.stale(keys):
-        answers = square.retrieve_customers(stale)
-        found = {asked: str(p["id"]) if p else None for asked, p in answers.items()}
-        gone = [asked for asked, answered in found.items() if asked != answered]
-        index.drop_profiles(gone)
-        index.add_profiles(profile for profile in answers.values() if profile is not None)
-        index.resolve(found)
-        moved += gone
-    return moved
+    return {**moved, **check_ids(square, index, index.stale(keys))}
 
 
 def _calls(number: int) -> str:

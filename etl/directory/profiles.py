@@ -17,7 +17,6 @@ import pyarrow as pa
 
 from etl.customers.normalize import address_key, email_key, phone_key
 
-_MEMORY = "256MB"
 _AT_ONCE = 4096
 
 PROFILES = pa.schema(
@@ -36,12 +35,16 @@ PROFILES = pa.schema(
 )
 
 
-def connect(path: Path) -> duckdb.DuckDBPyConnection:
+def connect(path: Path, memory: str) -> duckdb.DuckDBPyConnection:
     """Open or make a file with a table ``profiles`` of the schema ``PROFILES``.
 
-    Raises duckdb.IOException while another process has it open.
+    What takes more ``memory`` goes to disk. Raises duckdb.IOException while another process has it
+    open.
     """
-    db = duckdb.connect(str(path), config={"memory_limit": _MEMORY})
+    # Orders that matter are asked for; keeping all others takes memory.
+    db = duckdb.connect(
+        str(path), config={"memory_limit": memory, "preserve_insertion_order": False}
+    )
     path.chmod(0o600)
     create_table(db, "profiles", PROFILES)
     return db

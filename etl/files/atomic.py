@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +32,36 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         Path(temporary).unlink(missing_ok=True)
         raise
     _sync(path.parent)
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """Make a temporary folder that takes the name ``path`` when the block ends without an error.
+
+    It is for its owner only, as are the files in it, which have to be durable themselves. A folder
+    that stood there before is deleted once the new one has taken its place, not before.
+    """
+    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=PARTIAL))
+    aside = None
+    try:
+        yield temporary
+        for folder, _, _ in os.walk(temporary):
+            _sync(Path(folder))
+        if path.exists():
+            # A folder may take the place of an empty one.
+            aside = Path(tempfile.mkdtemp(dir=path.parent, prefix=PARTIAL))
+            os.rename(path, aside)
+        os.rename(temporary, path)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        if aside is not None and not path.exists():
+            os.rename(aside, path)
+        elif aside is not None:
+            aside.rmdir()
+        raise
+    _sync(path.parent)
+    if aside is not None:
+        shutil.rmtree(aside)
 
 
 def _sync(path: Path) -> None:

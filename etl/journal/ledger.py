@@ -8,7 +8,7 @@ person or were decided by one. Everything is kept per merchant.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -132,16 +132,28 @@ class Ledger:
             ((self._merchant, *entry) for entry in entries),
         )
 
-    def forget(self, customer_ids: Iterable[str]) -> None:
-        """Drop what was written to customers that no longer exist under these ids.
+    def follow(self, moved: Mapping[str, str | None]) -> None:
+        """Drop what was written to customers that no longer exist under these ids, and follow
+        source keys to the customers that answered in their place, if any.
 
         Those that we deleted stay known as gone: search may show them for a while yet.
         """
+        merged = [(old, new) for old, new in moved.items() if new is not None]
         with self.transaction():
             self._db.executemany(
                 "DELETE FROM written WHERE merchant = ? AND customer_id = ? AND version < ?",
-                ((self._merchant, customer_id, _NO_VERSION) for customer_id in customer_ids),
+                ((self._merchant, customer_id, _NO_VERSION) for customer_id in moved),
             )
+            if not merged:
+                return
+            self._db.execute("CREATE TEMP TABLE merged (old TEXT PRIMARY KEY, new TEXT)")
+            self._db.executemany("INSERT INTO merged VALUES (?, ?)", merged)
+            self._db.execute(
+                "UPDATE crosswalk SET customer_id = new FROM merged "
+                "WHERE merchant = ? AND customer_id = old",
+                (self._merchant,),
+            )
+            self._db.execute("DROP TABLE merged")
 
     def undone(self, gone: Iterable[tuple[str, str]]) -> None:
         """Let profiles that we made and deleted again (id, review key) be made anew.

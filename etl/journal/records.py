@@ -52,7 +52,7 @@ class Run:
     """
 
     run_id: str
-    command: Literal["import", "plan", "validate", "undo", "undo-plan"]
+    command: Literal["import", "plan", "validate", "undo", "undo-plan", "export"]
     started_at: str
     target: str
     base_url: str

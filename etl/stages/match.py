@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 
 from etl.config import Config
 from etl.customers.belongings import GIFT_CARD
+from etl.directory.gone import Moved
 from etl.directory.index import Index
 from etl.directory.kept import discard
 from etl.directory.lookup import KEY_COLUMNS, choose, consult_ledger, read_directory, weigh
@@ -29,6 +32,13 @@ from etl.stages.beside import Beside, look_up
 from etl.stages.dedupe import decide, gather
 from etl.stages.plan import plan
 from etl.stages.read import mapping_of
+
+
+class _Read(NamedTuple):
+    """Does the whole directory lie in the kept copy now, and who of it was found to be gone?"""
+
+    whole: bool
+    moved: Moved
 
 
 def match(
@@ -59,10 +69,10 @@ def match(
         try:
             gather(journal, ledger, index, config.source.namespace)
             with _reserved(kept, path) as copy:
-                whole = _read(journal, square, index, config, run, copy, keys, clock, between)
-                moved = consult_ledger(square, index, ledger, keys)
+                read = _read(journal, square, index, config, run, copy, keys, clock, between)
+                moved = consult_ledger(square, index, ledger, keys, read.moved)
                 decide(index, keys, config.dedupe)
-                if whole:
+                if read.whole:
                     index.add_hints(near_matches(index, copy))
             beside = Beside(journal, square, config, directory, run.country) if directory else None
             with journal.transaction():
@@ -72,8 +82,10 @@ def match(
                 journal.plan.keep()
                 journal.note(stage=then)
             if run.command == "import":
-                ledger.forget(moved)
+                ledger.follow(moved)
             return
+        except duckdb.OutOfMemoryException:
+            raise  # which says nothing of the copy
         except duckdb.Error:
             if again or not kept.is_file():
                 raise
@@ -114,28 +126,28 @@ def _read(
     keys: Sequence[str],
     clock: Callable[[], float],
     between: Callable[[int], None],
-) -> bool:
-    """Read the directory in the way that the settings name, or that takes fewest calls.
-
-    Returns whether the whole of it lies in ``kept`` now.
-    """
+) -> _Read:
+    """Read the directory in the way that the settings name, or that takes fewest calls."""
     lookup, pace = config.dedupe.lookup, config.limits.requests_per_second
     searches = index.count_distinct(keys)
     if not searches:
-        return False
+        return _Read(False, {})
     began = clock()
     profiles = square.count_customers()
     asked_at, took = square.told_time, clock() - began
     ways = weigh(square, kept, run.country, lookup, searches, profiles)
     choice = choose(lookup, ways, max(took, 1 / pace if pace else 0.0))
     journal.note(lookup=choice.told)
+    read = partial(read_directory, square, index, kept, run.country, run.merchant_id)
     try:
-        read_directory(square, index, kept, run.country, choice.way, keys, asked_at, between)
-        return choice.way != "search"
+        gone = read(choice.way, keys, asked_at, between)
+        if gone.told:
+            journal.note(lookup=f"{choice.told}; {gone.told}")
+        return _Read(choice.way != "search", gone.moved)
     except Refused as refusal:
         if choice.way != "search" or isinstance(refusal, Unauthorized):
             raise
         # One value that cannot be searched for must not stop the others.
         journal.note(lookup="by a snapshot, because Square refused a search")
-        read_directory(square, index, kept, run.country, "snapshot", keys, asked_at, between)
-        return True
+        read("snapshot", keys, asked_at, between)
+        return _Read(True, {})

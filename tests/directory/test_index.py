@@ -344,3 +344,35 @@ def test_the_file_is_private_and_begins_empty(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
     assert index.count_distinct(["email"]) == 0
     index.close()
+
+
+def test_what_is_put_in_order_may_be_larger_than_memory() -> None:
+    """Long notes of many profiles come beside their rows in order, though memory holds fewer."""
+    number = 70_000
+    note = "x" * 4000
+    with opened() as index:
+        for start in range(0, number, 10_000):
+            ids = range(start, start + 10_000)
+            add(
+                index,
+                (row(i, reference_id=f"R{i}") for i in ids),
+                ({"id": f"C{i}", "reference_id": f"R{i}", "note": note} for i in reversed(ids)),
+            )
+        index.create_strangers(KEYS)
+        found = [
+            {
+                **dict.fromkeys(VERDICTS.names),
+                "row": row["row"],
+                "action": "match",
+                "customer_id": profile["id"],
+            }
+            for component in index.components()
+            for row, profile in zip(component.rows, component.profiles, strict=True)
+        ]
+        index.add_verdicts(pa.Table.from_pylist(found[::-1], schema=VERDICTS))
+        decided = [
+            (verdict["row"], verdict["customer_id"], len(verdict["profile"]) > 4000)
+            for verdict in index.decided()
+        ]
+
+    assert decided == [(i, f"C{i}", True) for i in range(number)]

@@ -93,7 +93,8 @@ def read(
 ) -> None:
     """Read the world's directory for the rows of an index."""
     kept = world.folder / "kept.duckdb"
-    read_directory(client(world), index, kept, "US", way, keys, world.time.now, progress)  # type: ignore[arg-type]
+    merchant, now = world.sandbox.merchant_id, world.time.now
+    read_directory(client(world), index, kept, "US", merchant, way, keys, now, progress)  # type: ignore[arg-type]
 
 
 def verdicts(world: World, rows: Sequence[Values], way: str, keys: Sequence[str]) -> list[Any]:
@@ -204,11 +205,11 @@ def test_the_ledger_is_consulted_beside_the_directory(world: World) -> None:
         )
         values = {"reference_id": "R1", "email_address": "b@example.com"}
         with opened([row(0, values), row(1, {"phone_number": "+14155550100"})]) as index:
-            consult_ledger(client(world), index, ledger, KEYS)
+            consult_ledger(client(world), index, ledger, KEYS, {})
             asked = [json.loads(sent.content)["customer_ids"] for sent in world.sent]
             assert [sorted(each) for each in asked] == [sorted(ids)]
             world.sent.clear()
-            consult_ledger(client(world), index, ledger, KEYS)
+            consult_ledger(client(world), index, ledger, KEYS, {})
 
     assert world.sent == []
 
@@ -225,9 +226,9 @@ def test_known_customers_are_followed(world: World) -> None:
     with closing(Ledger(world.state.ledger, world.sandbox.merchant_id)) as ledger:
         ledger.wrote(Written(id, 0, None, None, None) for id in (stays, merged, gone))
         with opened(rows) as index:
-            moved = consult_ledger(client(world), index, ledger, KEYS)
+            moved = consult_ledger(client(world), index, ledger, KEYS, {})
             known = known_ids(index)
-        ledger.forget(moved)
+        ledger.follow(moved)
         kept = {entry.customer_id for page in ledger.written() for entry in page}
 
     assert known == {0: stays, 1: survivor, 2: None}
@@ -247,7 +248,7 @@ def test_many_known_customers_are_followed(world: World) -> None:
         closing(Ledger(world.state.ledger, world.sandbox.merchant_id)) as ledger,
         opened(rows) as index,
     ):
-        consult_ledger(client(world), index, ledger, KEYS)
+        consult_ledger(client(world), index, ledger, KEYS, {})
         known = known_ids(index)
 
     assert known == {number: survivors.get(id) for number, id in enumerate(everyone)}

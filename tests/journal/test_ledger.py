@@ -46,9 +46,23 @@ def test_what_was_written_is_remembered(ledger: Ledger) -> None:
 def test_customers_can_be_forgotten(ledger: Ledger) -> None:
     """What was written to a customer that is gone leads nowhere any more."""
     ledger.wrote([ADA, BOB])
-    ledger.forget(["A"])
+    ledger.follow({"A": None})
 
     assert list(ledger.written()) == [[BOB]]
+
+
+def test_source_keys_follow_merges(ledger: Ledger) -> None:
+    """Keys of a customer that was merged lead to the survivor; of one that is gone, where they did.
+
+    What was written to either is forgotten.
+    """
+    ledger.remember([("k1", "A"), ("k2", "A"), ("k3", "B"), ("k4", "C")])
+    ledger.wrote([ADA, BOB])
+    for _ in range(2):
+        ledger.follow({"A": "S", "B": None})
+
+    assert ledger.known(["k1", "k2", "k3", "k4"]) == {"k1": "S", "k2": "S", "k3": "B", "k4": "C"}
+    assert list(ledger.written()) == []
 
 
 def test_a_decision_outlives_a_hold(ledger: Ledger) -> None:
@@ -85,7 +99,7 @@ def test_merchants_do_not_see_each_other(tmp_path: Path) -> None:
         assert two.known(["k"]) == {}
         assert list(two.written()) == []
         assert two.reviews(["k"]) == {}
-        two.forget(["A"])
+        two.follow({"A": None})
         assert list(one.written()) == [[ADA]]
 
 
@@ -145,7 +159,7 @@ def test_what_was_deleted_again(ledger: Ledger) -> None:
     (page,) = ledger.written()
     assert page[0].email is None  # nobody's rows lead to it any more
     assert page[0].version > 10**9
-    ledger.forget(["X"])
+    ledger.follow({"X": None})
     assert list(ledger.written()) == [page]
 
 
