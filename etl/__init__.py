@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from etl.api import (
         apply_plan,
+        export_customers,
         import_customers,
         load_config,
         plan_import,
+        read_directory,
         read_ledger,
         validate,
     )
@@ -25,9 +27,11 @@ __all__ = [
     "Config",
     "EtlError",
     "apply_plan",
+    "export_customers",
     "import_customers",
     "load_config",
     "plan_import",
+    "read_directory",
     "read_ledger",
     "validate",
 ]

@@ -6,6 +6,7 @@
 
     report = etl.import_customers(["people.csv"], etl.load_config("nightly.toml"))
     ledger = etl.read_ledger(".square-etl/runs/" + report["run_id"])
+    directory = etl.read_directory()
 """
 
 from __future__ import annotations
@@ -15,14 +16,17 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from etl import pipeline
+from etl import exporting, pipeline
 from etl.config import Config
 from etl.config import load as load_config
+from etl.errors import Unavailable
+from etl.export.wanted import wanted
 from etl.files.escape import unescape
 from etl.journal.state import State
 from etl.pipeline import Report
@@ -30,9 +34,11 @@ from etl.session import NOBODY, connected, world
 
 __all__ = [
     "apply_plan",
+    "export_customers",
     "import_customers",
     "load_config",
     "plan_import",
+    "read_directory",
     "read_ledger",
     "validate",
 ]
@@ -40,6 +46,13 @@ __all__ = [
 Sources = Sequence[str | os.PathLike[str]] | pd.DataFrame
 
 _STATE = ".square-etl"
+
+# What pandas calls the types of an export; without them a missing flag would turn into an object.
+_TYPES = {
+    pa.string(): pd.StringDtype(),
+    pa.bool_(): pd.BooleanDtype(),
+    pa.int64(): pd.Int64Dtype(),
+}
 
 
 def import_customers(
@@ -107,6 +120,50 @@ def validate(
     settings, state = config or Config(), State(Path(state_dir))
     with _named(sources, state) as names:
         return pipeline.validate_files(names, settings, state, world(NOBODY))
+
+
+def export_customers(
+    destination: str | os.PathLike[str],
+    config: Config | None = None,
+    *,
+    state_dir: str | os.PathLike[str] = _STATE,
+    base_url: str | None = None,
+    **options: Any,
+) -> Report:
+    """Export customers as ``square-etl export`` does and return the manifest.
+
+    ``options`` are those of the command by their names: ``created_after``, ``groups`` (a sequence),
+    ``where``, ``columns``, ``beside`` (for ``--with``), ``mask``, ``overwrite``. The manifest also
+    has ``status`` and ``exit_code``: 4 means that there is no file yet, and that the same call goes
+    on. Raises ConfigError for what cannot be asked for.
+    """
+    asked = wanted(os.fspath(destination), **options)
+    settings, state = config or Config(), State(Path(state_dir))
+    with connected(settings, base_url, state, NOBODY) as square:
+        return exporting.export_customers(asked, settings, state, square, world(NOBODY))
+
+
+def read_directory(
+    config: Config | None = None,
+    *,
+    state_dir: str | os.PathLike[str] = _STATE,
+    base_url: str | None = None,
+    **options: Any,
+) -> pd.DataFrame:
+    """Return customers as a frame, typed as an exported Parquet file is; ``options`` as there.
+
+    Times are timestamps in UTC, texts are strings, lists are lists; what is not there is missing.
+    Raises Unavailable while it cannot be proved that all customers are there.
+    """
+    state = State(Path(state_dir))
+    state.prepare()
+    with tempfile.TemporaryDirectory(dir=state.folder) as folder:
+        path = Path(folder) / "directory.parquet"
+        report = export_customers(path, config, state_dir=state_dir, base_url=base_url, **options)
+        if report["exit_code"]:
+            raise Unavailable(report["stopped"])
+        frame: pd.DataFrame = pq.read_table(path).to_pandas(types_mapper=_TYPES.get)
+        return frame
 
 
 def read_ledger(run_folder: str | os.PathLike[str]) -> pd.DataFrame:

@@ -47,14 +47,17 @@ class World:
     """What a journey takes from outside: time, chance, and somebody who watches.
 
     ``now`` is the time of day with its zone, ``clock`` counts seconds. ``announce`` hears which run
-    begins or goes on; ``watch`` hears of every durable step and may raise Interrupted to stop.
+    begins or goes on, ``note`` what its people should know before long work; ``watch`` hears of
+    every durable step. It and ``sleep``, which waits for seconds, may raise Interrupted to stop.
     """
 
     now: Callable[[], datetime]
     clock: Callable[[], float]
     chance: random.Random
     announce: Callable[[Run], None]
+    note: Callable[[str], None]
     watch: Callable[[Progress], None]
+    sleep: Callable[[float], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,9 @@ def begin(
         if amends:
             refuse_others(sources, amends)
         canonical_constants(config, merchant.country)
-        mappings = [resolve(s.name, s.columns, s.not_text, config) for s in sources]
+        mappings = [
+            resolve(s.name, s.columns, s.not_text, config, exported=s.exported) for s in sources
+        ]
         hashes = [source.sha256 for source in sources]
         fingerprint = _fingerprint(config, hashes, merchant, square, amends)
         unfinished = next(state.unfinished(fingerprint=fingerprint), None)

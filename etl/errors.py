@@ -93,9 +93,23 @@ class Refused(SquareError):
 
 
 class Unauthorized(Refused):
-    """401 or 403: the token is missing, wrong, expired, revoked, or lacks a scope."""
+    """401 or 403: the token is missing, wrong, expired, revoked, or lacks a scope.
+
+    ``scopes`` are those it lacks, where that is known.
+    """
+
+    def __init__(
+        self, endpoint: str, status: int, faults: Sequence[Fault], scopes: Sequence[str] = ()
+    ) -> None:
+        super().__init__(endpoint, status, faults)
+        self.scopes = tuple(scopes)
 
     def __str__(self) -> str:
+        if self.scopes:
+            return (
+                f"the access token is without {' and '.join(self.scopes)}, which {self.endpoint} "
+                "needs: renew it with that, or leave it out"
+            )
         said = ", ".join(fault.code for fault in self.faults)
         return (
             f"Square did not accept the access token for {self.endpoint} ({self.status} {said}): "

@@ -33,17 +33,18 @@ _LOCAL_PATIENCE = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """Who follows a journey: hears which run it is, of every step, and waits when it waits.
+    """Who follows a journey: hears which run it is and every step of it, and waits when it waits.
 
     ``watch`` and ``sleep`` may raise Interrupted.
     """
 
     announce: Callable[[Run], None]
+    note: Callable[[str], None]
     watch: Callable[[Progress], None]
     sleep: Callable[[float], None]
 
 
-NOBODY = Audience(lambda run: None, lambda progress: None, time.sleep)
+NOBODY = Audience(lambda run: None, lambda note: None, lambda progress: None, time.sleep)
 
 
 def world(audience: Audience) -> World:
@@ -53,7 +54,9 @@ def world(audience: Audience) -> World:
         clock=time.monotonic,
         chance=random.SystemRandom(),
         announce=audience.announce,
+        note=audience.note,
         watch=audience.watch,
+        sleep=audience.sleep,
     )
 
 

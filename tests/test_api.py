@@ -67,3 +67,30 @@ def test_public_names() -> None:
     code = "import etl, sys; print(any(m in sys.modules for m in ('pandas', 'pyarrow')))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_the_directory_is_a_frame(tmp_path: Path) -> None:
+    """The directory reads as a typed frame and leaves no copy of it behind."""
+    state = tmp_path / "state"
+    etl.import_customers(FRAME, state_dir=state)
+    people = etl.read_directory(state_dir=state).set_index("given_name")
+    assert people.loc["Ada", "phone_number"] == "+14155550148"
+    assert people["phone_number"].isna().to_dict() == {"Ada": False, "Lin": True}
+    assert str(people["created_at"].dtype) == "datetime64[us, UTC]"
+    assert str(people["version"].dtype) == "Int64"
+    some = etl.read_directory(state_dir=state, columns=("id",), where="given_name = 'Lin'")
+    assert some.shape == (1, 1)
+    assert not list(state.rglob("directory.parquet"))
+
+
+def test_an_export_is_called_as_the_command_is(tmp_path: Path) -> None:
+    """Options are those of the command; the manifest says where the file is."""
+    state = tmp_path / "state"
+    etl.import_customers(FRAME, state_dir=state)
+    told = etl.export_customers(tmp_path / "out.csv", state_dir=state, mask=("email",), bom=True)
+    assert (told["rows"], told["exit_code"], told["manifest"]) == (
+        2,
+        0,
+        str(tmp_path / "out.csv.manifest.json"),
+    )
+    assert "ada@example.com" not in (tmp_path / "out.csv").read_text("utf-8-sig")

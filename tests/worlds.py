@@ -102,6 +102,7 @@ class World:
     watch: Callable[[Progress], None] = lambda progress: None
     sent: list[Sent] = field(default_factory=list)
     announced: list[Run] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     # -- what the seller does ----------------------------------------------------------------
 
@@ -199,6 +200,8 @@ class World:
             clock=self.time.clock,
             chance=self.chance,
             announce=self.announced.append,
+            note=self.notes.append,
+            sleep=self.time.sleep,
             watch=lambda progress: self.watch(progress),
         )
 

@@ -6,6 +6,7 @@ import os
 
 import click
 
+from etl.cli.export import export_command
 from etl.cli.imports import apply_command, import_command, plan_command, validate_command
 from etl.cli.profile import profile_command
 from etl.cli.runs import runs
@@ -21,7 +22,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="square-etl")
 def main() -> None:
-    """Bring customers into Square's Customer Directory, safely, and account for every row.
+    """Bring customers into Square's Customer Directory and out of it, with every row accounted for.
 
     Everything runs against an embedded local Square unless --target says otherwise, so nothing
     you try here touches a real account.
@@ -38,5 +39,6 @@ main.add_command(plan_command)
 main.add_command(apply_command)
 main.add_command(validate_command)
 main.add_command(profile_command)
+main.add_command(export_command)
 main.add_command(runs)
 main.add_command(sandbox)

@@ -24,6 +24,11 @@ _WORDS = {
     "attach": "adding groups and attributes",
     "detach": "taking back",
     "verify": "reading back",
+    "collect": "collecting customers",
+    "settle": "waiting until searches show all",
+    "certify": "counting once more",
+    "beside": "asking for what lies beside",
+    "write": "writing",
 }
 _UNITS = {
     "read": "rows",
@@ -33,6 +38,11 @@ _UNITS = {
     "attach": "additions",
     "detach": "calls",
     "verify": "profiles",
+    "collect": "profiles",
+    "settle": "seconds",
+    "certify": "spans of time",
+    "beside": "calls",
+    "write": "rows",
 }
 
 # A run of less than a second is over before anybody reads about it.

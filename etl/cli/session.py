@@ -57,7 +57,11 @@ def audience(watcher: Watcher, *, quiet: bool) -> Audience:
         if not quiet:
             click.echo(_banner(run), err=True)
 
-    return Audience(announce, watcher, watcher.sleep)
+    def note(text: str) -> None:
+        if not quiet:
+            click.echo(text, err=True)
+
+    return Audience(announce, note, watcher, watcher.sleep)
 
 
 @contextmanager
@@ -115,11 +119,25 @@ def show(report: Report, state: State, output: str) -> int:
     return int(report["exit_code"])
 
 
+def show_export(report: Report, destination: str, output: str) -> int:
+    """Print what became of an export and return its exit code; standard output may be its file."""
+    if output == "json":
+        text: str | bytes = as_json(report)
+    else:
+        text = summary.of_export(report, destination)
+    if destination == "-":
+        click.echo(text, nl=isinstance(text, str), err=True)
+    else:
+        say(text)
+    return int(report["exit_code"])
+
+
 def _banner(run: Run) -> str:
     if run.target == "none":
         return f"run {run.run_id}: no Square is asked; judged as for a merchant in {run.country}"
     where = "the embedded local Square" if run.target == "local" else run.base_url
+    what = "export" if run.command == "export" else f"run {run.run_id}"
     return (
-        f"run {run.run_id}: target {run.target} ({where}), merchant {run.merchant_id} "
+        f"{what}: target {run.target} ({where}), merchant {run.merchant_id} "
         f"({run.country}), Square-Version {run.square_version}"
     )

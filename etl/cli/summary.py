@@ -112,6 +112,44 @@ def _lines(report: dict[str, Any], folder: Path, state_dir: Path) -> Iterator[st
     yield from _next(report, folder, state_dir)
 
 
+def of_export(report: dict[str, Any], destination: str) -> str:
+    """Return what is printed of an export."""
+    return "\n".join(_export(report, destination))
+
+
+def _export(report: dict[str, Any], destination: str) -> Iterator[str]:
+    calls = sum(counts["calls"] for counts in report["requests"].values())
+    if report["status"] != "finished":
+        yield f"export: incomplete after {_seconds(report)}; there is no {destination}"
+        yield f"  {report['customers_collected']:,} customers are kept, in {calls:,} calls so far"
+        yield report["stopped"]
+        yield "next: give the same command again: it goes on"
+        return
+    if not report["complete"]:
+        yield "export: standard output was closed before its end"
+        return
+    yield f"export: {report['rows']:,} rows in {destination}, in {_seconds(report)}"
+    spans = report["windows"]
+    again = sum(span["readings"] > 1 for span in spans)
+    yield (
+        f"  complete as of {report['as_of']}: Square counted the same before and after in each of "
+        f"{len(spans):,} spans of time" + (f", {again:,} of them read again" if again else "")
+    )
+    yield f"  {report['customers_collected']:,} customers collected in {calls:,} calls"
+    if increment := report["incremental"]:
+        yield f"  new or changed since {increment['since']}"
+        deleted = increment["deleted"]
+        yield f"  {deleted['rows']:,} customers that are gone: {deleted['path']}"
+    if report["left_out"]:
+        yield f"  columns without a place in this format: {', '.join(report['left_out'])}"
+    for name, count in report["odd_values"].items():
+        yield f"  {count:,} values of {name} are not what Square documents: kept as text, or empty"
+    if destination == "-":
+        yield "standard output has no manifest: name a file to keep the proof"
+    else:
+        yield f"manifest: {report['manifest']}"
+
+
 def _undo(report: dict[str, Any], folder: Path, state_dir: Path) -> Iterator[str]:
     """Say what became of a run that was taken back."""
     rows, planned = report["rows"], report["command"] == "undo-plan"

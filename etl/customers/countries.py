@@ -132,6 +132,14 @@ def code_of(name: str) -> str | None:
     return UNKNOWN if name.upper() == UNKNOWN else _names().get(folded(name))
 
 
+def name_of(code: str) -> str | None:
+    """Return what people call a country, or None where the code is none."""
+    import pycountry
+
+    found = pycountry.countries.get(alpha_2=code)
+    return None if found is None else str(getattr(found, "common_name", found.name))
+
+
 def may_change_country(column: pa.Array) -> pa.Array:
     """Return which rows ``country`` could change or object to."""
     return pc.invert(pc.is_in(column, _codes()))

@@ -209,6 +209,9 @@ IDENTIFYING = tuple(field for field in FIELDS if field.identifying)
 IMPORTABLE = (BY_NAME["id"], *WRITABLE)
 CUSTOMERS = pa.schema([(field.name, field.arrow) for field in IMPORTABLE])
 
+# What an export has beside a birthday: its parts as numbers.
+BIRTHDAY_PARTS = ("birthday_year", "birthday_month", "birthday_day")
+
 # Sellers of these countries may store tax_ids; elsewhere Square answers BAD_REQUEST (Customers API
 # overview, "Customer tax IDs").
 TAX_ID_COUNTRIES = frozenset({"ES", "FR", "GB", "IE"})

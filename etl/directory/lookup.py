@@ -66,7 +66,7 @@ def weigh(
         with Kept.open(kept, region) as copy:
             since = copy.complete_until
         if since is not None:
-            changed = square.count_updated(since)
+            changed = square.count_found({"updated_at": {"start_at": since}})
             calls = _pages(changed) + 1
             told = f"the kept copy and {changed:,} profiles changed since in {_calls(calls)}"
             ways.insert(0, Way("index", calls, told))

@@ -28,9 +28,12 @@ from etl.errors import ConfigError, SourceError
 from etl.files import csv, encoding, escape, parquet
 from etl.files.atomic import replacing
 from etl.files.compression import Compression, compression_of, open_unpacked
+from etl.files.exported import Exported, exported
 
 # The rejects and the review file of a run carry both; no other system's export does.
 OUR_COLUMNS = frozenset({"_line", "_codes"})
+
+_NO_EXPORT = Exported(named=False, escaped=False)
 
 _HEAD = 4096
 _CHUNK = 1 << 20
@@ -52,6 +55,7 @@ class Source:
     columns: tuple[str, ...]  # the original headers
     ours: bool  # rejects.csv or review.csv of an earlier run
     escaped: bool  # cells carry our formula escape and are un-escaped while reading
+    exported: bool = False  # an export of ours, whose columns are called as the fields are
     notes: tuple[str, ...] = ()  # what was decided, for the operator to read
     # column -> why its text is not what a person wrote; such a column suits no text field
     not_text: Mapping[str, str] = field(default_factory=dict)
@@ -151,13 +155,15 @@ def _inspected(path: Path, name: str, settings: config.Source) -> Source:
     # The digest is reckoned while the bytes are looked at.
     with ThreadPoolExecutor(1) as aside:
         coming = aside.submit(_fingerprint, path, name)
-        source = _recognised(path, name, settings)
+        source = _recognised(path, name, settings, lambda: coming.result().sha256)
         found = coming.result()
     return replace(source, size=found.size, sha256=found.sha256)
 
 
-def _recognised(path: Path, name: str, settings: config.Source) -> Source:
-    """Return how a file is read, without its fingerprint."""
+def _recognised(
+    path: Path, name: str, settings: config.Source, sha256: Callable[[], str]
+) -> Source:
+    """Return how a file is read, without its fingerprint; ``sha256`` waits for it."""
     with open_unpacked(path, name, None) as file:
         start = file.read(_HEAD)
     if not start:
@@ -169,15 +175,22 @@ def _recognised(path: Path, name: str, settings: config.Source) -> Source:
         raise SourceError(f"{name}: is empty once it is unpacked")
     _refuse_foreign(head, name)
     if head.startswith(b"PAR1") or path.suffix.lower() in (".parquet", ".pq"):
-        return _recognised_parquet(path, name, compression)
-    return _recognised_csv(path, name, compression, head, settings)
+        return _recognised_parquet(path, name, compression, settings, sha256)
+    return _recognised_csv(path, name, compression, head, settings, sha256)
 
 
-def _recognised_parquet(path: Path, name: str, compression: Compression | None) -> Source:
+def _recognised_parquet(
+    path: Path,
+    name: str,
+    compression: Compression | None,
+    settings: config.Source,
+    sha256: Callable[[], str],
+) -> Source:
     if compression is not None:
         raise SourceError(f"{name}: is a packed Parquet file: unpack it ({compression} -d)")
     columns, not_text = parquet.read_columns(path, name)
     _refuse_columns(columns, name, "Name every column once and write the file again")
+    export = _export(path, name, columns, settings, sha256)
     return Source(
         path=path,
         name=name,
@@ -190,7 +203,9 @@ def _recognised_parquet(path: Path, name: str, compression: Compression | None) 
         columns=columns,
         ours=False,
         escaped=False,
-        not_text=not_text,
+        exported=export.named,
+        notes=tuple(filter(None, _notes(",", False, export, False))),
+        not_text={**not_text, **_masked(export)},
     )
 
 
@@ -200,6 +215,7 @@ def _recognised_csv(
     compression: Compression | None,
     head: bytes,
     settings: config.Source,
+    sha256: Callable[[], str],
 ) -> Source:
     ours = OUR_COLUMNS.issubset(
         csv.peek_columns(head.decode(encoding.marked(head) or "utf-8", "replace"))
@@ -211,7 +227,8 @@ def _recognised_csv(
 
     decided = encoding.decide(unpacked, name, settings.encoding)
     delimiter, in_file = _header(unpacked, decided.encoding, name, settings)
-    escaped = _is_escaped(path, name, settings, ours)
+    export = _export(path, name, in_file, settings, sha256)
+    escaped = ours or export.escaped if settings.escaped is None else settings.escaped
     if escaped:
         in_file = [escape.unescape(column) for column in in_file]
     return Source(
@@ -226,17 +243,26 @@ def _recognised_csv(
         columns=_columns(in_file, name, settings.header),
         ours=ours,
         escaped=escaped,
-        notes=tuple(filter(None, [decided.note, *_notes(delimiter, ours, escaped)])),
+        exported=export.named and settings.header is None,
+        notes=tuple(filter(None, [decided.note, *_notes(delimiter, ours, export, escaped)])),
+        not_text=_masked(export),
     )
 
 
-def _notes(delimiter: str, ours: bool, escaped: bool) -> Iterator[str]:
+def _notes(delimiter: str, ours: bool, export: Exported, escaped: bool) -> Iterator[str]:
     if delimiter != ",":
         yield f"columns are separated by {'tabs' if delimiter == chr(9) else delimiter}"
     if ours:
         yield "written by an earlier run: [source] is not applied"
+    elif export.named:
+        yield "exported by square-etl: its columns are read by their names"
+    yield export.note
     if escaped:
         yield "the apostrophes that guard formulas are taken away"
+
+
+def _masked(export: Exported) -> dict[str, str]:
+    return dict.fromkeys(sorted(export.masked), "masked")
 
 
 def _header(
@@ -296,20 +322,19 @@ def _refuse_columns(columns: Sequence[str], name: str, remedy: str) -> None:
         raise SourceError(f"{name}: {'; '.join(said)}. {remedy}")
 
 
-def _is_escaped(path: Path, name: str, settings: config.Source, ours: bool) -> bool:
-    if settings.escaped is not None:
-        return settings.escaped
-    manifest = path.with_name(path.name + ".manifest.json")
-    if ours or name == "-" or not manifest.exists():
-        return ours
+def _export(
+    path: Path,
+    name: str,
+    headers: Sequence[str],
+    settings: config.Source,
+    sha256: Callable[[], str],
+) -> Exported:
     try:
-        said = json.loads(manifest.read_bytes())
-    except (OSError, ValueError) as error:
-        raise SourceError(
-            f"{name}: its manifest {manifest.name} cannot be read: {error}. "
-            "Put it back, or set [source] escaped"
-        ) from error
-    return isinstance(said, dict) and said.get("escaped") is True
+        return exported(path, name, headers, sha256) or _NO_EXPORT
+    except SourceError:
+        if settings.escaped is None:
+            raise
+        return _NO_EXPORT
 
 
 def _refuse_foreign(head: bytes, name: str) -> None:
@@ -323,10 +348,21 @@ def _refuse_foreign(head: bytes, name: str) -> None:
             f"{name}: is a web page or XML, whatever its name says: open it in a spreadsheet and "
             "save it as CSV UTF-8"
         )
+    if _is_json(head):
+        raise SourceError(f"{name}: holds JSON lines, which are not read: export CSV or Parquet")
     archives = (b"PK\x03\x04", b"PK\x05\x06", b"BZh", b"\xfd7zXZ\0", b"7z\xbc\xaf\x27\x1c", b"Rar!")
     packed = head.startswith(archives) or compression_of(head) or head[257:262] == b"ustar"
     if packed:
         raise SourceError(f"{name}: is an archive: unpack it, and import the files inside")
+
+
+def _is_json(head: bytes) -> bool:
+    """Tell whether a file consists of JSON lines, as far as its first one shows."""
+    first, _, _ = head.removeprefix(b"\xef\xbb\xbf").lstrip().partition(b"\n")
+    try:
+        return isinstance(json.loads(first), dict)
+    except ValueError:
+        return False
 
 
 def _fingerprint(path: Path, name: str) -> _Fingerprint:

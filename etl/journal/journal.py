@@ -58,7 +58,7 @@ CREATE TABLE batches (
 CREATE INDEX batches_by_row ON batches (first_row);
 CREATE TABLE checks (
     batch INTEGER PRIMARY KEY, rejected INTEGER NOT NULL, skipped INTEGER NOT NULL,
-    found BLOB NOT NULL, customers BLOB NOT NULL, belongings BLOB);
+    found BLOB NOT NULL, customers BLOB, belongings BLOB);
 CREATE TABLE rows (
     row INTEGER PRIMARY KEY, batch INTEGER NOT NULL, line INTEGER NOT NULL,
     source_key TEXT NOT NULL, outcome TEXT NOT NULL, customer_id TEXT NOT NULL DEFAULT '',

@@ -52,7 +52,7 @@ class Run:
     """
 
     run_id: str
-    command: Literal["import", "plan", "validate", "undo", "undo-plan"]
+    command: Literal["import", "plan", "validate", "undo", "undo-plan", "export"]
     started_at: str
     target: str
     base_url: str
@@ -108,23 +108,26 @@ class Check(NamedTuple):
     rejected: int
     skipped: int
     found: pa.Buffer
-    customers: pa.Buffer
+    customers: pa.Buffer | None
     belongings: pa.Buffer | None
 
     @classmethod
     def of(
-        cls, customers: pa.RecordBatch, found: pa.Table, belongings: pa.RecordBatch | None = None
+        cls,
+        customers: pa.RecordBatch | None,
+        found: pa.Table,
+        belongings: pa.RecordBatch | None = None,
     ) -> Self:
         """Pack customers (``CUSTOMERS``) and problems (``PROBLEMS``); any process can do it.
 
-        ``belongings`` are the groups, gift cards and custom attributes of the rows, if a column
-        has any.
+        ``customers`` are None in a run that goes no further, ``belongings`` (groups, gift cards and
+        custom attributes of the rows) also where no column has any.
         """
         return cls(
             len(rejected(found)),
             len(skipped(found)),
             _to_ipc(found),
-            _to_ipc(customers),
+            None if customers is None else _to_ipc(customers),
             None if belongings is None else _to_ipc(belongings),
         )
 

@@ -44,6 +44,18 @@ class State:
         name = hashlib.sha256(f"{base_url} {merchant_id}".encode()).hexdigest()[:16]
         return self.folder / "directory" / f"{name}.duckdb"
 
+    def export(self, wanted: str) -> Path:
+        """Make the folder of an export, or return that of the same one; ``wanted`` tells which."""
+        name = hashlib.sha256(wanted.encode()).hexdigest()[:16]
+        folder = self.folder / "exports" / name
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder
+
+    @property
+    def mask_key(self) -> Path:
+        """The key that masks and samples of exports are made with."""
+        return self.folder / "mask.key"
+
     def prepare(self) -> None:
         """Make the folder, readable by its owner alone."""
         try:

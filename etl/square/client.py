@@ -124,12 +124,10 @@ class SquareClient:
         """Return how many profiles the directory lists."""
         return self._ask(wire.count, "GET", "/v2/customers", params={"count": "true", "limit": "1"})
 
-    def count_updated(self, since: str) -> int:
-        """Return how many profiles the directory lists that changed at ``since`` (RFC 3339) or
-        later.
-        """
-        body = {"limit": 1, "count": True, "query": {"filter": {"updated_at": {"start_at": since}}}}
-        return self._ask(wire.count, "POST", "/v2/customers/search", body=orjson.dumps(body))
+    def count_found(self, filter: Mapping[str, Any]) -> int:
+        """Return how many profiles pass Square's ``filter``."""
+        body = orjson.dumps({"limit": 1, "count": True, "query": {"filter": filter}})
+        return self._ask(wire.count, "POST", "/v2/customers/search", body=body)
 
     def list_customers(self) -> Iterator[list[Profile]]:
         """Yield all profiles in pages, oldest first.
@@ -147,15 +145,20 @@ class SquareClient:
 
     def search_customers(self, filter: Mapping[str, Any]) -> Iterator[list[Profile]]:
         """Yield the profiles that pass Square's ``filter`` in pages, oldest first."""
+        return _pages("POST /v2/customers/search", partial(self.search_page, filter))
+
+    def search_page(
+        self, filter: Mapping[str, Any], cursor: str | None, *, counted: bool = False
+    ) -> Page:
+        """Return a page of the profiles that pass Square's ``filter``, oldest first.
+
+        ``counted``: with the number of all of them, at this moment.
+        """
         query = {"filter": filter, "sort": {"field": "CREATED_AT", "order": "ASC"}}
-
-        def turn(cursor: str | None) -> Page:
-            asked: dict[str, Any] = {"limit": BATCH, "query": query}
-            if cursor:
-                asked["cursor"] = cursor
-            return self._ask(wire.page, "POST", "/v2/customers/search", body=orjson.dumps(asked))
-
-        return _pages("POST /v2/customers/search", turn)
+        asked = {"limit": BATCH, "query": query, "cursor": cursor, "count": counted or None}
+        body = orjson.dumps({name: value for name, value in asked.items() if value is not None})
+        read = wire.counted_page if counted else wire.page
+        return self._ask(read, "POST", "/v2/customers/search", body=body)
 
     def retrieve_customers(self, ids: Sequence[str]) -> dict[str, Profile | None]:
         """Return the profile of each id, None for those Square does not know.
@@ -212,18 +215,17 @@ class SquareClient:
 
         def turn(cursor: str | None) -> Page:
             query = {"sort_order": "DESC"} | ({"cursor": cursor} if cursor else {})
-            return self._ask(
-                lambda answer: Page(*wire.listing(answer, "cards")),
-                "GET",
-                "/v2/cards",
-                params=query,
-            )
+            return self.page("cards", "GET", "/v2/cards", params=query)
 
         return _pages("GET /v2/cards", turn)
 
     def groups(self) -> Iterator[list[dict[str, Any]]]:
         """Yield the customer groups in pages, oldest first."""
         return self._listing("/v2/customers/groups", "groups", 50)
+
+    def segments(self) -> Iterator[list[dict[str, Any]]]:
+        """Yield the customer segments in pages."""
+        return self._listing("/v2/customers/segments", "segments", 50)
 
     def create_group(self, body: bytes) -> str:
         """Send ``body`` to CreateCustomerGroup as it is; return the group's id."""
@@ -337,19 +339,33 @@ class SquareClient:
     def _listing(
         self, template: str, member: str, limit: int, **parts: str
     ) -> Iterator[list[dict[str, Any]]]:
-        path = template.format(**{name: quote(part, safe="") for name, part in parts.items()})
-
         def turn(cursor: str | None) -> Page:
             query = {"limit": str(limit)} | ({"cursor": cursor} if cursor else {})
-            return self._ask(
-                lambda answer: Page(*wire.listing(answer, member)),
-                "GET",
-                path,
-                params=query,
-                endpoint=f"GET {template}",
-            )
+            return self.page(member, "GET", template, parts, params=query)
 
         return _pages(f"GET {template}", turn)
+
+    def page(
+        self,
+        member: str,
+        method: str,
+        template: str,
+        parts: Mapping[str, str] | None = None,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> Page:
+        """Return a page of any listing, whose objects are the answer's ``member``."""
+        parts = parts or {}
+        path = template.format(**{name: quote(part, safe="") for name, part in parts.items()})
+        return self._ask(
+            lambda answer: Page(*wire.listing(answer, member)),
+            method,
+            path,
+            params=params,
+            body=body,
+            endpoint=f"{method} {template}",
+        )
 
     def hold_back(self, times: int) -> None:
         """Let the next request wait as after ``times`` failures in a row.

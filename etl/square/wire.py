@@ -69,10 +69,14 @@ class GiftCard:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a listing; no cursor means there is no further page."""
+    """One page of a listing; no cursor means there is no further page.
+
+    ``count`` is how many there are on all pages, where that was asked for.
+    """
 
     customers: list[Profile]
     cursor: str | None
+    count: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +161,12 @@ def page(answer: Answer) -> Page:
     if not isinstance(cursor, str | None):
         raise Unreadable("the answer's cursor is not text")
     return Page(customers, cursor or None)
+
+
+def counted_page(answer: Answer) -> Page:
+    """Read one page of a search that was to count what it finds."""
+    found = page(answer)
+    return Page(found.customers, found.cursor, count(answer))
 
 
 def items(answer: Answer, asked: Collection[str]) -> dict[str, Item]:

@@ -55,6 +55,7 @@ def check(
         canonical_constants(config, country),
         # Not the day of a resume: a run reads two-digit years the same to its end.
         datetime.datetime.fromisoformat(journal.run().started_at).date(),
+        last=journal.run().command == "validate",
     )
     waiting = (journal.packed(batch) for batch in journal.batches(unchecked=True))
     for batch, checked, decided in engine.in_order(checking, waiting):
@@ -72,7 +73,10 @@ class _Done(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Checking:
-    """Checks any batch of a run; the lists are by source."""
+    """Checks any batch of a run; the lists are by source.
+
+    ``last``: nothing comes after, so that only what was found is kept.
+    """
 
     mappings: list[ColumnMapping]
     evidence: list[DateEvidence]
@@ -81,6 +85,7 @@ class _Checking:
     country: str
     constants: dict[str, str]
     today: datetime.date
+    last: bool
 
     def __call__(self, packed: Packed) -> _Done:
         source = packed.batch.source
@@ -99,7 +104,8 @@ class _Checking:
         if self.ours[source] and _DECISION in cells.schema.names:
             decided, wrong = _decisions(cells, checked.customers, self.config.source.namespace)
             found = by_row([found, problem_table(wrong)])
-        check = Check.of(checked.customers, found, checked.belongings)
+        kept = (None, None) if self.last else (checked.customers, checked.belongings)
+        check = Check.of(kept[0], found, kept[1])
         return _Done(packed.batch, check, decided)
 
 

@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import difflib
 import re
-import tomllib
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import resources
 from typing import NamedTuple, get_args
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.config import Config, Contact, parse
+from etl import presets
+from etl.config import Config, Contact
 from etl.customers import fields, octets
 from etl.customers.belongings import GIFT_CARD
 from etl.customers.cells import NO_PROBLEMS, Finding, by_row, for_screen, joined, repeated, shown
@@ -31,6 +30,10 @@ from etl.errors import ConfigError, SourceError
 _COMPANY = "company_name"
 # What [joined] puts between the values; elsewhere a blank.
 _SEPARATORS = {"note": "\n", "birthday": "/"}
+# Columns of an export that nothing is made of.
+_READ_ONLY = frozenset(
+    {*fields.BIRTHDAY_PARTS, *(field.name for field in fields.FIELDS if not field.writable)}
+)
 # Longer values are shown in messages by their beginning.
 _SHOWN = 80
 _LEFT_OUT = Finding("note", "OTHER_LEFT_OUT", "")
@@ -74,20 +77,18 @@ class Mapped(NamedTuple):
     problems: pa.Table
 
 
-def presets() -> list[str]:
-    """Return the names of the systems whose exports are known."""
-    folder = resources.files("etl.presets")
-    return sorted(
-        entry.name.removesuffix(".toml")
-        for entry in folder.iterdir()
-        if entry.name.endswith(".toml")
-    )
-
-
 def resolve(
-    name: str, headers: Sequence[str], not_text: Mapping[str, str], config: Config
+    name: str,
+    headers: Sequence[str],
+    not_text: Mapping[str, str],
+    config: Config,
+    *,
+    exported: bool = False,
 ) -> ColumnMapping:
     """Decide which headers of the source called ``name`` feed which fields.
+
+    An export of ours says it by their names, unless the settings do; what it has that Square alone
+    may write is unused, which needs no telling.
 
     Raises ConfigError when a header is unknown, two headers claim one field, or nothing is
     mapped; SourceError when a mapped column cannot be read as text.
@@ -100,13 +101,15 @@ def resolve(
     beside = dict.fromkeys(config.custom_attributes, "[custom_attributes]")
     if config.groups.column is not None:
         beside.setdefault(config.groups.column, "[groups]")
-    preset = _preset(config.source.preset) if config.source.preset is not None else Config()
-    if config.source.preset is not None:
-        chosen = _from_preset(preset, config.source.preset, own, explicit, name, beside)
+    system = config.source.preset
+    preset = presets.preset(system) if system is not None else Config()
+    if system is not None:
+        chosen = _from_preset(preset, system, own, explicit, name, beside)
     elif explicit.fields:
         chosen = explicit
     else:
-        chosen = _Claims(_recognised([one for one in own if one not in beside], name), ())
+        free = [one for one in own if one not in beside]
+        chosen = _Claims(_recognised(free, name, exported), ())
     consent = _consent(config, preset, own)
     used = {header: target for target, group in chosen.fields.items() for header in group}
     if consent:
@@ -121,7 +124,11 @@ def resolve(
             )
     return ColumnMapping(
         chosen.fields,
-        tuple(header for header in own if header not in used),
+        tuple(
+            header
+            for header in own
+            if header not in used and not (exported and header in _READ_ONLY)
+        ),
         chosen.joined,
         {
             target: {**preset.values.get(target, {}), **config.values.get(target, {})}
@@ -334,15 +341,6 @@ def _from_preset(
     return _Claims(chosen, together)
 
 
-def _preset(name: str) -> Config:
-    if name not in presets():
-        raise ConfigError(
-            f"[source] preset: there is no preset {name!r}; there are {', '.join(presets())}"
-        )
-    text = resources.files("etl.presets").joinpath(f"{name}.toml").read_text(encoding="utf-8")
-    return parse(tomllib.loads(text), f"preset {name}")
-
-
 def _consent(config: Config, preset: Config, headers: Sequence[str]) -> ConsentColumn | None:
     """Return the consent column of the settings, else the one of the preset that is there."""
     asked, known = config.consent, preset.consent
@@ -358,11 +356,14 @@ def _consent(config: Config, preset: Config, headers: Sequence[str]) -> ConsentC
     return ConsentColumn(column, asked.yes if own else known.yes, asked.require)
 
 
-def _recognised(headers: Sequence[str], name: str) -> dict[str, tuple[str, ...]]:
+def _recognised(headers: Sequence[str], name: str, exported: bool) -> dict[str, tuple[str, ...]]:
     meaning = synonyms(headers)
     chosen: dict[str, tuple[str, ...]] = {}
     for header in headers:
-        found = meaning.get(normalise_header(header))
+        if exported:
+            found = header if header in fields.CUSTOMERS.names else None
+        else:
+            found = meaning.get(normalise_header(header))
         if found is None:
             continue
         if found in chosen:

@@ -29,6 +29,8 @@ from etl.stages.beside import Beside, Missing, Wanted, told
 BULK = 100
 
 _BATCHES_AT_HAND = 16
+# Only rows that differ from Square are looked at again, mostly one after another.
+_CELLS_AT_HAND = 2
 _ROWS_AT_ONCE = 5000
 
 # Literal answer of CreateCustomer to a profile without any of the five (observed
@@ -44,11 +46,14 @@ class RowValues:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._mapped = [_mapped(source["mapping"]["fields"]) for source in journal.sources()]
+        mappings = [source["mapping"] for source in journal.sources()]
+        self._mapped = [_mapped(mapping["fields"]) for mapping in mappings]
+        self._headers = [_as_written(mapping) for mapping in mappings]
         found = list(journal.query("SELECT first_row, batch FROM batches ORDER BY first_row"))
         self._first_rows = [first_row for first_row, _ in found]
         self._numbers = [number for _, number in found]
         self._columns = lru_cache(_BATCHES_AT_HAND)(self._load)
+        self._cells = lru_cache(_CELLS_AT_HAND)(lambda number: journal.cells(journal.batch(number)))
 
     def __call__(self, row: int) -> payload.Values:
         """Return the mapped writable fields of a row; None is an empty cell.
@@ -68,6 +73,20 @@ class RowValues:
         for name in dropped.get(row, ()):
             values.pop(name, None)
         return values
+
+    def written(self, row: int, name: str) -> str | None:
+        """Return the cell that a field of a row came from, as the file has it.
+
+        None where several were put together, or a cell means another thing than it says.
+        """
+        _, number, offset = self.place(row)
+        cells = self._cells(number)
+        source, _, _ = self._columns(number)
+        for header in self._headers[source].get(name, ()):
+            text: str | None = cells.column(header)[offset].as_py()
+            if text and not text.isspace():
+                return text
+        return None
 
     def place(self, row: int) -> tuple[int, int, int]:
         """Return a row with its batch and where it stands there."""
@@ -97,6 +116,12 @@ def _mapped(headers: Mapping[str, Sequence[str]]) -> frozenset[str]:
     """Return the fields that columns of a source feed; a whole name feeds both of its parts."""
     parts = ("given_name", "family_name") if FULL_NAME in headers else ()
     return frozenset((*headers, *parts))
+
+
+def _as_written(mapping: Mapping[str, Any]) -> dict[str, Sequence[str]]:
+    """Return the headers of the fields that have one cell each, which means what it says."""
+    other = {*mapping["joined"], *mapping["values"]}
+    return {name: headers for name, headers in mapping["fields"].items() if name not in other}
 
 
 class Packer:
@@ -268,6 +293,9 @@ def _match(
     profile = orjson.loads(verdict["profile"])
     intent = _intent(verdict, values, config)
     changes = payload.difference(intent, profile, config.update.policy_for, run.country)
+    # Square may hold what cleaning would mend: a cell that says the same asks for nothing.
+    for name in [name for name in changes if _says_what_is_held(verdict, values, name, profile)]:
+        del changes[name], intent[name]
     evidence = verdict["matched_by"]
     version = profile.get("version", 0)
     if config.update.policy == "skip" and not config.update.fields:
@@ -353,6 +381,14 @@ def _rows(verdict: dict[str, Any], config: Config) -> list[int]:
 
 def _intent(verdict: dict[str, Any], values: RowValues, config: Config) -> payload.Values:
     return payload.merged(values(row) for row in _rows(verdict, config))
+
+
+def _says_what_is_held(
+    verdict: dict[str, Any], values: RowValues, name: str, profile: Mapping[str, Any]
+) -> bool:
+    """Is there a cell with the very text the profile has, as in a file that came from Square?"""
+    held = payload.value_of(profile, name)
+    return held is not None and values.written(verdict["row"], name) == held
 
 
 def _write_down(journal: Journal, page: _Page) -> None:

@@ -18,7 +18,8 @@ from etl.customers.belongings import GIFT_CARD
 from etl.customers.contents import Kind
 from etl.customers.full_names import FULL_NAME
 from etl.errors import ConfigError, SourceError
-from etl.stages.mapping import normalise_header, presets, resolve, synonyms
+from etl.presets import presets
+from etl.stages.mapping import normalise_header, resolve, synonyms
 from etl.stages.profile import Column, Profile
 
 Confidence = Literal["high", "medium", "low"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from etl.engines import Engine, Here
-from etl.files.atomic import PARTIAL, replacing
+from etl.files.atomic import replacing
 from etl.journal.journal import Journal
 from etl.reports import planned, report, tables
 
@@ -21,8 +21,6 @@ _TABLES = {
 
 def reconcile(journal: Journal, folder: Path, engine: Engine | None = None) -> dict[str, Any]:
     """Write ``report.json`` and the tables into ``folder`` and return the report."""
-    for left in folder.glob(f"{PARTIAL}*"):
-        left.unlink()  # of a process that was killed while it wrote
     # An undo has no rows of its own to correct.
     undoes = bool(journal.run().undoes)
     with (

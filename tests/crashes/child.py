@@ -165,7 +165,9 @@ def main(order: dict[str, Any]) -> int:
         clock=time.monotonic,
         chance=random.SystemRandom(),
         announce=lambda run: None,
+        note=lambda text: None,
         watch=watch,
+        sleep=lambda seconds: None,
     )
     square = Square("local", LOCAL_URL, connect)
     settings = parse(order.get("settings", {}), "order")

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from etl.files.atomic import replacing
+from etl.files.atomic import replacing, replacing_folder
 
 
 def test_a_finished_file_takes_its_name(tmp_path: Path) -> None:
@@ -118,3 +118,55 @@ def test_a_killed_process_leaves_nothing_under_the_name(tmp_path: Path) -> None:
 
     assert ended.returncode == -signal.SIGKILL
     assert path.read_bytes() == b"old"
+
+
+def test_a_folder_takes_its_name_as_a_whole(tmp_path: Path) -> None:
+    """A folder stands under its name when the block ends, and the old one is gone then."""
+    path = tmp_path / "people"
+    for name in ("one", "two"):
+        with replacing_folder(path) as folder:
+            (folder / "inside").mkdir()
+            (folder / "inside" / name).touch()
+            assert not (path / "inside" / name).exists()
+        assert os.listdir(path / "inside") == [name]
+
+    assert os.listdir(tmp_path) == ["people"]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o700
+
+
+def test_an_error_leaves_the_old_folder(tmp_path: Path) -> None:
+    """An error inside the block passes on and leaves what was there."""
+    path = tmp_path / "people"
+    path.mkdir()
+    (path / "old").touch()
+
+    with pytest.raises(OSError, match="new"), replacing_folder(path) as folder:
+        folder.joinpath("new", "none").touch()
+    assert os.listdir(path) == ["old"]
+    assert os.listdir(tmp_path) == ["people"]
+
+
+def test_a_folder_that_cannot_be_moved_away(tmp_path: Path) -> None:
+    """Where a file has the name, it stays."""
+    (tmp_path / "people").write_text("mine")
+
+    with pytest.raises(OSError, match="people"), replacing_folder(tmp_path / "people"):
+        pass
+    assert (tmp_path / "people").read_text() == "mine"
+    assert os.listdir(tmp_path) == ["people"]
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    """The next file of the same name takes away what was left of it, and nothing of the living."""
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    left = tmp_path / f".partial-rows.csv-{ended.pid}-abc"
+    living = tmp_path / f".partial-rows.csv-{os.getppid()}-abc"
+    other = tmp_path / f".partial-other.csv-{ended.pid}-abc"
+    for path in (left, living, other):
+        path.touch()
+
+    with replacing(tmp_path / "rows.csv"):
+        pass
+
+    assert {path.name for path in tmp_path.iterdir()} == {"rows.csv", living.name, other.name}

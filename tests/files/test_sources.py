@@ -11,6 +11,8 @@ import stat
 import subprocess
 import sys
 import zipfile
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -344,26 +346,136 @@ def test_other_files_are_not_ours(tmp_path: Path, header: bytes) -> None:
     assert (source.ours, source.escaped) == (False, False)
 
 
-@pytest.mark.parametrize(
-    ("said", "escaped"),
-    [({"escaped": True}, True), ({"escaped": False}, False), ({}, False), ([], False)],
-)
-def test_the_manifest_says_whether_cells_are_escaped(
-    tmp_path: Path, said: Any, escaped: bool
-) -> None:
-    """An export's manifest, beside the file, tells whether formulas were escaped."""
-    (tmp_path / "x.csv.manifest.json").write_text(json.dumps(said))
+def _manifest(
+    data: bytes, *headers: str, escaped: bool = True, fields: Mapping[str, str] | None = None
+) -> str:
+    """Return what lies beside an export; ``fields`` are those of another system's headers."""
+    return json.dumps(
+        {
+            "square_etl": {"format": 1, "escaped": escaped},
+            "files": [{"path": "x", "rows": 1, "sha256": hashlib.sha256(data).hexdigest()}],
+            "schema": [
+                {"name": h, "type": "string", "field": (fields or {}).get(h, h)} for h in headers
+            ],
+        }
+    )
 
-    assert _open(tmp_path / "x.csv", CSV).escaped is escaped
+
+EXPORT = b"id,note,created_at,version,creation_source\nC1,'=x,,,\n"
+
+
+@pytest.mark.parametrize("escaped", [True, False])
+def test_the_manifest_says_how_an_export_was_written(tmp_path: Path, escaped: bool) -> None:
+    """A manifest with the file's digest tells whether formulas were escaped, and whose it is."""
+    (tmp_path / "x.csv.manifest.json").write_text(_manifest(CSV, "Name", "Phone", escaped=escaped))
+    source = _open(tmp_path / "x.csv", CSV)
+
+    assert (source.escaped, source.exported) == (escaped, True)
+    assert source.notes[0].startswith("exported by square-etl")
+
+
+def test_another_systems_headers_are_not_ours(tmp_path: Path) -> None:
+    """A file written for another system is un-escaped, but read as that system's."""
+    fields = {"Name": "given_name", "Phone": "phone_number"}
+    said = _manifest(CSV, "Name", "Phone", fields=fields)
+    (tmp_path / "x.csv.manifest.json").write_text(said)
+    source = _open(tmp_path / "x.csv", CSV)
+
+    assert (source.escaped, source.exported) == (True, False)
+
+
+def test_an_export_is_known_by_its_columns(tmp_path: Path) -> None:
+    """Without its manifest, or from standard input, an export is still one, and escaped."""
+    source = _open(tmp_path / "x.csv", EXPORT)
+    [piped] = open_sources(["-"], config.Source(), tmp_path / "spool", io.BytesIO(EXPORT))
+
+    assert (source.escaped, source.exported) == (piped.escaped, piped.exported) == (True, True)
+    assert any("no manifest says more" in note for note in source.notes)
+
+
+def test_an_edited_export_is_still_one(tmp_path: Path) -> None:
+    """Saved by a spreadsheet with a column less and semicolons, it is read as it was written."""
+    (tmp_path / "x.csv.manifest.json").write_text(
+        _manifest(b"as it was", "id", "note", "nickname", "company_name", escaped=False)
+    )
+    source = _open(tmp_path / "x.csv", b"id;note;nickname\nC1;'=x;\n")
+
+    assert (source.escaped, source.exported) == (False, True)
+    assert any("edited since it was exported" in note for note in source.notes)
+
+
+def test_a_manifest_of_another_file_is_not_heeded(tmp_path: Path) -> None:
+    """What another system put in the place of an export is not read as one."""
+    (tmp_path / "x.csv.manifest.json").write_text(_manifest(b"", "id", "given_name", "Phone"))
+    source = _open(tmp_path / "x.csv", CSV)
+
+    assert (source.escaped, source.exported) == (False, False)
+    assert any("is about another file" in note for note in source.notes)
+
+
+@pytest.mark.parametrize("said", ["{}", "[]", '"square_etl"'])
+def test_other_manifests_are_no_business_of_ours(tmp_path: Path, said: str) -> None:
+    """A manifest that some other program wrote says nothing."""
+    (tmp_path / "x.csv.manifest.json").write_text(said)
+    (tmp_path / "_manifest.json").write_text(said)
+
+    assert _open(tmp_path / "x.csv", CSV) == replace(_open(tmp_path / "x.csv", CSV), notes=())
+
+
+def test_a_folder_has_one_manifest(tmp_path: Path) -> None:
+    """The files of an exported folder are known by the manifest above them."""
+    path = tmp_path / "people" / "created_year=2024" / "part-0.parquet"
+    path.parent.mkdir(parents=True)
+    pq.write_table(pa.table({"id": ["C1"], "group_ids": [["G1"]]}), path)
+    (tmp_path / "people" / "_manifest.json").write_text(
+        _manifest(path.read_bytes(), "id", "group_ids")
+    )
+    [source] = open_sources([f"{tmp_path}/people/**/*.parquet"], config.Source(), tmp_path / "s")
+
+    assert (source.exported, source.escaped) == (True, False)
 
 
 def test_the_setting_wins_over_the_manifest(tmp_path: Path) -> None:
     """The operator's word on the escape comes before the manifest's and our columns'."""
-    (tmp_path / "x.csv.manifest.json").write_text('{"escaped": true}')
+    (tmp_path / "x.csv.manifest.json").write_text(_manifest(CSV, "Name", "Phone"))
 
     assert _open(tmp_path / "x.csv", CSV, escaped=False).escaped is False
     assert _open(tmp_path / "y.csv", CSV, escaped=True).escaped is True
     assert _open(tmp_path / "z.csv", b"_line,_codes\n", escaped=False).escaped is False
+    assert _open(tmp_path / "w.csv", EXPORT, escaped=False).escaped is False
+
+
+def test_own_headers_say_what_columns_are(tmp_path: Path) -> None:
+    """Whoever renames the columns of an export has them read by these names."""
+    names = ("a", "b", "c", "d", "e")
+
+    assert _open(tmp_path / "x.csv", EXPORT, header=names).exported is False
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        '{"square_etl": {}}',
+        '{"square_etl": 1}',
+        '{"square_etl": {"format": 1}, "files": [{}]}',
+        '{"square_etl": {"format": 1}, "schema": ["id"]}',
+        '{"square_etl": {"format": 2}}',
+    ],
+)
+def test_a_manifest_that_is_not_understood_is_refused(tmp_path: Path, said: str) -> None:
+    """A manifest of ours that lacks something, or that a later version wrote, is not guessed at."""
+    (tmp_path / "x.csv.manifest.json").write_text(said)
+
+    assert "or set [source] escaped" in _refusal(tmp_path / "x.csv", CSV)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_json_lines_are_refused(tmp_path: Path, packed: bool) -> None:
+    """An export as JSON lines cannot be imported, and the message says what can."""
+    data = b'{"id":"C1","note":null}\n{"id":"C2"}\n'
+    said = _refusal(tmp_path / "x.jsonl", gzip.compress(data) if packed else data)
+
+    assert said == ": holds JSON lines, which are not read: export CSV or Parquet"
 
 
 def test_a_damaged_manifest_is_refused(tmp_path: Path) -> None:

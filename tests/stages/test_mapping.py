@@ -8,12 +8,12 @@ import pytest
 from etl import config
 from etl.customers import fields
 from etl.errors import ConfigError, SourceError
+from etl.presets import presets
 from etl.stages.mapping import (
     ColumnMapping,
     ConsentColumn,
     map_columns,
     normalise_header,
-    presets,
     resolve,
 )
 
@@ -294,3 +294,26 @@ def test_a_column_that_is_no_text_is_no_attribute() -> None:
     settings = config.parse({"custom_attributes": {"Blob": "x"}}, "c")
     with pytest.raises(SourceError, match=r"\[custom_attributes\]"):
         resolve("p.parquet", ["Email", "Blob"], {"Blob": "binary"}, settings)
+
+
+def test_an_export_is_read_by_the_names_of_its_columns() -> None:
+    """Only exact names count: an id is the customer's, and what looks like a field is none."""
+    headers = ["id", "phone_number", "Phone", "version", "birthday_year", "seen", "group_ids"]
+    found = resolve("e.csv", headers, {"group_ids": "nested"}, config.Config(), exported=True)
+
+    assert found.fields == {"id": ("id",), "phone_number": ("phone_number",)}
+    assert found.unused == ("Phone", "seen")
+
+
+def test_settings_go_before_the_names_of_an_export() -> None:
+    """Whoever maps the columns of an export has it read so."""
+    given = config.parse({"columns": {"note": "nickname"}}, "c")
+    found = resolve("e.csv", ["id", "note", "nickname"], {}, given, exported=True)
+
+    assert found.fields == {"nickname": ("note",)}
+
+
+def test_an_export_without_anything_to_import() -> None:
+    """An export of columns that Square alone may write is refused with the way out."""
+    with pytest.raises(ConfigError, match="none of its columns is known"):
+        resolve("e.csv", ["created_at", "version"], {}, config.Config(), exported=True)

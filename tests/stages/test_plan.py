@@ -404,3 +404,38 @@ def test_what_was_left_out_clears_nothing(world: World) -> None:
     (profile,) = world.alive().values()
     assert profile["birthday"] == "1986-04-05"
     assert "nickname" not in profile
+
+
+@pytest.mark.parametrize("held", ['="Ada"', "'=1", "Ã©tÃ©", " 94103.0 "])
+def test_a_cell_that_says_what_is_held_changes_nothing(world: World, held: str) -> None:
+    """What cleaning would mend is left alone where Square holds the very same text."""
+    world.create(**ADA, note=held, address={"postal_code": held[:12]})
+    report = run_import(world, [{**ADA, "note": held, "address.postal_code": held[:12]}])
+
+    assert outcomes(world, report) == ["unchanged"]
+    assert updates(world) == []
+
+
+def test_a_mended_cell_is_written(world: World) -> None:
+    """Where Square holds another text, also the damaged one of an earlier import, it is mended."""
+    world.create(**ADA, note='="tea"')
+    run_import(world, [{**ADA, "note": "tea"}])
+
+    assert [entry["note"] for entry in updates(world)] == ["tea"]
+
+
+def test_a_cell_that_means_another_thing(world: World) -> None:
+    """A cell that ``[values]`` gives a meaning asks for that, although Square holds its text."""
+    world.create(**ADA, note="x")
+    run_import(world, [{**ADA, "note": "x"}], {"values": {"note": {"x": "tea"}}})
+
+    assert [entry["note"] for entry in updates(world)] == ["tea"]
+
+
+def test_what_is_not_changed_here_is_sent_beside(world: World) -> None:
+    """The other fields of such a row are written all the same."""
+    world.create(**ADA, note="'=1")
+    run_import(world, [{**ADA, "note": "'=1", "nickname": "Countess"}])
+
+    (entry,) = updates(world)
+    assert {name for name in entry if name != "version"} == {"nickname"}

@@ -10,9 +10,10 @@ from typing import Any
 from etl import config
 from etl.customers.dates import DateEvidence, date_evidence
 from etl.files.sources import Source, open_sources
+from etl.presets import presets
 from etl.stages.check import check_batch
 from etl.stages.extract import extract
-from etl.stages.mapping import map_field, presets, resolve
+from etl.stages.mapping import map_field, resolve
 from etl.stages.profile import profile
 from etl.stages.propose import propose
 from etl.stages.starter import starter

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from etl.stages.mapping import presets
+from etl.presets import presets
 from etl.stages.propose import DISTINCTIVE, Consent, Proposal, Proposals, date_order, propose
 from tests.stages.test_profile import file_of, looked_at
 

@@ -1,0 +1,224 @@
+"""How is every profile that passes a filter read, each once, and how is that proved?
+
+1. *Walk*: the time up to the beginning of the export is cut into windows, several of which are
+   paged at a time. A cursor that died is replaced by the window's time.
+2. *Settle*: lists and searches may be behind by up to a minute (ListCustomers and SearchCustomers
+   reference). When that is over, whoever changed since shortly before the beginning is read again.
+3. *Certify*: Square counts each window once more. It is complete if Square counted the same when
+   its reading began, and that many were read: nobody came or went meanwhile, or whoever did changed
+   the count. Any other window is read again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from etl.errors import Interrupted, Refused, SquareError, Unavailable
+from etl.export.collected import Collected
+from etl.export.windows import Window, created_at, largest, microseconds, middle, rfc3339
+from etl.square.client import SquareClient
+from etl.square.flights import Flights
+from etl.square.wire import Page
+
+# Seconds until a search shows what was written ("up to a minute or longer during incidents"), and
+# seconds before the beginning from which changes are read once more.
+LAG = 60.0
+OVERLAP = 120.0
+
+# Cursors in a row that may die before a window goes on.
+_DEAD = 5
+# Readings of a window that others disturb, each of them shorter than the export.
+_READINGS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """Fills a ``Collected`` with all profiles that pass ``filter``.
+
+    ``now`` is Square's Unix time as far as it told, ``sleep`` waits, ``watch`` hears how many
+    profiles of how many are there; both may raise Interrupted. ``lag``: seconds that searches may
+    be behind.
+    """
+
+    collected: Collected
+    square: SquareClient
+    filter: Mapping[str, Any]
+    in_flight: int
+    now: Callable[[], float]
+    sleep: Callable[[float], None]
+    watch: Callable[[str, int, int], None]
+    lag: float = LAG
+
+    def complete(self) -> None:
+        """Read what is missing until all of it is proved to be there.
+
+        Goes on where it stopped. Raises SquareError when Square cannot be reached, or others change
+        the directory faster than it can be read.
+        """
+        if self.collected.fact("begun") is None:
+            self._begin()
+        self._walk()
+        self._settle()
+        for _ in range(_READINGS):
+            if not self._doubtful():
+                return
+            self._walk()
+        left = len(self._doubtful())
+        if left:
+            raise Unavailable(
+                f"customers kept being created or deleted in {left} spans of time while these were "
+                f"read {_READINGS} times over: give the same command again when there is less to do"
+            )
+
+    def _begin(self) -> None:
+        begun = self.now()
+        until = int(begun * 1000) * 1000
+        known = self.collected.newest_update()
+        created = self.filter.get("created_at", {})
+        start, end = (
+            microseconds(created[bound]) if bound in created else None
+            for bound in ("start_at", "end_at")
+        )
+        with self.collected.transaction():
+            if windows := self.collected.windows():
+                start = windows[-1].end
+                self.collected.cut(largest(self.collected.size(), self.in_flight))
+            end = until if end is None else min(until, end)
+            if start is None or start < end:
+                self.collected.add_window(start, end)
+            since = begun if known is None else known / 1e6
+            self.collected.note(
+                begun=rfc3339(until), since=rfc3339(int((since - OVERLAP) * 1e6)), stage="walk"
+            )
+
+    # -- walking -----------------------------------------------------------------------------
+
+    def _walk(self) -> None:
+        waiting = deque(self.collected.windows("open"))
+        seen = self.collected.size()
+        flights: Flights[Window, Page] = Flights(self.in_flight)
+        try:
+            while waiting or flights:
+                self.watch("collect", seen, int(self.collected.fact("total") or 0))
+                while waiting and not flights.full:
+                    window = waiting.popleft()
+                    flights.launch(window, partial(self._page, window))
+                window, answer = flights.land()
+                found, further = self._land(window, answer)
+                seen += found
+                # Those under way go first: few windows are open at a time.
+                waiting.extendleft(further)
+        except (Interrupted, SquareError) as stop:
+            flights.land_rest(lambda window, answer: None, stop)
+            raise
+
+    def _page(self, window: Window) -> Page:
+        filter = {**self.filter, "created_at": created_at(window.begin, window.end)}
+        return self.square.search_page(filter, window.cursor, counted=window.fresh)
+
+    def _land(self, window: Window, answer: Callable[[], Page]) -> tuple[int, list[Window]]:
+        """Keep a page; return how many profiles are new, and which windows to go on with."""
+        try:
+            page = answer()
+        except Refused as refusal:
+            return 0, [_without_cursor(window, refusal)]
+        with self.collected.transaction():
+            found = self.collected.keep(page.customers, window.turn)
+            return found, self._turned(window, page, found)
+
+    def _turned(self, window: Window, page: Page, found: int) -> list[Window]:
+        times = [microseconds(profile["created_at"]) for profile in page.customers]
+        if window.fresh:
+            if self.collected.fact("total") is None:
+                self.collected.note(total=str(page.count))
+            total = int(self.collected.fact("total") or 0)
+            if page.cursor and (page.count or 0) > largest(total, self.in_flight):
+                cut = middle(window, min(times, default=window.end))
+                if cut is not None:
+                    return self.collected.split(window, cut)
+            window = replace(window, count=page.count)
+        window = replace(
+            window,
+            at=max(times, default=window.at),
+            since=window.begin,
+            cursor=page.cursor,
+            stuck=0 if found else window.stuck,
+        )
+        self.collected.advance(window, "open" if page.cursor else "read")
+        return [window] if page.cursor else []
+
+    # -- settling ----------------------------------------------------------------------------
+
+    def _settle(self) -> None:
+        """Wait until searches show what was there at the beginning, and read what changed since."""
+        if self.collected.fact("stage") != "walk":
+            return
+        begun = microseconds(self.collected.fact("begun") or "") / 1e6
+        while (left := begun + self.lag - self.now()) > 0:
+            self.watch("settle", int(self.lag - left), int(self.lag))
+            self.sleep(min(left, 1.0))
+        turn = max((window.turn for window in self.collected.windows()), default=0)
+        updated = _later(self.filter.get("updated_at"), self.collected.fact("since") or "")
+        if updated is not None:
+            for customers in self.square.search_customers({**self.filter, "updated_at": updated}):
+                self.watch("settle", 0, 0)
+                with self.collected.transaction():
+                    self.collected.keep(customers, turn)
+        self.collected.note(stage="certify")
+
+    # -- certifying --------------------------------------------------------------------------
+
+    def _doubtful(self) -> list[Window]:
+        """Have Square count the windows again; return those that are not proved, to be reread."""
+        turn = 1 + max((window.turn for window in self.collected.windows()), default=0)
+        read = self.collected.windows("read")
+        doubtful = []
+        for done, (window, count) in enumerate(self._counted(read)):
+            self.watch("certify", done, len(read))
+            with self.collected.transaction():
+                if window.count in (None, count) and self.collected.is_within(window, count):
+                    self.collected.drop_unseen(window)
+                    self.collected.advance(window, "certain")
+                else:
+                    window = replace(window, turn=turn, at=None, count=None)
+                    self.collected.advance(window)
+                    doubtful.append(window)
+        return doubtful
+
+    def _counted(self, windows: Iterable[Window]) -> Iterator[tuple[Window, int]]:
+        flights: Flights[Window, int] = Flights(self.in_flight)
+        try:
+            for window, answer in flights.each(windows, self._count):
+                yield window, answer()
+        except (Interrupted, SquareError) as stop:
+            flights.land_rest(lambda window, answer: None, stop)
+            raise
+
+    def _count(self, window: Window) -> int:
+        whole = created_at(window.start, window.end)
+        return self.square.count_found({**self.filter, "created_at": whole})
+
+
+def _without_cursor(window: Window, refusal: Refused) -> Window:
+    """Return a window that goes on by time, because its cursor is refused."""
+    # Which status a dead cursor has is not published (reference/square-api, section 4.2).
+    if refusal.status not in (400, 404, 410) or window.cursor is None:
+        raise refusal
+    if window.stuck == _DEAD:
+        raise Unavailable(
+            f"{_DEAD + 1} cursors in a row were refused before anybody new was seen"
+        ) from refusal
+    return replace(window, cursor=None, stuck=window.stuck + 1)
+
+
+def _later(span: Mapping[str, str] | None, since: str) -> dict[str, str] | None:
+    """Return what of a filter's span of time is not before ``since``, None if nothing is."""
+    span = span or {}
+    start = max(since, span.get("start_at", since), key=microseconds)
+    if "end_at" in span and microseconds(span["end_at"]) < microseconds(start):
+        return None
+    return {**span, "start_at": start}

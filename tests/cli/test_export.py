@@ -1,0 +1,132 @@
+"""``square-etl export`` as an analyst meets it: words, files, pipes, exit codes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_imports import PEOPLE, folder, run
+
+__all__ = ["folder"]
+
+
+@pytest.fixture
+def imported(folder: Path) -> None:
+    """Two customers in the local Square of the folder."""
+    (folder / "people.csv").write_text(PEOPLE)
+    assert run("import", "people.csv").exit_code == 0
+
+
+@pytest.mark.usefixtures("imported")
+def test_what_is_printed(folder: Path) -> None:
+    """The summary counts and names the proof; nobody's data is on the screen."""
+    done = run("export", "out.csv")
+    assert done.exit_code == 0
+    assert "export: 2 rows in out.csv" in done.stdout
+    assert "Square counted the same before and after in each of 1 spans of time" in done.stdout
+    assert "manifest: out.csv.manifest.json" in done.stdout
+    assert "target local" in done.stderr
+    assert "ada@example.com" not in done.output
+    assert (folder / "out.csv").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.usefixtures("imported")
+def test_the_manifest_is_printed(folder: Path) -> None:
+    """As JSON the manifest is printed with how it ended."""
+    told = json.loads(run("export", "out.parquet", "--output", "json").stdout)
+    kept = json.loads((folder / "out.parquet.manifest.json").read_bytes())
+    assert kept.items() <= told.items()
+    assert (told["status"], told["exit_code"]) == ("finished", 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["out.xlsx"], "it is not known what .xlsx is to be"),
+        (["people.csv"], "--overwrite"),
+        (["missing/out.csv"], "there is no such folder"),
+        (["out.csv", "--columns", "emial"], "did you mean"),
+        (["out.csv", "--where", "given_name ="], "--where"),
+        (["out.csv", "--created-after", "soon"], "is no time"),
+        (["out.csv", "--group", "Nobody"], "there is no group 'Nobody'"),
+        (["out.csv", "--attribute", "tea"], "say KEY=VALUE"),
+        (["-", "--incremental"], "--incremental does not go with DEST -"),
+    ],
+)
+@pytest.mark.usefixtures("imported")
+def test_what_cannot_be_exported(folder: Path, arguments: list[str], why: str) -> None:
+    """What cannot be is exit 2, says why, and leaves nothing behind."""
+    before = sorted(path.name for path in folder.iterdir())
+    done = run("export", *arguments)
+    assert done.exit_code == 2
+    assert why in done.stderr
+    assert "Traceback" not in done.output
+    assert sorted(path.name for path in folder.iterdir()) == before
+
+
+def command(*arguments: str) -> list[str]:
+    """Return a command line of this program."""
+    return [sys.executable, "-m", "etl", *arguments]
+
+
+@pytest.mark.usefixtures("imported")
+def test_standard_output_is_the_file(folder: Path) -> None:
+    """On ``-`` there is nothing but CSV; what else there is to say goes to standard error."""
+    done = subprocess.run(
+        command("export", "-", "--columns", "given_name,email_address"),
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    rows = list(csv.DictReader(done.stdout.splitlines()))
+    assert {row["email_address"] for row in rows} == {"ada@example.com", "lin@example.org"}
+    assert "2 rows" in done.stderr
+
+
+def test_a_reader_that_has_seen_enough(folder: Path) -> None:
+    """``| head`` ends an export without complaint."""
+    subprocess.run(command("sandbox", "seed", "--profiles", "3000"), cwd=folder, check=True)
+    with subprocess.Popen(
+        command("export", "-", "-q"), cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as exporting:
+        assert exporting.stdout is not None
+        assert exporting.stderr is not None
+        exporting.stdout.readline()
+        exporting.stdout.close()
+        told = exporting.stderr.read().decode()
+    assert "Traceback" not in told
+    assert "BrokenPipe" not in told
+    assert exporting.returncode == 0
+
+
+def test_killed_at_random(folder: Path) -> None:
+    """Killed at any moment there is no file or the whole of it; the same command goes on."""
+    chance = random.Random(6)
+    subprocess.run(command("sandbox", "seed", "--profiles", "3000"), cwd=folder, check=True)
+    subprocess.run(command("export", "all.csv", "-q"), cwd=folder, check=True)
+    whole = (folder / "all.csv").read_bytes()
+    kills = 0
+    for number in range(8):
+        name = f"{number}.csv"
+        for _ in range(3):
+            with subprocess.Popen(command("export", name, "-q"), cwd=folder) as exporting:
+                time.sleep(chance.uniform(0.4, 1.6))
+                exporting.send_signal(signal.SIGKILL)
+            killed = exporting.returncode == -signal.SIGKILL
+            kills += killed
+            assert not (folder / name).exists() or (folder / name).read_bytes() == whole
+            if not killed or (folder / name).exists():
+                break
+        subprocess.run(command("export", name, "-q", "--overwrite"), cwd=folder, check=True)
+        assert (folder / name).read_bytes() == whole
+    assert kills
+    assert not list(folder.glob(".partial-*"))

@@ -1,0 +1,1 @@
+"""Exports: complete, each customer once, and nothing that a spreadsheet would run."""
