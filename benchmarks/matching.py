@@ -94,7 +94,8 @@ _WRITTEN = """
 def make(folder: Path, rows: int, seed: int) -> None:
     """Write both sides of one size."""
     people = _PEOPLE.format(rows=rows, seed=seed)
-    db = profiles.connect(folder / "kept.duckdb", "2GB")
+    db = profiles.connect(folder / "kept.duckdb")
+    db.execute("SET memory_limit = '2GB'")
     db.execute(f"INSERT INTO profiles SELECT * FROM ({_PROFILES.format(people=people)})")
     for name, sql in (("rows", _ROWS), ("written", _WRITTEN)):
         path = str(folder / f"{name}.parquet")
@@ -143,8 +144,8 @@ def match(folder: Path) -> dict[str, float]:
 
 def _tables(path: Path, schema: pa.Schema) -> Iterator[pa.Table]:
     with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(20_480):
-            yield pa.Table.from_batches([batch]).cast(schema)
+        for group in range(file.num_row_groups):  # iter_batches reads far ahead
+            yield file.read_row_group(group).cast(schema)
 
 
 def measured(rows: int, seed: int, place: str | None) -> dict[str, Any]:

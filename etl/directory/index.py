@@ -17,7 +17,6 @@ import pyarrow as pa
 from etl.directory import profiles
 
 _BUFFERED = 4096
-_MEMORY = "256MB"
 
 # What is put in order at a time: a sort of more than fits into memory may fail, however small its
 # parts are (DuckDB 2.0: "failed to pin block"), a join or a scan does not.
@@ -126,7 +125,7 @@ class Index:
         path.unlink(missing_ok=True)
         path.with_name(path.name + ".wal").unlink(missing_ok=True)
         self._region = region
-        self._db = profiles.connect(path, _MEMORY)
+        self._db = profiles.connect(path)
         tables = {"rows": ROWS, "written": WRITTEN, "verdicts": VERDICTS, "hints": HINTS}
         for name, schema in tables.items():
             profiles.create_table(self._db, name, schema)

@@ -20,9 +20,6 @@ from etl.directory import profiles
 
 _FORMAT = "2"
 
-# Profiles come and go a page at a time: that takes less than joining them.
-_MEMORY = "128MB"
-
 # Seconds that are read again at every refresh. Lists and searches are behind by up to a minute or
 # longer during incidents (ListCustomers and SearchCustomers reference).
 _OVERLAP = 600.0
@@ -59,7 +56,7 @@ class Kept:
         The caller has reserved it. Damage may show here or at any use: raises duckdb.Error, and
         ``discard`` helps.
         """
-        db = profiles.connect(path, _MEMORY)
+        db = profiles.connect(path)
         with closing(db):
             yield cls(db, region)
 

@@ -17,6 +17,8 @@ import pyarrow as pa
 
 from etl.customers.normalize import address_key, email_key, phone_key
 
+# Two files may be open at a time, and what DuckDB frees is not given back at once.
+_MEMORY = "128MB"
 _AT_ONCE = 4096
 
 PROFILES = pa.schema(
@@ -35,15 +37,14 @@ PROFILES = pa.schema(
 )
 
 
-def connect(path: Path, memory: str) -> duckdb.DuckDBPyConnection:
+def connect(path: Path) -> duckdb.DuckDBPyConnection:
     """Open or make a file with a table ``profiles`` of the schema ``PROFILES``.
 
-    What takes more ``memory`` goes to disk. Raises duckdb.IOException while another process has it
-    open.
+    Raises duckdb.IOException while another process has it open.
     """
     # Orders that matter are asked for; keeping all others takes memory.
     db = duckdb.connect(
-        str(path), config={"memory_limit": memory, "preserve_insertion_order": False}
+        str(path), config={"memory_limit": _MEMORY, "preserve_insertion_order": False}
     )
     path.chmod(0o600)
     create_table(db, "profiles", PROFILES)
