@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from etl import exporting, pipeline
 from etl.config import Config
 from etl.config import load as load_config
-from etl.errors import Unavailable
+from etl.errors import ConfigError, Unavailable
 from etl.export.wanted import wanted
 from etl.files.escape import unescape
 from etl.journal.state import State
@@ -155,6 +155,8 @@ def read_directory(
     Times are timestamps in UTC, texts are strings, lists are lists; what is not there is missing.
     Raises Unavailable while it cannot be proved that all customers are there.
     """
+    if options.get("incremental"):
+        raise ConfigError("increments are files: who is gone has no place in a frame")
     state = State(Path(state_dir))
     state.prepare()
     with tempfile.TemporaryDirectory(dir=state.folder) as folder:

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from etl.begin import Progress, Report, Square, World, as_json, new_id, timestamp
 from etl.config import Config
-from etl.errors import Interrupted, LockedError, Unauthorized, Unavailable
+from etl.errors import Interrupted, LockedError, StateError, Unauthorized, Unavailable
 from etl.export import beside, deletions, filters, manifest, shape
 from etl.export.collect import LAG, Collection
 from etl.export.collected import Collected, discard
@@ -43,6 +43,8 @@ from etl.square.wire import Profile
 
 # Seconds after which what was collected is not gone on with.
 _STALE = 86_400.0
+# Bytes of the key of masks.
+_KEY = 32
 
 
 def export_customers(
@@ -81,11 +83,12 @@ def export_customers(
             job = _Export(
                 wanted, kind, run, search, collected, client, square.in_flight, world, check_lock
             )
+            key = _key(state, world)
             try:
                 further = job.weigh()
                 job.collect()
                 job.look_beside()
-                report = job.write(further, _key(state, world), tally)
+                report = job.write(further, key, tally)
             except (Interrupted, Unauthorized, Unavailable) as stop:
                 if isinstance(stop, Unauthorized) and not collected.size():
                     raise
@@ -115,12 +118,18 @@ def _key(state: State, world: World) -> bytes:
     if not path.exists():
         made = path.with_name(f"{path.name}-{new_id(world)}")
         with replacing(made) as file:
-            file.write(world.chance.randbytes(32))
+            file.write(world.chance.randbytes(_KEY))
         # Of two that begin at once the first one's counts.
         with suppress(FileExistsError):
             os.link(made, path)
         made.unlink()
-    return path.read_bytes()
+    key = path.read_bytes() if path.is_file() else b""
+    if len(key) != _KEY:
+        raise StateError(
+            f"{path} is no key that masks were made with: restore it, or remove it and get other "
+            "codes than in earlier exports"
+        )
+    return key
 
 
 def _sweep(state: State, world: World) -> None:
@@ -171,7 +180,8 @@ class _Export:
                 self.collected.begin_anew()
                 self.collected.note(full="begun")
         here = self.world.now().timestamp()
-        ahead = (self.square.told_time or here) - here
+        # Square tells whole seconds, rounded down; nobody who is there by now may be left out.
+        ahead = (self.square.told_time or here) + 1.0 - here
         with self._timed("collect"):
             Collection(
                 self.collected,

@@ -24,8 +24,13 @@ _PRESETS = ["square-dashboard", "shopify", "hubspot", "mailchimp", "salesforce"]
 _Command = Callable[..., Any]
 
 
-def _listed(context: click.Context, option: click.Parameter, text: str | None) -> tuple[str, ...]:
-    return tuple(name.strip() for name in (text or "").split(",") if name.strip())
+def _listed(
+    context: click.Context, option: click.Parameter, texts: tuple[str, ...]
+) -> tuple[str, ...]:
+    names = tuple(name.strip() for text in texts for name in text.split(","))
+    if not all(names):
+        raise click.BadParameter("say names, separated by commas", context, option)
+    return names
 
 
 def _pairs(
@@ -82,7 +87,11 @@ def _shape(command: _Command) -> _Command:
                 help="Rows for which this is true: SQL (DuckDB) over any column of the export.",
             ),
             click.option(
-                "--columns", metavar="A,B", callback=_listed, help="These columns, in this order."
+                "--columns",
+                metavar="A,B",
+                multiple=True,
+                callback=_listed,
+                help="These columns, in this order.",
             ),
             click.option(
                 "--preset",
@@ -93,20 +102,28 @@ def _shape(command: _Command) -> _Command:
                 "--with",
                 "beside",
                 metavar="A,B",
+                multiple=True,
                 callback=_listed,
                 help=f"Further columns: {_BESIDE}.",
             ),
             click.option(
                 "--mask",
                 metavar="A,B",
+                multiple=True,
                 callback=_listed,
                 help="Columns in which the same value is the same code, in all exports of this "
                 "state folder: email, phone, ...",
             ),
-            click.option("--drop", metavar="A,B", callback=_listed, help="All but these columns."),
+            click.option(
+                "--drop",
+                metavar="A,B",
+                multiple=True,
+                callback=_listed,
+                help="All but these columns.",
+            ),
             click.option(
                 "--sample",
-                type=click.IntRange(1),
+                type=click.IntRange(1, 10**9),
                 metavar="N",
                 help="N of the rows, the same ones every time.",
             ),

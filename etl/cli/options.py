@@ -182,9 +182,11 @@ def _typed(arguments: list[str], state_dir: Path) -> str:
 
 
 def _way_on(state_dir: object) -> str:
-    group = click.get_current_context().parent
-    # The commands of the local Square make no run that could be resumed.
-    if state_dir is None or (group is not None and group.command.name == "sandbox"):
+    context = click.get_current_context()
+    group = context.parent
+    # Exports, and the commands of the local Square, make no run that could be resumed.
+    others = context.command.name == "export" or (group and group.command.name == "sandbox")
+    if state_dir is None or others:
         return "give the same command again."
     return resume_command(Path(str(state_dir)))
 

@@ -17,6 +17,7 @@ from etl.square.wire import Profile
 BESIDE = ("groups", "segments", "custom-attributes", "cards", "gift-cards", "orders", "payments")
 _OF_PROFILES = ("groups",)
 
+_LISTS = {"groups", "segments", "creation_sources", "columns", "beside", "mask", "drop"}
 _TIMES = ("created_after", "created_before", "updated_after", "updated_before")
 
 
@@ -91,10 +92,15 @@ def wanted(destination: str, **told: Any) -> Wanted:
     for name in _TIMES:
         if told.get(name) is not None:
             told[name] = instant(told[name], f"--{name.replace('_', '-')}")
+    for name in _LISTS & told.keys():
+        if isinstance(told[name], str):
+            raise ConfigError(f"{name} takes several: give a list, even of one")
     parts = {
         kind: {name: told.pop(name) for name in kind.__dataclass_fields__ if name in told}
         for kind in (Filters, Shape)
     }
+    if strange := told.keys() - Wanted.__dataclass_fields__.keys():
+        raise ConfigError(f"there is no option {min(strange)!r}")
     asked = Wanted(destination, Filters(**parts[Filters]), Shape(**parts[Shape]), **told)
     if unknown := [name for name in asked.beside if name not in BESIDE]:
         raise ConfigError(f"--with {unknown[0]}: known are {', '.join(BESIDE)}")

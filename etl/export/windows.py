@@ -93,11 +93,12 @@ def rfc3339(microseconds: int) -> str:
     return text.replace("+00:00", "Z")
 
 
-def instant(text: str, option: str) -> str:
-    """Return a time as RFC 3339 in UTC; a date is its first moment there.
+def instant(told: object, option: str) -> str:
+    """Return a time, or its text, as RFC 3339 in UTC; a date is its first moment there.
 
     Raises ConfigError for anything else.
     """
+    text = str(told)
     try:
         if _DATE.fullmatch(text):
             moment = datetime.combine(date.fromisoformat(text), datetime.min.time(), UTC)

@@ -39,6 +39,8 @@ _SUFFIXES: dict[str, Kind] = {
     ".jsonl": "jsonl",
     ".parquet": "parquet",
 }
+# File systems end names after 255 bytes, of which what lies beside a file needs some.
+_LONGEST = 200
 _CREATED_AT = "created_at"
 # Hive's word for a partition without a value.
 _NO_YEAR = "__HIVE_DEFAULT_PARTITION__"
@@ -66,6 +68,8 @@ def check_destination(wanted: Wanted) -> Kind:
     if kind == "-":
         return kind
     path = Path(wanted.destination)
+    if len(os.fsencode(path.name)) > _LONGEST:
+        raise ConfigError(f"the name {path.name[:20]}… is too long: {_LONGEST} bytes at most")
     if not path.parent.is_dir():
         raise ConfigError(f"{path.parent}: there is no such folder: make it first")
     if not os.access(path.parent, os.W_OK | os.X_OK):
@@ -122,17 +126,20 @@ def write(
                 with replacing(folder / IN_FOLDER) as file:
                     file.write(manifest(written))
         return written
-    with replacing(path) as file:
-        with _filling(file, form, schema, packed=kind == "csv.gz") as filled:
-            for table in batches:
-                filled.add(table)
-        written = [filled.written(path.name)]
-        said = manifest(written) if manifest is not None else None
-        # Nobody finds the manifest of another file beside this one.
-        manifest_path(destination, kind).unlink(missing_ok=True)
-    if said is not None:
-        with replacing(manifest_path(destination, kind)) as file:
-            file.write(said)
+    proof = manifest_path(destination, kind)
+    with ExitStack() as stack:
+        # The manifest is on disk before the file takes its name, and takes its own after it.
+        said = None if manifest is None else stack.enter_context(replacing(proof))
+        with replacing(path) as file:
+            with _filling(file, form, schema, packed=kind == "csv.gz") as filled:
+                for table in batches:
+                    filled.add(table)
+            written = [filled.written(path.name)]
+            if said is not None and manifest is not None:
+                said.write(manifest(written))
+                said.flush()
+            # Nobody finds the manifest of another file beside this one.
+            proof.unlink(missing_ok=True)
     return written
 
 

@@ -58,6 +58,8 @@ def test_the_manifest_is_printed(folder: Path) -> None:
         (["out.csv", "--created-after", "soon"], "is no time"),
         (["out.csv", "--group", "Nobody"], "there is no group 'Nobody'"),
         (["out.csv", "--attribute", "tea"], "say KEY=VALUE"),
+        (["out.csv", "--mask", ""], "separated by commas"),
+        (["x" * 250 + ".csv"], "is too long"),
         (["-", "--incremental"], "--incremental does not go with DEST -"),
     ],
 )
@@ -70,6 +72,24 @@ def test_what_cannot_be_exported(folder: Path, arguments: list[str], why: str) -
     assert why in done.stderr
     assert "Traceback" not in done.output
     assert sorted(path.name for path in folder.iterdir()) == before
+
+
+@pytest.mark.usefixtures("imported")
+def test_lists_add_up(folder: Path) -> None:
+    """Options that take names may be said twice: what is masked stays masked."""
+    assert run("export", "out.csv", "--mask", "email", "--mask", "name,phone").exit_code == 0
+    text = (folder / "out.csv").read_text()
+    assert "ada@example.com" not in text
+    assert "Ada" not in text
+
+
+@pytest.mark.usefixtures("imported")
+def test_a_key_that_is_none(folder: Path) -> None:
+    """Codes that anybody could make are not written."""
+    (folder / ".square-etl" / "mask.key").touch()
+    done = run("export", "out.csv", "--mask", "email")
+    assert done.exit_code == 2
+    assert "mask.key" in done.stderr
 
 
 def command(*arguments: str) -> list[str]:

@@ -235,3 +235,37 @@ def test_an_increment_that_was_not_written(world: World) -> None:
     assert export(world, "2.csv", incremental=True)["exit_code"] == 4
     world.watch = lambda progress: None
     assert export(world, "2.csv", incremental=True)["rows"] == 1
+
+
+def test_a_full_refresh(world: World) -> None:
+    """Everything once more, with who is gone since; stopped, the same command goes on with it."""
+    export(world, "1.csv", incremental=True)
+    ids = list(rows(world, "1.csv")["id"])
+    world.time.sleep(3600)
+    world.delete(ids[4])
+
+    def watch(progress: Progress) -> None:
+        if progress.stage == "collect" and progress.done:
+            raise Interrupted("stopped")
+
+    world.watch = watch
+    assert export(world, "2.csv", incremental=True, full_refresh=True)["exit_code"] == 4
+    world.watch = lambda progress: None
+    report = export(world, "2.csv", incremental=True, full_refresh=True)
+    assert (report["rows"], report["incremental"]["deleted"]["rows"]) == (249, 1)
+    assert export(world, "3.csv", incremental=True)["rows"] == 0
+
+
+def test_what_nobody_goes_on_with(world: World) -> None:
+    """A day later nothing is left of an export that was stopped and never given again."""
+
+    def watch(progress: Progress) -> None:
+        if progress.stage == "certify":
+            raise Interrupted("stopped")
+
+    world.watch = watch
+    export(world, updated_after="2020-01-01")
+    world.watch = lambda progress: None
+    world.time.sleep(90_000)
+    export(world)
+    assert not list(world.state.folder.rglob("collected.sqlite"))
