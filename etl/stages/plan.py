@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 import orjson
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl.config import Config
@@ -28,7 +29,8 @@ from etl.stages.beside import Beside, Missing, Wanted, told
 
 BULK = 100
 
-_BATCHES_AT_HAND = 16
+# A batch has some ten thousand rows, of about 200 bytes each as Arrow has them.
+_BATCHES_AT_HAND = 6
 # Only rows that differ from Square are looked at again, mostly one after another.
 _CELLS_AT_HAND = 2
 _ROWS_AT_ONCE = 5000
@@ -65,11 +67,8 @@ class RowValues:
         _, number, offset = self.place(row)
         source, columns, dropped = self._columns(number)
         fed = self._mapped[source]
-        values = {
-            name: column[offset]
-            for name, column in columns.items()
-            if name in fed or column[offset] is not None
-        }
+        cells = ((name, column[offset].as_py()) for name, column in columns.items())
+        values = {name: cell for name, cell in cells if cell is not None or name in fed}
         for name in dropped.get(row, ()):
             values.pop(name, None)
         return values
@@ -93,11 +92,11 @@ class RowValues:
         position = bisect_right(self._first_rows, row) - 1
         return row, self._numbers[position], row - self._first_rows[position]
 
-    def _load(self, number: int) -> tuple[int, dict[str, list[str | None]], dict[int, list[str]]]:
+    def _load(self, number: int) -> tuple[int, dict[str, pa.Array], dict[int, list[str]]]:
         batch = self._journal.batch(number)
         customers = self._journal.customers(batch)
         columns = {
-            field.name: customers.column(field.name).to_pylist()
+            field.name: customers.column(field.name)
             for field in fields.WRITABLE
             if field.name in self._mapped[batch.source]
             or customers.column(field.name).null_count < len(customers)
