@@ -112,6 +112,7 @@ def begin(
             config=config.model_dump_json(),
             fingerprint=fingerprint,
             amends=amends,
+            state_dir=str(state.folder.resolve()),
         )
         folder = state.begin(run_id, run_dir)
         if spool.exists():

@@ -137,6 +137,7 @@ def apply_plan(
                 config=config.model_dump_json(),
                 fingerprint=f"plan {made.run_id}",
                 applies=made.run_id,
+                state_dir=str(state.folder.resolve()),
             )
             folder = state.begin(run.run_id, None)
             with closing(Journal.open(place / JOURNAL)) as journal:
@@ -212,6 +213,7 @@ def _undo(
         undoes=done.run_id,
         amends="",
         applies="",
+        state_dir=str(state.folder.resolve()),
     )
     folder = state.begin(run.run_id, None)
     unmapped = as_json({"fields": {}, "unused": [], "consent": None})
@@ -287,6 +289,7 @@ def _work(
         in_flight = square.in_flight if square else 1
         job = Job(run, config, folder, journal, world, client, ledger, kept, in_flight, engine)
         journal.note(stopped="", **({"canary": str(canary)} if canary else {}))
+        journal.timeline.begin(world.clock)
         try:
             if square and run.command == "import":
                 _settle_others(job, state, square)

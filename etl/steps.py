@@ -274,10 +274,10 @@ def observer(journal: Journal) -> Callable[[Call], None]:
     def observe(call: Call) -> None:
         journal.called(
             call.endpoint,
+            call.status,
+            call.seconds,
             retry=call.retry,
             rate_limited=call.rate_limited,
-            error=call.status is None or call.status >= 400,
-            seconds=call.seconds,
         )
 
     return observe

@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from etl.customers.problems import Problem
 from etl.errors import StateError
-from etl.journal import additions, undoing
+from etl.journal import additions, timeline, undoing
 from etl.journal.additions import Additions
 from etl.journal.database import connect, transaction
 from etl.journal.plan import Plan
@@ -42,9 +42,10 @@ from etl.journal.records import (
     skipped,
     unpacked,
 )
+from etl.journal.timeline import Timeline
 from etl.journal.undoing import Undoing
 
-FORMAT = "6"
+FORMAT = "7"
 
 
 _SCHEMA = """
@@ -109,6 +110,7 @@ class Journal:
         self.additions = Additions(connection)
         self.plan = Plan(connection, self.additions)
         self.undoing = Undoing(connection)
+        self.timeline = Timeline(connection)
 
     @classmethod
     def create(cls, path: Path, run: Run, sources: Sequence[tuple[str, str]]) -> Self:
@@ -118,7 +120,9 @@ class Journal:
         """
         with closing(connect(_unnamed(path))) as connection, transaction(connection):
             # executescript would commit by itself
-            for statement in (_SCHEMA + additions.SCHEMA + undoing.SCHEMA).split(";\n"):
+            for statement in (
+                _SCHEMA + additions.SCHEMA + undoing.SCHEMA + timeline.SCHEMA
+            ).split(";\n"):
                 connection.execute(statement)
             facts = {**asdict(run), "format": FORMAT, "stage": "read"}
             connection.executemany("INSERT INTO facts VALUES (?, ?)", facts.items())
@@ -140,7 +144,7 @@ class Journal:
                 connection.execute("DELETE FROM facts")
                 facts = {**asdict(run), "format": FORMAT, "stage": "plan"}
                 connection.executemany("INSERT INTO facts VALUES (?, ?)", facts.items())
-                for table in ("calls", "seconds"):
+                for table in ("calls", "seconds", "timeline"):
                     connection.execute(f"DELETE FROM {table}")
                 Plan(connection, Additions(connection)).reconsider()
         _name(path)
@@ -189,9 +193,13 @@ class Journal:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Make everything inside durable together, or none of it."""
-        with transaction(self._db):
-            self._keep_calls()
-            yield
+        try:
+            with transaction(self._db):
+                yield
+                self._keep_calls()
+        except BaseException:
+            self.timeline.again()
+            raise
 
     @contextmanager
     def unhurried(self) -> Iterator[None]:
@@ -254,10 +262,17 @@ class Journal:
         )
 
     def called(
-        self, endpoint: str, *, retry: bool, rate_limited: bool, error: bool, seconds: float
+        self, endpoint: str, status: int | None, seconds: float, *, retry: bool, rate_limited: bool
     ) -> None:
-        """Count one attempt of a call to Square, in any thread; kept with the next transaction."""
+        """Count one attempt of a call to Square, in any thread; kept with the next transaction.
+
+        ``status`` is None where no usable answer came.
+        """
+        error = status is None or status >= 400
         self._called.append((endpoint, retry, rate_limited, error, seconds))
+        self.timeline.called(
+            endpoint, status, seconds, retry=retry, rate_limited=rate_limited, error=error
+        )
 
     def calls(self) -> list[tuple[str, int, int, int, int, float]]:
         """Return, by endpoint, the attempts: how many, retries, 429s, errors, and seconds."""
@@ -280,6 +295,7 @@ class Journal:
                 "rate_limited = rate_limited + ?3, errors = errors + ?4, seconds = seconds + ?5",
                 self._called.popleft(),
             )
+        self.timeline.keep()
 
     # -- reading -----------------------------------------------------------------------------
 
@@ -294,6 +310,7 @@ class Journal:
             "VALUES (?, ?, ?, ?, ?, ?)",
             (source, first_row, *rows),
         )
+        self.timeline.add(read=rows.rows)
 
     def move_sources(self, facts: Sequence[str]) -> None:
         """Take new facts (JSON) of the same sources, which lie elsewhere now."""
@@ -358,6 +375,7 @@ class Journal:
     def check_batch(self, batch: Batch, check: Check) -> None:
         """Keep what the check of a batch came to."""
         self._db.execute("INSERT INTO checks VALUES (?, ?, ?, ?, ?, ?)", (batch.batch, *check))
+        self.timeline.add(checked=len(batch.lines))
 
     def has_rows(self) -> bool:
         """Tell whether the rows were entered, so that each has an outcome of its own."""
@@ -534,6 +552,7 @@ class Journal:
             "UPDATE writes SET state = 'landed', customer_id = ?, version = ? WHERE number = ?",
             (customer_id, version, write.number),
         )
+        self.timeline.add(written=1)
 
     def writes(self, request: Request) -> list[Write]:
         """Return the writes of one bulk call that are not settled, in order."""
@@ -557,6 +576,7 @@ class Journal:
     def verified(self, write: Write, verdict: Literal["matched", "mismatched"]) -> None:
         """Note what reading a profile back showed."""
         self._db.execute("UPDATE writes SET verified = ? WHERE number = ?", (verdict, write.number))
+        self.timeline.add(read_back=1)
 
     # -- reporting ---------------------------------------------------------------------------
 

@@ -48,7 +48,8 @@ class Run:
     ``config`` is the Config as JSON, ``sources`` the arguments as given, ``fingerprint`` tells
     whether the same command would do the same work. ``amends`` is the
     run whose rejects it corrects, ``applies`` the run whose plan it carries out, ``undoes`` the run
-    that it takes back.
+    that it takes back. ``state_dir`` is the state folder that it was begun in, from the root on:
+    commands that a report names find the run from anywhere.
     """
 
     run_id: str
@@ -64,6 +65,7 @@ class Run:
     amends: str = ""
     applies: str = ""
     undoes: str = ""
+    state_dir: str = ""
 
 
 @dataclass(frozen=True, slots=True)

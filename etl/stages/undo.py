@@ -432,6 +432,7 @@ class Undoer:
             found.append(Problem(one.row, "note", code.name, "", code.meaning, code.remedy))
         self.journal.add_problems(p for p in found if (p.code, p.field) not in known)
         undoing.verified(one.row, "matched" if right else "mismatched")
+        self.journal.timeline.add(read_back=1)
         undoing.tell(one.row)
 
 

@@ -79,12 +79,9 @@ def test_everything_is_there_after_reopening(journal: Journal) -> None:
     with journal.transaction():
         journal.add_request("bulk-create", body, [write(0), write(2)])
         journal.note(stage="load", lookup="search: few")
-    journal.called(
-        "POST /v2/customers/bulk-create", retry=True, rate_limited=False, error=True, seconds=1.0
-    )
-    journal.called(
-        "POST /v2/customers/bulk-create", retry=False, rate_limited=True, error=True, seconds=1.0
-    )
+    create = "POST /v2/customers/bulk-create"
+    journal.called(create, None, 1.0, retry=True, rate_limited=False)
+    journal.called(create, 429, 1.0, retry=False, rate_limited=True)
     journal.spent("load", 1.5)
     journal.spent("load", 0.25)
     journal.close()
