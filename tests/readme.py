@@ -18,9 +18,9 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from etl.cli.summary import MEANING, UNDONE
 from etl.config import Config
 from etl.customers import codes, fields
+from etl.reports.outcomes import MEANING, UNDONE
 from etl.sandbox.assumptions import NOT_SERVED
 from etl.sandbox.routes import ROUTES
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import functools
 import os
-import shlex
 import sqlite3
 import sys
 import traceback
@@ -16,6 +15,7 @@ from typing import Any, ParamSpec
 import click
 
 from etl import errors
+from etl.reports.advice import DEFAULT_STATE, resume_command
 
 P = ParamSpec("P")
 
@@ -29,8 +29,6 @@ _CODES: tuple[tuple[type[errors.EtlError], int], ...] = (
     (errors.Interrupted, EXIT_INCOMPLETE),
     (errors.EtlError, EXIT_USAGE),
 )
-
-DEFAULT_STATE = Path(".square-etl")
 
 _Command = Callable[..., Any]
 
@@ -162,23 +160,6 @@ def say(text: str | bytes) -> None:
     except OSError:
         # Flushing again at exit would fail too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def resume_command(state_dir: Path, run_id: str = "") -> str:
-    """Return the command that goes on with a run, as it can be typed here."""
-    return _typed(["runs", "resume", *([run_id] if run_id else [])], state_dir)
-
-
-def apply_command(state_dir: Path, run_id: str) -> str:
-    """Return the command that carries out a plan, as it can be typed here."""
-    return _typed(["apply", run_id], state_dir)
-
-
-def _typed(arguments: list[str], state_dir: Path) -> str:
-    words = ["square-etl", *arguments]
-    if state_dir != DEFAULT_STATE:
-        words += ["--state-dir", str(state_dir)]
-    return shlex.join(words)
 
 
 def _way_on(state_dir: object) -> str:

@@ -68,7 +68,8 @@ def show_command(run: str, state_dir: Path, output: str, quiet: bool) -> int:
 
     state = State(state_dir)
     with closing(Journal.open(state.run_folder(run) / JOURNAL)) as journal:
-        session.show(report.build(journal, report.counts(journal)), state, output)
+        built = report.build(journal, report.counts(journal))
+    session.show(dict(built), state, output)
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -115,7 +116,10 @@ def show(report: Report, state: State, output: str) -> int:
     if output == "json":
         say(as_json(report))
     else:
-        say(summary.text(report, state.run_folder(report["run_id"]), state.folder))
+        folder, colours = state.run_folder(report["run_id"]), sys.stdout.isatty()
+        # https://no-color.org
+        colours = colours and not os.environ.get("NO_COLOR")
+        say(summary.text(report, folder, state.folder, colours=colours))
     return int(report["exit_code"])
 
 

@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from etl.cli.options import apply_command, resume_command
+import click
+
 from etl.customers import codes
 from etl.customers.cells import for_screen
+from etl.reports import advice
+from etl.reports.outcomes import MEANING, UNDONE, share
 
-MEANING = {
-    "created": "new profiles",
-    "updated": "profiles changed",
-    "unchanged": "already as the file says",
-    "duplicate": "folded into another row",
-    "skipped": "left out by a rule",
-    "review": "a person has to decide",
-    "rejected": "Square would refuse them",
-    "failed": "Square refused them",
-    "unknown": "sent, result not known yet",
-    "pending": "not attempted",
-}
-# What the outcomes of an undo say of the customers that its run wrote to.
-UNDONE = {
-    "updated": "put back as before the run",
-    "deleted": "created by the run, and deleted",
-    "unchanged": "nothing (more) to take back",
-    "conflict": "changed since: left as they are",
-    "failed": "Square refused to take it back",
-    "unknown": "sent, result not known yet",
-    "pending": "not attempted",
+_COLOURS = {
+    **dict.fromkeys(("created", "updated", "deleted"), "green"),
+    **dict.fromkeys(("review", "conflict", "unknown", "pending"), "yellow"),
+    **dict.fromkeys(("rejected", "failed"), "red"),
 }
 _ALWAYS = ("created", "updated", "unchanged", "rejected")
 _BAR = 30
@@ -38,14 +24,19 @@ _REASONS = 6
 _UNUSED = 30
 
 
-def text(report: dict[str, Any], folder: Path, state_dir: Path) -> str:
+def text(report: dict[str, Any], folder: Path, state_dir: Path, *, colours: bool = False) -> str:
     """Return the printed summary of a report; ``folder`` holds the artifacts."""
-    return "\n".join(_lines(report, folder, state_dir))
+    told = "\n".join(_lines(report, folder, state_dir))
+    return told if colours else click.unstyle(told)
 
 
 def _lines(report: dict[str, Any], folder: Path, state_dir: Path) -> Iterator[str]:
     rows = report["rows"]
-    yield f"run {report['run_id']}: {report['status']} in {_seconds(report)}"
+    colour = (
+        "green" if report["exit_code"] == 0 else "yellow" if report["exit_code"] == 3 else "red"
+    )
+    status = click.style(report["status"], fg=colour, bold=True)
+    yield f"run {report['run_id']}: {status} in {_seconds(report)}"
     if report["undoes"]:
         yield from _undo(report, folder, state_dir)
         return
@@ -65,16 +56,11 @@ def _lines(report: dict[str, Any], folder: Path, state_dir: Path) -> Iterator[st
             more = f" and {len(unused) - _UNUSED} more" if len(unused) > _UNUSED else ""
             yield f"  {source['path']}: columns not used: {shown}{more}"
     yield ""
-    width = max(len(f"{rows['read']:,}"), 5)
-    for outcome, meaning in MEANING.items():
-        count = rows[outcome]
-        if count or (report["command"] == "import" and outcome in _ALWAYS):
-            bar = "█" * max(round(_BAR * count / max(rows["read"], 1)), 1 if count else 0)
-            if outcome == "pending" and report["command"] == "validate":
-                meaning = "acceptable to Square"
-            yield f"  {outcome:<10}{count:>{width},}  {meaning:<28}{bar}".rstrip()
-    verdict = "every row is accounted for" if report["balanced"] else "THE SUM IS WRONG"
-    yield f"  {'= read':<10}{rows['read']:>{width},}  {verdict}"
+    always = _ALWAYS if report["command"] == "import" else ()
+    meanings = dict(MEANING)
+    if report["command"] == "validate":
+        meanings["pending"] = "acceptable to Square"
+    yield from _table(report, meanings, always, "= read", "every row is accounted for")
     if report["command"] == "plan":
         planned = report["planned"]
         yield (
@@ -107,8 +93,13 @@ def _lines(report: dict[str, Any], folder: Path, state_dir: Path) -> Iterator[st
     also = " consent.csv" if report["consent"] else ""
     also += " plan.csv" if (folder / "plan.csv").exists() else ""
     yield (
-        f"artifacts: {folder}/ (report.json rows.csv rejects.csv review.csv crosswalk.csv{also})"
+        f"artifacts: {folder}/ (report.html report.json rows.csv rejects.csv review.csv "
+        f"crosswalk.csv{also})"
     )
+    if report["stopped"]:
+        yield report["stopped"].removeprefix("brake: ")
+    if report["command"] == "plan":
+        yield f"nothing was written to Square; {folder}/plan.csv says what would be, row by row"
     yield from _next(report, folder, state_dir)
 
 
@@ -152,17 +143,14 @@ def _export(report: dict[str, Any], destination: str) -> Iterator[str]:
 
 def _undo(report: dict[str, Any], folder: Path, state_dir: Path) -> Iterator[str]:
     """Say what became of a run that was taken back."""
-    rows, planned = report["rows"], report["command"] == "undo-plan"
+    planned = report["command"] == "undo-plan"
     yield f"  undoes run {report['undoes']}"
     yield ""
-    width = max(len(f"{rows['read']:,}"), 5)
-    for outcome, meaning in UNDONE.items():
-        if planned and outcome == "pending":
-            meaning = "to be put back, or deleted"
-        if rows[outcome] or outcome in ("updated", "deleted", "conflict"):
-            yield f"  {outcome:<10}{rows[outcome]:>{width},}  {meaning}"
-    verdict = "every one is accounted for" if report["balanced"] else "THE SUM IS WRONG"
-    yield f"  {'= written':<10}{rows['read']:>{width},}  {verdict}"
+    meanings = dict(UNDONE)
+    if planned:
+        meanings["pending"] = "to be put back, or deleted"
+    always = ("updated", "deleted", "conflict")
+    yield from _table(report, meanings, always, "= written", "every one is accounted for")
     for name, meaning in (
         ("profiles_restored", "profiles with fields put back"),
         ("profiles_deleted", "profiles deleted"),
@@ -181,15 +169,10 @@ def _undo(report: dict[str, Any], folder: Path, state_dir: Path) -> Iterator[str
             if verified["checked"]
             else "nothing was left to take back, so nothing was written"
         )
-    yield f"artifacts: {folder}/ (report.json rows.csv)"
+    yield f"artifacts: {folder}/ (report.html report.json rows.csv)"
     if report["stopped"]:
         yield report["stopped"]
-    if report["status"] == "incomplete":
-        yield f"next: {resume_command(state_dir, report['run_id'])}"
-    elif report["reasons"]:
-        yield f"next: rows with codes in {folder}/rows.csv were left alone: look at them in Square"
-    if planned:
-        yield "nothing was written to Square; the same command without --dry-run does it"
+    yield from _next(report, folder, state_dir)
 
 
 def _beside(report: dict[str, Any]) -> Iterator[str]:
@@ -235,30 +218,40 @@ def _reasons(report: dict[str, Any]) -> Iterator[str]:
 
 
 def _next(report: dict[str, Any], folder: Path, state_dir: Path) -> Iterator[str]:
+    """Say what is to be done; a command stands on a line of its own where words come first."""
+    for step in advice.steps(report, folder, state_dir):
+        command = click.style(step.command, bold=True) if step.command else ""
+        if not step.by_hand:
+            yield f"next: {command}"
+            continue
+        yield f"next: {step.by_hand}" + (", then" if command else "")
+        if command:
+            yield f"      {command}"
+
+
+def _table(
+    report: dict[str, Any],
+    meanings: Mapping[str, str],
+    always: Collection[str],
+    total: str,
+    right: str,
+) -> Iterator[str]:
+    """Say how many rows have which outcome, what share that is, and that it adds up."""
     rows = report["rows"]
-    if report["stopped"]:
-        yield report["stopped"].removeprefix("brake: ")
-    if report["status"] == "incomplete" or (report["exit_code"] == 4):
-        yield f"next: {resume_command(state_dir, report['run_id'])}"
-    if rows["rejected"] + rows["failed"]:
-        amending = f" and --amends {report['run_id']}" if report["command"] == "import" else ""
-        yield f"next: correct {folder}/rejects.csv and import it with the same config{amending}"
-    if rows["review"]:
-        yield (
-            f"next: fill the decision column of {folder}/review.csv (a customer id, create or "
-            "skip) and import it with the same config"
-        )
-    if any((report["consent"] or {}).values()):
-        yield (
-            f"next: import {folder}/consent.csv in the Square Dashboard (Customers, Import): only "
-            "there can a subscription be set. That import adds rows and updates nobody, so try a "
-            "few first and merge what is there twice"
-        )
-    if report["verified"]["mismatched"]:
-        yield f"next: look for VERIFY_MISMATCH in {folder}/rows.csv"
-    if report["command"] == "plan":
-        yield f"nothing was written to Square; {folder}/plan.csv says what would be, row by row"
-        yield f"next: {apply_command(state_dir, report['run_id'])}"
+    width = max(len(f"{rows['read']:,}"), 5)
+    for outcome, meaning in meanings.items():
+        count = rows[outcome]
+        if count or outcome in always:
+            bar = "█" * max(round(_BAR * count / max(rows["read"], 1)), 1 if count else 0)
+            part = share(count, rows["read"]) if count else ""
+            told = f"  {outcome:<10}{count:>{width},}  {part:>6}  {meaning:<32}"
+            yield told.rstrip() if not bar else told + click.style(bar, fg=_COLOURS.get(outcome))
+    verdict = (
+        click.style(right, fg="green")
+        if report["balanced"]
+        else click.style("THE SUM IS WRONG", fg="red", bold=True)
+    )
+    yield f"  {total:<10}{rows['read']:>{width},}  {'':>6}  {verdict}"
 
 
 def _time(seconds: float) -> str:

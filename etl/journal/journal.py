@@ -120,9 +120,9 @@ class Journal:
         """
         with closing(connect(_unnamed(path))) as connection, transaction(connection):
             # executescript would commit by itself
-            for statement in (
-                _SCHEMA + additions.SCHEMA + undoing.SCHEMA + timeline.SCHEMA
-            ).split(";\n"):
+            for statement in (_SCHEMA + additions.SCHEMA + undoing.SCHEMA + timeline.SCHEMA).split(
+                ";\n"
+            ):
                 connection.execute(statement)
             facts = {**asdict(run), "format": FORMAT, "stage": "read"}
             connection.executemany("INSERT INTO facts VALUES (?, ?)", facts.items())

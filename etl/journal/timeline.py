@@ -21,8 +21,14 @@ _SHORTEST = 1 / 16
 _SLOWEST = 10
 
 Kind = Literal[
-    *("read", "checked", "written", "read_back"),
-    *("calls", "retries", "rate_limited", "errors"),
+    "read",
+    "checked",
+    "written",
+    "read_back",
+    "calls",
+    "retries",
+    "rate_limited",
+    "errors",
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 

@@ -6,9 +6,9 @@ A pure function of the journal: the same journal always gives the same bytes.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import ceil, prod
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
 import orjson
@@ -18,32 +18,42 @@ from etl.config import Config, beyond
 from etl.journal.journal import Journal
 from etl.journal.records import OUTCOMES, UNDONE, Outcome
 from etl.reports import consent
+from etl.reports.schema import Beside, ByCode, ImportRows, Planned, Report, UndoRows
 
 # Why rows of an applied plan were planned anew.
 _MOVED = ("PROFILE_CHANGED", "PROFILE_GONE", "PROFILE_APPEARED", "MATCHED_ANEW")
 
+# Effects that keep a row out, and those that only change or tell something.
+EXPLAINING = ("reject", "review", "skip")
+_TELLING = ("repair", "drop", "truncate", "note")
+
 # Outcomes that need somebody's attention, unless [limits] tolerate allows for them.
 _ATTENTION = ("rejected", "failed", "review")
 
+_BESIDE: tuple[Literal["groups", "custom_attributes", "gift_cards"], ...] = (
+    *("groups", "custom_attributes", "gift_cards"),
+)
 
-def build(journal: Journal, early: Iterable[Count]) -> dict[str, Any]:
-    """Return the report; its keys and their meaning are listed in the README.
+
+def build(journal: Journal, early: Iterable[Count]) -> Report:
+    """Return the report; ``schema`` says what its keys mean.
 
     ``early`` are the counts of all batches, as the check left them.
     """
     facts, run, rows = journal.facts(), journal.run(), _rows(journal)
+    config = Config.model_validate_json(run.config)
     problems = summed([*early, *_late(journal)])
     checked = journal.undoing.VERIFIED if run.undoes else "SELECT verified FROM writes"
     verified = _counts(
         journal, f"SELECT verified, count(*) FROM ({checked}) WHERE verified <> '' GROUP BY 1"
     )
-    report = {
+    report: Report = {
         "run_id": run.run_id,
-        "command": run.command,
-        "status": _status(facts),
+        "command": cast(Any, run.command),
+        "status": cast(Any, _status(facts)),
         "started_at": run.started_at,
         "finished_at": facts.get("finished_at"),
-        "target": run.target,
+        "target": cast(Any, run.target),
         "merchant_id": run.merchant_id,
         "square_version": run.square_version,
         "sources": [
@@ -58,18 +68,18 @@ def build(journal: Journal, early: Iterable[Count]) -> dict[str, Any]:
         ],
         "amends": run.amends or None,
         "amended": _amended(journal),
-        "rows": rows,
+        "rows": cast(ImportRows | UndoRows, rows),
         "balanced": rows["read"] == sum(rows[outcome] for outcome in _outcomes(run.command)),
         "undoes": run.undoes or None,
-        "undone": journal.undoing.counts() if run.undoes else None,
+        "undone": cast(Any, journal.undoing.counts()) if run.undoes else None,
         "applies": run.applies or None,
         "replanned": _replanned(journal) if run.applies else None,
-        "planned": _planned(journal, Config.model_validate_json(run.config)),
-        "reasons": _by_code(problems, ("reject", "review", "skip")),
-        "repairs": _by_code(problems, ("repair", "drop", "truncate", "note")),
-        "consent": consent.counts(journal),
+        "planned": cast(Planned, _planned(journal, config)),
+        "reasons": _by_code(problems, EXPLAINING),
+        "repairs": _by_code(problems, _TELLING),
+        "consent": cast(Any, consent.counts(journal)),
         "lookup": facts.get("lookup"),
-        "beside": journal.additions.counts(),
+        "beside": cast(Beside, journal.additions.counts()),
         "verified": {
             "checked": sum(verified.values()),
             "matched": verified.get("matched", 0),
@@ -89,8 +99,10 @@ def build(journal: Journal, early: Iterable[Count]) -> dict[str, Any]:
             for stage, seconds in journal.query("SELECT stage, seconds FROM seconds ORDER BY stage")
         },
         "stopped": facts.get("stopped") or None,
+        "exit_code": 0,
     }
-    return {**report, "exit_code": _exit_code(report, Config.model_validate_json(run.config))}
+    report["exit_code"] = _exit_code(report, config)
+    return report
 
 
 def headline(journal: Journal) -> dict[str, Any]:
@@ -105,7 +117,7 @@ def headline(journal: Journal) -> dict[str, Any]:
     }
 
 
-def as_json(report: dict[str, Any]) -> bytes:
+def as_json(report: Mapping[str, Any]) -> bytes:
     """Return the bytes of ``report.json``."""
     return orjson.dumps(report, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
@@ -148,8 +160,7 @@ def _planned(journal: Journal, config: Config) -> dict[str, Any]:
     """
     planned = journal.planned()
     beside = journal.additions.counts()
-    kinds = ("groups", "custom_attributes", "gift_cards")
-    members, values, cards = (beside[kind]["planned"] for kind in kinds)
+    members, values, cards = (beside[kind]["planned"] for kind in _BESIDE)
     sql = "SELECT count(DISTINCT row) FROM additions WHERE kind = 'attribute'"
     (valued,) = next(journal.query(sql))
     pages = [ceil(planned["creates"] / 100), ceil(planned["updates"] / 100)]
@@ -185,8 +196,8 @@ def _status(facts: dict[str, str]) -> str:
     return told.get(facts["command"], "finished")
 
 
-def _exit_code(report: dict[str, Any], config: Config) -> int:
-    rows = report["rows"]
+def _exit_code(report: Report, config: Config) -> Literal[0, 3, 4, 6]:
+    rows = cast(dict[str, int], report["rows"])
     if report["status"] in ("incomplete", "braked"):
         return 4 if report["status"] == "incomplete" else 6
     if report["status"] == "undone":
@@ -197,14 +208,15 @@ def _exit_code(report: dict[str, Any], config: Config) -> int:
     if report["command"] == "import" and rows["unknown"] + rows["pending"]:
         return 4
     attention = sum(rows[outcome] for outcome in _ATTENTION)
-    checked = (report["verified"], *report["beside"].values())
+    beside = report["beside"]
+    checked = (report["verified"], *(beside[kind] for kind in _BESIDE))
     untrusted = any(counts["mismatched"] for counts in checked)
     return 3 if untrusted or beyond(attention, config.limits.tolerate, rows["read"]) else 0
 
 
-def _by_code(counts: Iterable[Count], effects: Sequence[str]) -> dict[str, dict[str, int]]:
+def _by_code(counts: Iterable[Count], effects: Sequence[str]) -> ByCode:
     """Return how many rows have a problem of these effects, by code and field."""
-    by_code: dict[str, dict[str, int]] = {}
+    by_code: ByCode = {}
     for code, field, rows in sorted(count[1:] for count in counts if count.effect in effects):
         of_code = by_code.setdefault(code, {})
         of_code[field] = of_code.get(field, 0) + rows

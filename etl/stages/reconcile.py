@@ -9,7 +9,7 @@ from typing import Any
 from etl.engines import Engine, Here
 from etl.files.atomic import replacing
 from etl.journal.journal import Journal
-from etl.reports import planned, report, tables
+from etl.reports import details, page, planned, report, tables
 
 _TABLES = {
     "review.csv": tables.write_review,
@@ -29,6 +29,8 @@ def reconcile(journal: Journal, folder: Path, engine: Engine | None = None) -> d
     ):
         counts = report.summed(tables.write_rows(journal, engine or Here(), rows, rejects))
     built = report.build(journal, counts)
+    with replacing(folder / "report.html") as file:
+        file.write(page.page(built, details.gathered(journal, built, counts)))
     left_out = (
         dict.fromkeys(_TABLES, True)
         if undoes
@@ -45,4 +47,4 @@ def reconcile(journal: Journal, folder: Path, engine: Engine | None = None) -> d
             write(journal, file)
     with replacing(folder / "report.json") as file:
         file.write(report.as_json(built))
-    return built
+    return dict(built)

@@ -64,7 +64,7 @@ def test_any_run_is_some_hundreds_of_points_that_add_up(
     assert all(0 <= number < POINTS for number in (*told.counts, *told.begun))
     for name in ("read", "written"):
         expected = sum(count for _, kind, count in steps if kind == name)
-        assert sum(c.get(name, 0) for c in told.counts.values()) == expected  # type: ignore[call-overload]
+        assert sum(c.get(name, 0) for c in told.counts.values()) == expected
 
 
 def test_when_it_was(tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_the_slowest_attempts(tmp_path: Path) -> None:
     told = timeline.told()
     assert [attempt.seconds for attempt in told.slowest] == [n / 10 for n in range(99, 89, -1)]
     assert told.slowest[0] == Attempt(9.9, "GET /x", None, False, 58.0)
-    counts = [total(timeline, kind) for kind in ("calls", "errors", "rate_limited", "retries")]  # type: ignore[arg-type]
+    counts = [total(timeline, kind) for kind in ("calls", "errors", "rate_limited", "retries")]
     assert counts == [100, 100, 99, 0]
 
 
