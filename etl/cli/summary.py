@@ -31,10 +31,7 @@ def text(report: dict[str, Any], folder: Path, state_dir: Path, *, colours: bool
 
 
 def _lines(report: dict[str, Any], folder: Path, state_dir: Path) -> Iterator[str]:
-    rows = report["rows"]
-    colour = (
-        "green" if report["exit_code"] == 0 else "yellow" if report["exit_code"] == 3 else "red"
-    )
+    colour = {0: "green", 3: "yellow"}.get(report["exit_code"], "red")
     status = click.style(report["status"], fg=colour, bold=True)
     yield f"run {report['run_id']}: {status} in {_seconds(report)}"
     if report["undoes"]:

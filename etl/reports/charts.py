@@ -180,10 +180,10 @@ def lanes(told: Told) -> Lanes | None:
     drawn = []
     for kind, (name, unit) in _LANES.items():
         counts = {at: counts.get(kind, 0) for at, counts in told.counts.items()}
-        total, most = sum(counts.values()), max(counts.values())
+        total = sum(counts.values())
         if total:
-            path = _steps(counts, most)
-            drawn.append(Lane(kind, name, unit, total, most / told.seconds, path))
+            peak = _peak(counts, told.seconds)
+            drawn.append(Lane(kind, name, unit, total, peak, _steps(counts)))
     seconds = stretches * told.seconds
     return Lanes(
         stretches,
@@ -195,9 +195,16 @@ def lanes(told: Told) -> Lanes | None:
     )
 
 
-def _steps(counts: Mapping[int, int], most: int) -> str:
+def _peak(counts: Mapping[int, int], seconds: float) -> float:
+    """Return the most in a second; in less nothing has a speed."""
+    together = max(round(1 / seconds), 1)
+    most = max(sum(counts.get(at - n, 0) for n in range(together)) for at in counts)
+    return most / (together * seconds)
+
+
+def _steps(counts: Mapping[int, int]) -> str:
     """Return the path of bars as high as the counts; neighbours are one shape."""
-    path, before = [], -2
+    path, before, most = list[str](), -2, max(counts.values())
     for at, count in sorted(counts.items()):
         if not count:
             continue

@@ -182,19 +182,27 @@ def _shown(journal: Journal, batch: Batch, reason: Reason, rows: list[int]) -> l
     """Return samples of rows of a batch; nobody is known by the shape of a value."""
     if not rows:
         return []
-    source = journal.sources()[batch.source]
+    sources = journal.sources()
+    source = sources[batch.source]
     cells = journal.cells(batch)
     headers = [
         header
         for header in source["mapping"]["fields"].get(reason.field, ())
         if header in cells.schema.names
     ]
+    name = _nearest(source["facts"]["name"], [each["facts"]["name"] for each in sources])
     texts = [cells.column(header).take(pa.array(rows)).to_pylist() for header in headers]
     values = zip(*texts, strict=True) if texts else [()] * len(rows)
     return [
         Sample(
-            f"{source['facts']['name']}:{batch.lines[row].as_py()}",
+            f"{name}:{batch.lines[row].as_py()}",
             " · ".join(masked(text) for text in value if text),
         )
         for row, value in zip(rows, values, strict=True)
     ]
+
+
+def _nearest(name: str, names: list[str]) -> str:
+    """Return a file's own name, with its folders where another file has the same."""
+    own = Path(name).name
+    return own if sum(Path(other).name == own for other in names) == 1 else name

@@ -36,6 +36,17 @@ _UNSEEN = re.compile(
 )
 
 
+_STAGES = (
+    ("read", "reading rows"),
+    ("check", "checking rows"),
+    ("plan", "finding who is who"),
+    ("load", "writing profiles"),
+    ("attach", "groups, attributes"),
+    ("detach", "taking back"),
+    ("verify", "reading back"),
+)
+
+
 class Verdict(NamedTuple):
     """Whether it was right: how it looks, in a few words, and in a sentence."""
 
@@ -73,7 +84,7 @@ def page(report: Report, details: Details) -> bytes:
         report=report,
         details=details,
         rows=rows,
-        verdict=_verdict(report, rows),
+        verdict=_verdict(report, rows, details),
         seconds=sum(report["seconds"].values()),
         shares=list(_shares(report, rows)),
         flow=charts.flow(
@@ -82,6 +93,7 @@ def page(report: Report, details: Details) -> bytes:
         lanes=charts.lanes(details.told),
         reasons=details.reasons[:REASONS],
         repairs=_counted(report),
+        stages=[(told, report["seconds"][at]) for at, told in _STAGES if at in report["seconds"]],
         steps=list(advice.steps(report, folder, details.state_dir)),
         taking_back=advice.taking_back(report, details.state_dir),
         brakes=list(_brakes(report, rows, details.limits)),
@@ -91,7 +103,7 @@ def page(report: Report, details: Details) -> bytes:
     return f"{html}\n".encode()
 
 
-def _verdict(report: Report, rows: dict[str, int]) -> Verdict:
+def _verdict(report: Report, rows: dict[str, int], details: Details) -> Verdict:
     status, code = report["status"], report["exit_code"]
     if not report["balanced"]:
         return Verdict("bad", "The sum is wrong", "Do not rely on this run: please report it.")
@@ -106,18 +118,20 @@ def _verdict(report: Report, rows: dict[str, int]) -> Verdict:
     if code == 3:
         return Verdict("warn", *_attention(report, rows))
     spared = _listed(rows, ("rejected", "failed", "review"))
-    tolerated = f" Within what is tolerated: {spared}." if spared else ""
+    if spared and not report["undoes"]:
+        limit = details.limits.tolerate
+        return Verdict(
+            "good", "Good enough", f"Tolerated: {spared}, of {limit} that may be. All else is well."
+        )
+    if not rows["read"]:
+        return Verdict("quiet", "Nothing to do", "The source holds no rows.")
+    usual = ("All good", "Every row is loaded, or deliberately left alone.")
     told = {
         "undo": ("Taken back", "Everything is as it was before the run."),
         "undo-plan": ("Can be taken back", "Nothing was written yet."),
-        "plan": ("Planned", f"Nothing was written to Square yet.{tolerated}"),
-        "validate": ("All good", f"Square would take every row.{tolerated}"),
+        "plan": ("Planned", "Nothing was written to Square yet."),
+        "validate": ("All good", "Square would take every row."),
     }
-    if not rows["read"]:
-        return Verdict("quiet", "Nothing to do", "The source holds no rows.")
-    usual = ("All good", f"Every row is loaded, or deliberately left alone.{tolerated}")
-    if tolerated and report["command"] == "validate":
-        told["validate"] = ("Good enough", tolerated.strip())
     return Verdict("good", *told.get(report["command"], usual))
 
 
@@ -207,7 +221,9 @@ def _environment() -> Environment:
         "visible": visible,
         "ending": ending,
         "heading": lambda header: for_screen([header]),
-        "sentence": lambda text: f"{text[:1].upper()}{text[1:]}.",
+        "begun": lambda text: f"{text[:1].upper()}{text[1:]}",
+        "time": lambda text: text.replace("T", " ").replace("Z", " UTC"),
+        "short": lambda seconds: f"{seconds:.1f} s" if seconds >= 1 else f"{1000 * seconds:.0f} ms",
         "number": lambda number: f"{number:,}",
         "share": share,
         "rate": rate,
