@@ -21,7 +21,8 @@ _SOURCES = click.argument("sources", nargs=-1, required=True, metavar="SOURCE...
 _AMENDS = click.option(
     "--amends",
     metavar="RUN",
-    help="SOURCE is the corrected rejects.csv of RUN: its ledger and report take the outcomes.",
+    help="SOURCE is the corrected rejects.csv or review.csv of RUN: its ledger and report take the "
+    "outcomes. Without --config, the settings are those of RUN.",
 )
 _TOLERATE = click.option(
     "--tolerate",
@@ -79,9 +80,12 @@ def import_command(
     from etl.pipeline import import_customers
     from etl.session import connected, world
 
-    config = session.configured(config_file, target, token_file, tolerate)
+    state = State(state_dir)
+    config, base_url = session.amending(
+        amends, config_file, target, base_url, token_file, tolerate, state
+    )
     with Watcher(sys.stderr, quiet=quiet).on_signals() as watcher:
-        state, listeners = State(state_dir), session.audience(watcher, quiet=quiet)
+        listeners = session.audience(watcher, quiet=quiet)
         with connected(config, base_url, state, listeners) as square:
             session.confirm(square, yes=yes)
             report = import_customers(
@@ -123,9 +127,12 @@ def plan_command(
     from etl.pipeline import plan_import
     from etl.session import connected, world
 
-    config = session.configured(config_file, target, token_file, tolerate)
+    state = State(state_dir)
+    config, base_url = session.amending(
+        amends, config_file, target, base_url, token_file, tolerate, state
+    )
     with Watcher(sys.stderr, quiet=quiet).on_signals() as watcher:
-        state, listeners = State(state_dir), session.audience(watcher, quiet=quiet)
+        listeners = session.audience(watcher, quiet=quiet)
         with connected(config, base_url, state, listeners) as square:
             report = plan_import(sources, config, state, square, world(listeners), amends, run_dir)
     return session.show(report, state, output)

@@ -74,12 +74,25 @@ def show_command(run: str, state_dir: Path, output: str, quiet: bool) -> int:
 
 
 @runs.command("report")
-@click.argument("run")
+@click.argument("run", required=False)
+@click.option("--parquet", is_flag=True, help="Write rows.parquet too: rows.csv with types.")
+@click.option("--schema", is_flag=True, help="Print the JSON Schema of report.json, and no more.")
 @state_option
 @output_options
 @exits
-def report_command(run: str, state_dir: Path, output: str, quiet: bool) -> int:
+def report_command(
+    run: str | None, parquet: bool, schema: bool, state_dir: Path, output: str, quiet: bool
+) -> int:
     """Write all artifacts of RUN again from its journal, byte for byte."""
+    if schema:
+        import orjson
+
+        from etl.reports.schema import json_schema
+
+        say(orjson.dumps(json_schema(), option=orjson.OPT_INDENT_2).decode())
+        return 0
+    if run is None:
+        raise click.UsageError("say which RUN, as square-etl runs list names it, or --schema")
     from contextlib import closing
 
     from etl.cli import session
@@ -90,7 +103,7 @@ def report_command(run: str, state_dir: Path, output: str, quiet: bool) -> int:
     state = State(state_dir)
     folder = state.run_folder(run)
     with closing(Journal.open(folder / JOURNAL)) as journal:
-        session.show(reconcile(journal, folder), state, output)
+        session.show(reconcile(journal, folder, parquet=parquet), state, output)
     return 0
 
 

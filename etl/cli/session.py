@@ -51,6 +51,29 @@ def configured(
     return configuration.parse(settings, "command line")
 
 
+def amending(
+    amends: str | None,
+    file: Path | None,
+    target: str | None,
+    base_url: str | None,
+    token_file: Path | None,
+    tolerate: str | None,
+    state: State,
+) -> tuple[Config, str | None]:
+    """Return config and address of a command that may amend a run.
+
+    Without a file of its own, both are that run's.
+    """
+    if amends is None or file is not None:
+        return configured(file, target, token_file, tolerate), base_url
+    with closing(Journal.open(state.run_folder(amends) / JOURNAL)) as journal:
+        run = journal.run()
+    settings = Config.model_validate_json(run.config)
+    config = configured(None, target, token_file, tolerate, settings)
+    there = run.target != "local" and config.target.environment == run.target
+    return config, base_url or (run.base_url if there else None)
+
+
 def audience(watcher: Watcher, *, quiet: bool) -> Audience:
     """Return somebody at a terminal, or reading a log."""
 

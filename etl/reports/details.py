@@ -5,10 +5,11 @@ Bounded, whatever a run holds: a page that nobody can open tells nothing.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +27,10 @@ from etl.reports.schema import Report
 REASONS = 60
 SAMPLES = 3
 _EVIDENCE = 8
+
+
+# As the journal has them.
+Sources: TypeAlias = "list[dict[str, Any]]"
 
 
 class Reason(NamedTuple):
@@ -46,7 +51,8 @@ class Sample(NamedTuple):
 class Details:
     """All that a page says beyond the report.
 
-    ``flows`` are the outcomes of each source's rows, in the report's order of sources.
+    ``names`` are the sources' own names, ``flows`` the outcomes of their rows, both in the report's
+    order of sources.
     ``evidence`` counts what rows were recognised by.
     """
 
@@ -54,6 +60,7 @@ class Details:
     base_url: str
     country: str
     limits: Limits
+    names: list[str]
     flows: list[dict[str, int]]
     reasons: list[tuple[Reason, int]]
     samples: Mapping[Reason, list[Sample]]
@@ -63,7 +70,7 @@ class Details:
 
 def gathered(journal: Journal, report: Report, early: Iterable[Count]) -> Details:
     """Return the details of a run; ``early`` are the counts that its report was made with."""
-    run = journal.run()
+    run, sources = journal.run(), journal.sources()
     journal.calls()  # what was counted and not kept yet
     told = [
         (Reason(code, field), rows)
@@ -80,17 +87,17 @@ def gathered(journal: Journal, report: Report, early: Iterable[Count]) -> Detail
         run.base_url,
         run.country,
         Config.model_validate_json(run.config).limits,
-        _flows(journal),
+        _names(sources),
+        _flows(journal, sources),
         told,
-        _samples(journal, [reason for reason, _ in told[:REASONS]], early),
+        _samples(journal, sources, [reason for reason, _ in told[:REASONS]], early),
         [(str(words), int(rows)) for words, rows in evidence],
         journal.timeline.told(),
     )
 
 
-def _flows(journal: Journal) -> list[dict[str, int]]:
+def _flows(journal: Journal, sources: Sources) -> list[dict[str, int]]:
     """Return how many rows of each source have which outcome."""
-    sources = journal.sources()
     flows: list[dict[str, int]] = [{} for _ in sources]
     if not journal.has_rows():
         checked = dict.fromkeys(range(len(sources)), (0, 0)) | {
@@ -120,7 +127,7 @@ def _flows(journal: Journal) -> list[dict[str, int]]:
 
 
 def _samples(
-    journal: Journal, reasons: list[Reason], early: Iterable[Count]
+    journal: Journal, sources: Sources, reasons: list[Reason], early: Iterable[Count]
 ) -> dict[Reason, list[Sample]]:
     """Return the first rows that have each reason, in the order of the sources."""
     found: dict[Reason, list[Sample]] = {reason: [] for reason in reasons}
@@ -136,11 +143,13 @@ def _samples(
             break
         for reason, rows in _rows_of(journal.found(batch), wanted).items():
             left[reason] -= len(rows)
-            found[reason] += _shown(journal, batch, reason, rows[: SAMPLES - len(found[reason])])
+            found[reason] += _shown(
+                journal, sources, batch, reason, rows[: SAMPLES - len(found[reason])]
+            )
     for reason in reasons:
         missing = SAMPLES - len(found[reason])
         for batch, row in _later(journal, reason, missing):
-            found[reason] += _shown(journal, batch, reason, [row])
+            found[reason] += _shown(journal, sources, batch, reason, [row])
     return found
 
 
@@ -178,11 +187,12 @@ def _later(journal: Journal, reason: Reason, most: int) -> Iterator[tuple[Batch,
         yield batch, row - batch.first_row
 
 
-def _shown(journal: Journal, batch: Batch, reason: Reason, rows: list[int]) -> list[Sample]:
+def _shown(
+    journal: Journal, sources: Sources, batch: Batch, reason: Reason, rows: list[int]
+) -> list[Sample]:
     """Return samples of rows of a batch; nobody is known by the shape of a value."""
     if not rows:
         return []
-    sources = journal.sources()
     source = sources[batch.source]
     cells = journal.cells(batch)
     headers = [
@@ -190,7 +200,7 @@ def _shown(journal: Journal, batch: Batch, reason: Reason, rows: list[int]) -> l
         for header in source["mapping"]["fields"].get(reason.field, ())
         if header in cells.schema.names
     ]
-    name = _nearest(source["facts"]["name"], [each["facts"]["name"] for each in sources])
+    name = _names(sources)[batch.source]
     texts = [cells.column(header).take(pa.array(rows)).to_pylist() for header in headers]
     values = zip(*texts, strict=True) if texts else [()] * len(rows)
     return [
@@ -202,7 +212,8 @@ def _shown(journal: Journal, batch: Batch, reason: Reason, rows: list[int]) -> l
     ]
 
 
-def _nearest(name: str, names: list[str]) -> str:
-    """Return a file's own name, with its folders where another file has the same."""
-    own = Path(name).name
-    return own if sum(Path(other).name == own for other in names) == 1 else name
+def _names(sources: Sources) -> list[str]:
+    """Return the sources' own names, with their folders where two files have the same."""
+    names = [source["facts"]["name"] for source in sources]
+    often = Counter(Path(name).name for name in names)
+    return [Path(name).name if often[Path(name).name] == 1 else name for name in names]

@@ -71,7 +71,7 @@ class Brake(NamedTuple):
     name: str
     told: str
     limit: str | None
-    count: int
+    reached: int
 
 
 def page(report: Report, details: Details) -> bytes:
@@ -87,9 +87,7 @@ def page(report: Report, details: Details) -> bytes:
         verdict=_verdict(report, rows, details),
         seconds=sum(report["seconds"].values()),
         shares=list(_shares(report, rows)),
-        flow=charts.flow(
-            [source["path"] for source in report["sources"]], details.flows, list(meanings)
-        ),
+        flow=charts.flow(details.names, details.flows, list(meanings)),
         lanes=charts.lanes(details.told),
         reasons=details.reasons[:REASONS],
         repairs=_counted(report),

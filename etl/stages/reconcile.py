@@ -10,6 +10,7 @@ from etl.engines import Engine, Here
 from etl.files.atomic import replacing
 from etl.journal.journal import Journal
 from etl.reports import details, page, planned, report, tables
+from etl.reports.parquet import LEDGER_FILE, write_ledger
 
 _TABLES = {
     "review.csv": tables.write_review,
@@ -19,8 +20,13 @@ _TABLES = {
 }
 
 
-def reconcile(journal: Journal, folder: Path, engine: Engine | None = None) -> dict[str, Any]:
-    """Write ``report.json`` and the tables into ``folder`` and return the report."""
+def reconcile(
+    journal: Journal, folder: Path, engine: Engine | None = None, *, parquet: bool = False
+) -> dict[str, Any]:
+    """Write the report, its page and the tables into ``folder`` and return the report.
+
+    ``parquet``: the ledger as Parquet too; a file that is there is kept current without asking.
+    """
     # An undo has no rows of its own to correct.
     undoes = bool(journal.run().undoes)
     with (
@@ -28,6 +34,9 @@ def reconcile(journal: Journal, folder: Path, engine: Engine | None = None) -> d
         nullcontext() if undoes else replacing(folder / "rejects.csv") as rejects,
     ):
         counts = report.summed(tables.write_rows(journal, engine or Here(), rows, rejects))
+    if parquet or (folder / LEDGER_FILE).exists():
+        with replacing(folder / LEDGER_FILE) as file:
+            write_ledger(folder / "rows.csv", file)
     built = report.build(journal, counts)
     with replacing(folder / "report.html") as file:
         file.write(page.page(built, details.gathered(journal, built, counts)))
