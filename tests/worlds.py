@@ -24,17 +24,22 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import httpx
+import jsonschema_rs
 
 from etl import pipeline
 from etl.config import Config, parse
 from etl.journal.records import Run
 from etl.journal.state import State
 from etl.pipeline import Progress, Report, Square
+from etl.reports.schema import json_schema
 from etl.sandbox import Request, Sandbox
 from etl.square.client import SquareClient
 from etl.square.wire import Call
 
 BASE_URL = "http://127.0.0.1"
+
+# Whatever a journey of these reports, it is what ``runs report --schema`` promises.
+SCHEMA = jsonschema_rs.validator_for(json_schema())
 
 # 2026-08-20T02:00:00Z, the hour of nightly imports.
 START = 1_787_191_200.0
@@ -296,6 +301,12 @@ def as_csv(rows: Sequence[Mapping[str, str]]) -> str:
     return text.getvalue()
 
 
+def as_promised(report: Report) -> Report:
+    """Return a report that is as its schema says."""
+    SCHEMA.validate(json.loads(json.dumps(report)))
+    return report
+
+
 # -- journeys --------------------------------------------------------------------------------
 
 
@@ -311,14 +322,16 @@ def run_import(
 ) -> Report:
     """Import a source and return the report; ``state`` stands for another state folder."""
     settings = parse(config or {}, "test")
-    return pipeline.import_customers(
-        [str(world.file(source, name))],
-        settings,
-        state or world.state,
-        world.square(settings),
-        world.edges(),
-        amends=amends,
-        canary=canary,
+    return as_promised(
+        pipeline.import_customers(
+            [str(world.file(source, name))],
+            settings,
+            state or world.state,
+            world.square(settings),
+            world.edges(),
+            amends=amends,
+            canary=canary,
+        )
     )
 
 
@@ -332,13 +345,15 @@ def run_plan(
 ) -> Report:
     """Plan an import without carrying it out and return the report."""
     settings = parse(config or {}, "test")
-    return pipeline.plan_import(
-        [str(world.file(source, name))],
-        settings,
-        world.state,
-        world.square(settings),
-        world.edges(),
-        amends,
+    return as_promised(
+        pipeline.plan_import(
+            [str(world.file(source, name))],
+            settings,
+            world.state,
+            world.square(settings),
+            world.edges(),
+            amends,
+        )
     )
 
 
@@ -350,22 +365,25 @@ def run_apply(
     made = Config.model_validate_json(pipeline.planned(named, world.state)[0].config)
     settings = made.model_dump(exclude_unset=True) | ({"limits": limits} if limits else {})
     config = parse(settings, "test")
-    return pipeline.apply_plan(
-        named, config, world.state, world.square(config), world.edges(), canary
+    return as_promised(
+        pipeline.apply_plan(named, config, world.state, world.square(config), world.edges(), canary)
     )
 
 
 def run_resume(world: World, report_or_id: Report | str) -> Report:
     """Go on with a run that stopped and return the report."""
     run_id = report_or_id if isinstance(report_or_id, str) else str(report_or_id["run_id"])
-    return pipeline.resume(run_id, world.state, world.square(parse({}, "test")), world.edges())
+    square = world.square(parse({}, "test"))
+    return as_promised(pipeline.resume(run_id, world.state, square, world.edges()))
 
 
 def run_undo(world: World, report_or_id: Report | str, *, dry_run: bool = False) -> Report:
     """Take back what a run wrote and return the report."""
     run_id = report_or_id if isinstance(report_or_id, str) else str(report_or_id["run_id"])
     square = world.square(parse({}, "test"))
-    return pipeline.undo_run(run_id, world.state, square, world.edges(), dry_run=dry_run)
+    return as_promised(
+        pipeline.undo_run(run_id, world.state, square, world.edges(), dry_run=dry_run)
+    )
 
 
 # -- what they left --------------------------------------------------------------------------

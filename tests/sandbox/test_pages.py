@@ -2,36 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
+from tests.browser import PATIENCE, browser
 from tests.sandbox.conftest import Stage
 from tests.sandbox.site import ROOT, Site, opened
 
-CHROMIUM = Path("/usr/bin/chromium")
-PATIENCE = 10_000  # ms; two cores are shared with other tests
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Chromium; without one the tests fail in CI, and are skipped elsewhere."""
-    if not CHROMIUM.exists():
-        words = f"there is no {CHROMIUM}: apt-get install chromium"
-        if os.environ.get("CI"):
-            pytest.fail(words)
-        pytest.skip(words)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+__all__ = ["browser"]
 
 
 @pytest.fixture
