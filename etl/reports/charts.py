@@ -15,7 +15,7 @@ from etl.journal.timeline import Kind, Told
 
 _TALL = 200.0  # pixels that all rows together take
 _SLOT = 24.0  # pixels a label needs
-_THINNEST = 2.0
+_THINNEST = 1.5
 _NAMED = 6  # sources; the others are one
 
 
@@ -60,9 +60,10 @@ def flow(
     total = sum(sum(flow.values()) for _, flow in named)
     if not total:
         return None
-    sums = {each: sum(flow.get(each, 0) for _, flow in named) for each in outcomes}
-    lefts = _nodes([(name, sum(flow.values())) for name, flow in named], total)
-    rights = _nodes(list(sums.items()), total)
+    # A node is as high as all that flows through it, thinnest ribbons included.
+    lefts = _nodes(((name, list(flow.values())) for name, flow in named), total)
+    through = ((each, [flow.get(each, 0) for _, flow in named]) for each in outcomes)
+    rights = _nodes(through, total)
     tall = max(_bottom(lefts), _bottom(rights))
     lefts, rights = _centred(lefts, tall), _centred(rights, tall)
     entering = {node.name: node.top for node in rights}
@@ -73,7 +74,7 @@ def flow(
         leaving = node.top
         for outcome in outcomes:
             if rows := of_source.get(outcome, 0):
-                thick = _height(rows, total)
+                thick = _thick(rows, total)
                 path = _ribbon(leaving, entering[outcome], thick)
                 ribbons.append(Ribbon(name, outcome, rows, path))
                 leaving += thick
@@ -81,18 +82,18 @@ def flow(
     return Flow(lefts, rights, ribbons, tall)
 
 
-def _height(rows: int, total: int) -> float:
-    return max(_TALL * rows / total, _THINNEST)
+def _thick(rows: int, total: int) -> float:
+    return max(_TALL * rows / total, _THINNEST) if rows else 0.0
 
 
-def _nodes(counts: Iterable[tuple[str, int]], total: int) -> list[Node]:
+def _nodes(parts: Iterable[tuple[str, Sequence[int]]], total: int) -> list[Node]:
     """Place nodes below each other, each where its label has room."""
     nodes, top = [], 0.0
-    for name, rows in counts:
-        if rows:
-            height = _height(rows, total)
+    for name, rows in parts:
+        if any(rows):
+            height = sum(_thick(each, total) for each in rows)
             slot = max(height + 4, _SLOT)
-            nodes.append(Node(name, rows, top + (slot - height) / 2, height, top + slot / 2))
+            nodes.append(Node(name, sum(rows), top + (slot - height) / 2, height, top + slot / 2))
             top += slot
     return nodes
 

@@ -29,7 +29,12 @@ if TYPE_CHECKING:
 _TEMPLATES = Path(__file__).parent / "templates"
 _LONGEST = 200
 # More than anybody reads; report.json has them all.
-_SOURCES, _COLUMNS, _NOTES, _REPAIRS, _ENDPOINTS, _RUNS = 30, 30, 10, 60, 60, 20
+_MOST = {
+    **{"reasons": REASONS, "repairs": 60, "sources": 30, "columns": 12, "notes": 10},
+    **{"endpoints": 60, "runs": 20},
+    # More than these are folded away.
+    **{"first": 10, "first_sources": 4},
+}
 # One of them, or a run of the same: control and direction characters, and what takes no room.
 _UNSEEN = re.compile(
     r"([\x00-\x1f\x7f-\xa0\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff])\1*"
@@ -95,8 +100,7 @@ def page(report: Report, details: Details) -> bytes:
         steps=list(advice.steps(report, folder, details.state_dir)),
         taking_back=advice.taking_back(report, details.state_dir),
         brakes=list(_brakes(report, rows, details.limits)),
-        most={"sources": _SOURCES, "columns": _COLUMNS, "notes": _NOTES, "repairs": _REPAIRS}
-        | {"endpoints": _ENDPOINTS, "runs": _RUNS, "reasons": REASONS},
+        most=_MOST,
     )
     return f"{html}\n".encode()
 
@@ -114,7 +118,11 @@ def _verdict(report: Report, rows: dict[str, int], details: Details) -> Verdict:
         waiting = f"{left:,} rows wait. " if left else ""
         return Verdict("bad", "Not finished", f"{waiting}Nothing is lost: it can be gone on with.")
     if code == 3:
-        return Verdict("warn", *_attention(report, rows))
+        words, sentence = _attention(report, rows)
+        waiting = sum(rows.get(each, 0) for each in ("rejected", "failed", "review"))
+        if waiting == rows["read"] and not report["undoes"]:
+            return Verdict("bad", "No row got through", sentence)
+        return Verdict("warn", words, sentence)
     spared = _listed(rows, ("rejected", "failed", "review"))
     if spared and not report["undoes"]:
         limit = details.limits.tolerate
