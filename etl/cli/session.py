@@ -68,8 +68,10 @@ def amending(
         return configured(file, target, token_file, tolerate), base_url
     with closing(Journal.open(state.run_folder(amends) / JOURNAL)) as journal:
         run = journal.run()
-    settings = Config.model_validate_json(run.config)
-    config = configured(None, target, token_file, tolerate, settings)
+    kept = Config.model_validate_json(run.config)
+    # A journal keeps every setting; what was said are those that are no defaults.
+    said = configuration.parse(kept.model_dump(exclude_defaults=True), f"run {run.run_id}")
+    config = configured(None, target, token_file, tolerate, said)
     there = run.target != "local" and config.target.environment == run.target
     return config, base_url or (run.base_url if there else None)
 

@@ -37,13 +37,13 @@ def steps(report: Mapping[str, Any], folder: Path, state_dir: Path) -> Iterator[
     rows, command = report["rows"], report["command"]
     if refused := rows["rejected"] + rows["failed"]:
         yield Step(
-            f"Correct {_rows(refused)} that were refused",
+            f"Correct {_rows(refused)} that {'was' if refused == 1 else 'were'} refused",
             *_again(report, folder / "rejects.csv", "correct {}", state_dir),
         )
     if rows["review"]:
         fill = "fill the decision column of {} (a customer id, create or skip)"
         yield Step(
-            f"Decide who {_rows(rows['review'])} in review are",
+            f"Decide who {_rows(rows['review'])} in review {'is' if rows['review'] == 1 else 'are'}",
             *_again(report, folder / "review.csv", fill, state_dir),
         )
     if any((report["consent"] or {}).values()):
@@ -72,7 +72,7 @@ def taking_back(report: Mapping[str, Any], state_dir: Path) -> Step | None:
     undo = _typed(["runs", "undo", report["run_id"], "--dry-run"], state_dir)
     return Step(
         "Take the run back, if it was a mistake",
-        "this shows what would be taken back; without --dry-run it is done",
+        "this shows what would be taken back, and writes nothing",
         undo,
     )
 

@@ -128,7 +128,9 @@ def million() -> tuple[Report, Details]:
         names=names,
         flows=[*[each] * (files - 1), rest],
         reasons=reasons,
-        samples={reason: [Sample(f"{names[0]}:{n}", "a***@e***.com")] * 3 for reason, n in reasons},
+        samples={
+            reason: [Sample(f"{names[0]}:{n // 9}", "a***@e***.com")] * 3 for reason, n in reasons
+        },
         evidence=[("reference_id", 402_313), ("email_address", 101_200), ("phone_number", 48_465)],
         told=night(),
     )
@@ -144,11 +146,11 @@ def night() -> Told:
         slow = 40 <= at < 62 or 118 <= at < 124
         if 6 <= at < 196:
             calls = 150 if slow else 700 + 13 * (at % 7)
-            of |= {"calls": calls, "written": 55 * calls // 10 * 9}
+            of |= {"calls": calls, "written": 64 * calls // 10}
             of |= {"rate_limited": 45 if slow else 0, "errors": 52 if slow else at % 3}
             of["retries"] = of["errors"]
         elif at >= 196:
-            of |= {"calls": 900 + at, "read_back": 16_000}
+            of |= {"calls": 900 + at, "read_back": 16_233}
         counts[at] = of
     slowest = [
         Attempt(31.2 - n, "POST /v2/customers/bulk-create", (200, 429, None)[n % 3], n > 4, 900.0)
