@@ -169,6 +169,8 @@ def _undo(report: dict[str, Any], folder: Path, state_dir: Path) -> Iterator[str
     yield f"artifacts: {folder}/ (report.html report.json rows.csv)"
     if report["stopped"]:
         yield report["stopped"]
+    if planned:
+        yield "nothing was written to Square; the same command without --dry-run does it"
     yield from _next(report, folder, state_dir)
 
 
@@ -239,16 +241,16 @@ def _table(
     for outcome, meaning in meanings.items():
         count = rows[outcome]
         if count or outcome in always:
-            bar = "█" * max(round(_BAR * count / max(rows["read"], 1)), 1 if count else 0)
-            part = share(count, rows["read"]) if count else ""
-            told = f"  {outcome:<10}{count:>{width},}  {part:>6}  {meaning:<32}"
-            yield told.rstrip() if not bar else told + click.style(bar, fg=_COLOURS.get(outcome))
+            bar = "█" * max(round(_BAR * count / max(rows["read"], 1)), 1)
+            told = f"  {outcome:<10}{count:>{width},}  {meaning:<30}"
+            bar = click.style(f"{bar:<{_BAR}}", fg=_COLOURS.get(outcome)) if count else ""
+            yield (told + bar + f"{share(count, rows['read']):>7}" if count else told).rstrip()
     verdict = (
         click.style(right, fg="green")
         if report["balanced"]
         else click.style("THE SUM IS WRONG", fg="red", bold=True)
     )
-    yield f"  {total:<10}{rows['read']:>{width},}  {'':>6}  {verdict}"
+    yield f"  {total:<10}{rows['read']:>{width},}  {verdict}"
 
 
 def _time(seconds: float) -> str:

@@ -43,7 +43,7 @@ def steps(report: Mapping[str, Any], folder: Path, state_dir: Path) -> Iterator[
     if rows["review"]:
         fill = "fill the decision column of {} (a customer id, create or skip)"
         yield Step(
-            f"Decide who {_rows(rows['review'])} in review {'is' if rows['review'] == 1 else 'are'}",
+            f"Say who {_rows(rows['review'])} in review {'is' if rows['review'] == 1 else 'are'}",
             *_again(report, folder / "review.csv", fill, state_dir),
         )
     if any((report["consent"] or {}).values()):
@@ -93,9 +93,7 @@ def _after_undo(report: Mapping[str, Any], folder: Path, state_dir: Path) -> Ite
         )
     if report["command"] == "undo-plan":
         yield Step(
-            "Take the run back",
-            "nothing was written to Square yet",
-            _typed(["runs", "undo", report["undoes"]], state_dir),
+            "Take the run back", command=_typed(["runs", "undo", report["undoes"]], state_dir)
         )
 
 

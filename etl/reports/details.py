@@ -194,14 +194,13 @@ def _shown(
     if not rows:
         return []
     source = sources[batch.source]
-    cells = journal.cells(batch)
-    headers = [
-        header
-        for header in source["mapping"]["fields"].get(reason.field, ())
-        if header in cells.schema.names
-    ]
     name = _names(sources)[batch.source]
-    texts = [cells.column(header).take(pa.array(rows)).to_pylist() for header in headers]
+    texts = []
+    # An undo has no cells of its own, and no field is mapped there.
+    if headers := source["mapping"]["fields"].get(reason.field):
+        cells = journal.cells(batch)
+        known = [header for header in headers if header in cells.schema.names]
+        texts = [cells.column(header).take(pa.array(rows)).to_pylist() for header in known]
     values = zip(*texts, strict=True) if texts else [()] * len(rows)
     return [
         Sample(

@@ -119,8 +119,8 @@ def _verdict(report: Report, rows: dict[str, int], details: Details) -> Verdict:
         return Verdict("bad", "Not finished", f"{waiting}Nothing is lost: it can be gone on with.")
     if code == 3:
         words, sentence = _attention(report, rows)
-        waiting = sum(rows.get(each, 0) for each in ("rejected", "failed", "review"))
-        if waiting == rows["read"] and not report["undoes"]:
+        apart = sum(rows.get(each, 0) for each in ("rejected", "failed", "review"))
+        if apart == rows["read"] and not report["undoes"]:
             return Verdict("bad", "No row got through", sentence)
         return Verdict("warn", words, sentence)
     spared = _listed(rows, ("rejected", "failed", "review"))

@@ -51,6 +51,7 @@ def test_first_import(folder: Path) -> None:
     (artifacts,) = (folder / ".square-etl/runs").iterdir()
     assert {path.name for path in artifacts.iterdir()} == {
         "journal.sqlite",
+        "report.html",
         "report.json",
         "rows.csv",
         "rejects.csv",
@@ -78,7 +79,7 @@ def test_bad_rows_are_exit_3(folder: Path) -> None:
     done = run("import", "people.csv")
     assert done.exit_code == 3
     assert "INVALID_EMAIL_ADDRESS email_address" in done.stdout
-    assert "rejects.csv and import it with the same config" in done.stdout
+    assert re.search(r"next: correct \S+rejects.csv, then\n +square-etl import ", done.stdout)
 
 
 def test_tolerated_rows_are_exit_0(folder: Path) -> None:
@@ -95,7 +96,7 @@ def test_corrected_rejects_amend_their_run(folder: Path) -> None:
     night = run("import", "people.csv")
     (rejects,) = folder.glob(".square-etl/runs/*/rejects.csv")
     name = rejects.parent.name
-    assert f"rejects.csv and import it with the same config and --amends {name}" in night.stdout
+    assert f"square-etl import .square-etl/runs/{name}/rejects.csv --amends {name}" in night.stdout
     rejects.write_text(rejects.read_text().replace("no address", "bo@example.com"))
     planned = run("plan", str(rejects), "--amends", name)
     assert planned.exit_code == 0

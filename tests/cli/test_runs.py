@@ -51,12 +51,14 @@ def test_show(imported: str) -> None:
 def test_report_is_rebuilt_byte_for_byte(imported: str, folder: Path) -> None:
     """Every artifact can be thrown away: the journal makes the same bytes again."""
     run_folder = folder / ".square-etl/runs" / imported
-    names = ["report.json", "rows.csv", "rejects.csv", "review.csv", "crosswalk.csv"]
+    names = ["report.html", "report.json", "rows.csv", "rejects.csv", "review.csv", "crosswalk.csv"]
     before = {name: (run_folder / name).read_bytes() for name in names}
     for name in names:
         (run_folder / name).unlink()
     assert run("runs", "report", imported).exit_code == 0
     assert {name: (run_folder / name).read_bytes() for name in names} == before
+    assert run("runs", "report", imported, "--parquet").exit_code == 0
+    assert (run_folder / "rows.parquet").exists()
 
 
 def test_a_finished_run_is_not_resumed(imported: str) -> None:

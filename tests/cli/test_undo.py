@@ -32,7 +32,9 @@ def test_undo(imported: str, folder: Path) -> None:
     assert "undo" in line
     assert f"2 deleted, 0 put back, 0 left as they are, of {imported}" in line
     (undone,) = [path for path in folder.glob(".square-etl/runs/*") if path.name != imported]
-    assert {path.name for path in undone.iterdir()} == {"journal.sqlite", "report.json", "rows.csv"}
+    assert {path.name for path in undone.iterdir()} == {
+        *("journal.sqlite", "report.html", "report.json", "rows.csv")
+    }
     assert "ada@example.com" not in done.output
 
 

@@ -159,6 +159,17 @@ def test_every_kind_of_run_has_a_page(world: World) -> None:
     assert f"square-etl runs undo {applied['run_id']}" in words(page_of(world, made[2]))
 
 
+def test_an_undo_says_what_it_left_alone(world: World) -> None:
+    """Customers that were changed since are named by the line they came from, without a value."""
+    made = run_import(world, people(2))
+    world.update(next(iter(world.alive())), family_name="Another")
+    undone = run_undo(world, made)
+    told = words(page_of(world, undone))
+    assert undone["exit_code"] == 3
+    assert "Taken back in part Left as they are: 1 changed since." in told
+    assert re.search(r"EDITED_SINCE in family_name .*people\.csv:2", told)
+
+
 # -- the journal alone ---------------------------------------------------------------------------
 
 
