@@ -15,12 +15,14 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel
 
 from etl.config import Config
 from etl.customers import codes, fields
 from etl.reports.outcomes import MEANING, UNDONE
+from etl.reports.schema import described, json_schema
 from etl.sandbox.assumptions import NOT_SERVED
 from etl.sandbox.routes import ROUTES
 
@@ -36,6 +38,7 @@ def with_tables(text: str) -> str:
     tables = {
         "outcomes": lambda: outcome_lines(MEANING),
         "undone": lambda: outcome_lines(UNDONE),
+        "report": report_lines,
         "settings": setting_lines,
         "fields": field_lines,
         "codes": code_lines,
@@ -57,6 +60,27 @@ def outcome_lines(meanings: Mapping[str, str]) -> Iterator[str]:
     yield "|---|---|"
     for outcome, meaning in meanings.items():
         yield f"| `{outcome}` | {meaning} |"
+
+
+def report_lines() -> Iterator[str]:
+    """Yield the table of what is in a report."""
+    yield "| key | what |"
+    yield "|---|---|"
+    for name, about in json_schema()["properties"].items():
+        null = {"type": "null"} in about.get("anyOf", ())
+        members = ", ".join(f"`{member}`" for member in _members(about))
+        told = f"{described()[name]}{f': {members}' if members else ''}"
+        yield f"| `{name}` | {told}{'; or null' if null else ''} |"
+
+
+def _members(about: dict[str, Any]) -> list[str]:
+    """Return the keys of what a key of the report holds, where they are always the same."""
+    for shape in (about, about.get("items", {}), about.get("additionalProperties", {})):
+        one = [each for each in shape.get("anyOf", [shape]) if each != {"type": "null"}]
+        if len(one) == 1 and "$ref" in one[0]:
+            name = one[0]["$ref"].rpartition("/")[2]
+            return list(json_schema()["$defs"][name]["properties"])
+    return []
 
 
 def setting_lines() -> Iterator[str]:

@@ -173,13 +173,14 @@ class Report(TypedDict):
     command: Literal["import", "plan", "validate", "undo", "undo-plan"]
     """what was asked for; `undo-plan` is the dry run of an undo, and an applied plan an `import`"""
     status: Literal["finished", "planned", "validated", "incomplete", "braked", "undone"]
-    """how far it came; `undone` is an unfinished run that was taken back"""
+    """`finished`, `planned`, `validated`, `incomplete`, `braked`, or `undone` for an unfinished run
+    that was taken back"""
     started_at: str
     """UTC, RFC 3339"""
     finished_at: str | None
-    """likewise; null while it is not finished, and of runs that write nothing"""
+    """likewise, of runs that write"""
     target: Literal["none", "local", "sandbox", "production"]
-    """which Square was spoken to"""
+    """which Square was spoken to; `none` by a validation"""
     merchant_id: str
     """the seller; empty where no Square is asked"""
     square_version: str
@@ -187,7 +188,7 @@ class Report(TypedDict):
     sources: list[SourceFile]
     """the files; of an undo, those of the run it takes back"""
     amends: str | None
-    """the run whose corrected rejects these are"""
+    """the run whose rejects these are, corrected"""
     amended: dict[str, dict[str, int]]
     """for each run that corrected rejects of this one: how many became what"""
     rows: ImportRows | UndoRows
@@ -203,17 +204,17 @@ class Report(TypedDict):
     replanned: int | None
     """how many rows of that plan had moved since and were planned anew"""
     planned: Planned
-    """what was planned, and what it takes"""
+    """what was planned, all of profiles; the calls that takes by kind, and roughly the seconds"""
     reasons: ByCode
     """rows per code and field: what kept them out"""
     repairs: ByCode
     """rows per code and field: what cleaning changed, or had to say"""
     consent: Consent | None
-    """null without a consent column"""
+    """customers in `consent.csv`, where there is a consent column"""
     lookup: str | None
     """how the directory was read, and what each way would have cost"""
     beside: Beside
-    """memberships, values and links"""
+    """memberships, values and links: how many were planned, added, refused and read back"""
     verified: Verified
     """written profiles that were read back"""
     requests: dict[str, Requests]
@@ -235,7 +236,7 @@ def json_schema() -> dict[str, Any]:
 def described() -> dict[str, str]:
     """Return what each key of a report says."""
     properties = json_schema()["properties"]
-    return {name: str(about["description"]) for name, about in properties.items()}
+    return {name: " ".join(about["description"].split()) for name, about in properties.items()}
 
 
 def _untitled(schema: Any) -> Any:

@@ -40,7 +40,7 @@ from tests.worlds import (
 
 DAY = 24 * 3600
 PHONE = "+14155550199"
-ARTIFACTS = {"report.json", "rows.csv", "rejects.csv", "review.csv", "crosswalk.csv"}
+ARTIFACTS = {"report.html", "report.json", "rows.csv", "rejects.csv", "review.csv", "crosswalk.csv"}
 SEPARATE = {"dedupe": {"shared_phone": "separate"}}
 
 
