@@ -226,6 +226,8 @@ def _environment() -> Environment:
     environment.filters |= {
         "visible": visible,
         "ending": ending,
+        # Markup is text already: only between tags are slashes that do not close one.
+        "breaking": lambda html: Markup(re.sub(r"(?<!<)/", "/<wbr>", html)),
         "heading": lambda header: for_screen([header]),
         "begun": lambda text: f"{text[:1].upper()}{text[1:]}",
         "time": lambda text: text.replace("T", " ").replace("Z", " UTC"),

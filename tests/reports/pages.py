@@ -16,7 +16,7 @@ from etl.reports.details import Details, Reason, Sample
 from etl.reports.schema import Calls, ImportRows, Report
 
 # HTML that does not close what it opens.
-VOID = {"meta", "br", "img", "input", "link", "hr", "source"}
+VOID = {"meta", "wbr", "br", "img", "input", "link", "hr", "source"}
 
 
 def report(rows: Mapping[str, int], **other: Any) -> Report:

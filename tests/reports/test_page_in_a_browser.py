@@ -179,8 +179,10 @@ def test_the_keyboard_reaches_what_scrolls(look: Look) -> None:
 
 def test_on_paper(look: Look) -> None:
     """Printed it is light, whatever the screen is, and what is folded away is there."""
-    seen = look(page(*million()), scheme="dark")
+    # The width of A4 between its margins.
+    seen = look(page(*million()), width=688, scheme="dark")
     seen.emulate_media(media="print")
+    assert seen.evaluate("document.documentElement.scrollWidth") == 688
     assert seen.evaluate("getComputedStyle(document.querySelector('h2')).color") == (
         "rgb(27, 36, 32)"
     )
