@@ -69,12 +69,15 @@ def taking_back(report: Mapping[str, Any], state_dir: Path) -> Step | None:
     wrote = rows["created"] + rows["updated"] + rows["unknown"] + beside if "created" in rows else 0
     if report["command"] != "import" or report["status"] == "undone" or not wrote:
         return None
-    undo = _typed(["runs", "undo", report["run_id"], "--dry-run"], state_dir)
-    return Step(
-        "Take the run back, if it was a mistake",
-        "this shows what would be taken back, and writes nothing",
-        undo,
-    )
+    why, undo = "Take the run back, if it was a mistake", ["runs", "undo", report["run_id"]]
+    if report["status"] != "finished":
+        # What it left in flight is settled by writing, so nothing can be shown before.
+        told = (
+            "this takes back what it wrote so far, and ends it: it is not gone on with afterwards"
+        )
+        return Step(why, told, _typed(undo, state_dir))
+    told = "this shows what would be taken back, and writes nothing"
+    return Step(why, told, _typed([*undo, "--dry-run"], state_dir))
 
 
 def _again(report: Mapping[str, Any], file: Path, by_hand: str, state_dir: Path) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from click.testing import CliRunner, Result
 
 from etl.cli import main
 from etl.reports.advice import steps, taking_back
+from etl.sandbox import Sandbox
+from etl.sandbox.server import serving
 from tests.reports.pages import report, words
 
 CONFIG = """\
@@ -131,6 +134,33 @@ def test_only_what_wrote_is_taken_back() -> None:
     assert taking_back(report({"unknown": 1}), STATE) is not None
     assert taking_back(report({"unchanged": 5, "rejected": 1}), STATE) is None
     assert taking_back(report({"pending": 5}, command="plan"), STATE) is None
+
+
+def test_a_run_that_stopped_is_taken_back_as_its_page_says(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a run that is not finished the command on the page does it; there is nothing to show."""
+    monkeypatch.setenv("SQUARE_ACCESS_TOKEN", "EAAAtest")
+    (folder / "people.csv").write_text("".join(_many(150)))
+    sandbox = Sandbox(token="EAAAtest")
+    busy = {"endpoint": "bulk-create", "nth": 2, "do": "status", "status": 429}
+    sandbox.control("faults", {"plan": [{**busy, "retry_after": 5000}], "seed": 1})
+    with serving(sandbox.respond) as address:
+        stopped = run("import", "people.csv", "--target", "sandbox", "--base-url", address)
+        assert stopped.exit_code == 4
+        (page,) = folder.glob(".square-etl/runs/*/report.html")
+        told = words(page.read_bytes())
+        begin = told.index("square-etl runs undo")
+        command = told[begin : told.index(" This takes back", begin)]
+        done = run(*shlex.split(command)[1:], "--output", "json")
+    assert done.exit_code == 0, done.output
+    actions = [entry["action"] for entry in sandbox.log()]
+    assert actions.count("create") == actions.count("delete") > 0
+
+
+def _many(number: int) -> Iterator[str]:
+    yield "reference_id,email_address\n"
+    yield from (f"R{n},person{n}@example.com\n" for n in range(number))
 
 
 def test_names_with_blanks_are_quoted() -> None:

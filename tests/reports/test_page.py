@@ -132,6 +132,7 @@ def test_brakes(world: World) -> None:
     made = run_import(world, people(3), {"limits": {"max_created": 2}})
     told = words(page_of(world, made))
     assert "A brake stopped this run." in told
+    assert "What to do next Look at why it stopped, above." in told
     assert "profiles to create max_created 3 2" in told
     assert "rows rejected max_rejected 0 not set" in told
 
