@@ -213,7 +213,7 @@ def _reasons(report: dict[str, Any]) -> Iterator[str]:
             where = f"{code} {field}".strip()
             yield f"  {count:>6,}  {where:<46} {meaning}"
         if len(found) > _REASONS:
-            yield f"  and {len(found) - _REASONS} more: see report.json"
+            yield f"  and {len(found) - _REASONS} more: see report.html"
 
 
 def _next(report: dict[str, Any], folder: Path, state_dir: Path) -> Iterator[str]:
