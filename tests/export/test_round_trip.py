@@ -15,7 +15,7 @@ from etl.errors import SourceError
 from etl.export.headers import SYSTEMS
 from etl.export.wanted import wanted
 from etl.exporting import export_customers
-from tests.worlds import World, counts, open_world, run_import
+from tests.worlds import World, counts, open_world, run_import, table
 
 PEOPLE: list[dict[str, Any]] = [
     {
@@ -145,6 +145,21 @@ def test_masks_are_not_imported(world: World, name: str, preset: str | None) -> 
     if not preset:
         chosen = {"columns": {"id": "id", "note": "note"}}
         assert counts(run_import(world, path, chosen)) == {"unchanged": len(PEOPLE)}
+    assert world.written() == []
+
+
+@pytest.mark.parametrize("preset", [None, *SYSTEMS])
+@pytest.mark.parametrize("name", ["people.csv", "people.parquet"])
+def test_masks_without_their_manifest(world: World, name: str, preset: str | None) -> None:
+    """Where nothing tells of masks, the tokens themselves do: rows that hold one are refused."""
+    path = export(world, name, mask=("name", "note", "email"), preset=preset, manifest=False)
+    config = {"source": {"preset": preset}} if preset else {}
+    config["clean"] = {"date_order": "MDY"}
+    report = run_import(world, path, config)
+
+    told = table(world, report, "rows.csv")
+    assert sum("MASKED_VALUE" in row["codes"] for row in told) >= 6
+    assert counts(report).keys() <= {"rejected", "unchanged"}
     assert world.written() == []
 
 
