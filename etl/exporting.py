@@ -170,7 +170,7 @@ class _Export:
                 calls = "" if cost.calls is None else f"{cost.calls:,} further calls: "
                 self.world.note(f"--with {cost.what}: {calls}{cost.why}")
         further = beside.columns(names, db) if names else []
-        shape.check(self.wanted.shape, schema(further))
+        shape.check(self.wanted.shape, schema(further), self.world.sleep)
         return further
 
     def collect(self) -> None:
@@ -248,7 +248,9 @@ class _Export:
             files = write(
                 self.wanted.destination,
                 self.kind,
-                self._watched(shape.shaped(batches, asked, columns, key, self.run.country)),
+                self._watched(
+                    shape.shaped(batches, asked, columns, key, self.run.country, self.world.sleep)
+                ),
                 written,
                 stdout=sys.stdout.buffer,
                 manifest=proof,

@@ -83,27 +83,32 @@ def left_out(shape: Shape, schema: pa.Schema) -> list[str]:
     return [name for name in _without(shape, schema) if name not in placed]
 
 
-def check(shape: Shape, schema: pa.Schema) -> None:
+def check(shape: Shape, schema: pa.Schema, sleep: Callable[[float], None]) -> None:
     """Raise ConfigError for a shape that cannot be given to a table with this schema."""
     columns(shape, schema)
     if shape.sample is not None and shape.sample < 1:
         raise ConfigError("--sample takes the number of customers, 1 or more")
     if shape.where is not None:
-        Where(shape.where, schema).close()
+        Where(shape.where, schema, sleep).close()
 
 
 def shaped(
-    batches: Batches, shape: Shape, schema: pa.Schema, key: bytes, country: str
+    batches: Batches,
+    shape: Shape,
+    schema: pa.Schema,
+    key: bytes,
+    country: str,
+    sleep: Callable[[float], None],
 ) -> Iterator[pa.Table]:
     """Yield the batches of a table with this schema in the shape that is wanted.
 
     ``key`` is what masks and samples depend on, ``country`` the merchant's. A sample reads the
-    batches twice.
+    batches twice. ``sleep`` waits for a ``where``, and may raise Interrupted.
     """
     written = pa.schema([(column.name, column.type) for column in columns(shape, schema)])
     hidden = _hidden(shape, schema)
     made = headers(shape.preset, _kept(shape, schema)) if shape.preset is not None else None
-    for table in _picked(batches, shape, schema, key):
+    for table in _picked(_fitting(batches, shape, schema, sleep), batches, shape, key):
         shown = {
             name: masked(_whole(table, name), schema.field(name), key, country)
             if name in hidden
@@ -120,15 +125,13 @@ def shaped(
 # --- rows ---------------------------------------------------------------------------------------
 
 
-def _picked(batches: Batches, shape: Shape, schema: pa.Schema, key: bytes) -> Iterator[pa.Table]:
+def _picked(
+    fitting: Iterator[pa.Table], batches: Batches, shape: Shape, key: bytes
+) -> Iterator[pa.Table]:
     if shape.sample is None:
-        yield from _fitting(batches, shape, schema)
+        yield from fitting
         return
-    hashed = (
-        (_place(id, key), id)
-        for table in _fitting(batches, shape, schema)
-        for id in table.column("id").to_pylist()
-    )
+    hashed = ((_place(id, key), id) for table in fitting for id in table.column("id").to_pylist())
     chosen = {id for _, id in heapq.nsmallest(shape.sample, hashed)}
     for table in batches():
         mask = [id in chosen for id in table.column("id").to_pylist()]
@@ -136,11 +139,13 @@ def _picked(batches: Batches, shape: Shape, schema: pa.Schema, key: bytes) -> It
             yield table.filter(pa.array(mask))
 
 
-def _fitting(batches: Batches, shape: Shape, schema: pa.Schema) -> Iterator[pa.Table]:
+def _fitting(
+    batches: Batches, shape: Shape, schema: pa.Schema, sleep: Callable[[float], None]
+) -> Iterator[pa.Table]:
     if shape.where is None:
         yield from batches()
         return
-    with closing(Where(shape.where, schema)) as where:
+    with closing(Where(shape.where, schema, sleep)) as where:
         for table in batches():
             fitting = table.filter(where.rows(table))
             if len(fitting):

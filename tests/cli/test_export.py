@@ -128,6 +128,32 @@ def test_a_reader_that_has_seen_enough(folder: Path) -> None:
     assert exporting.returncode == 0
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.usefixtures("imported")
+def test_an_expression_that_runs_for_minutes(folder: Path, number: signal.Signals) -> None:
+    """A signal ends it within seconds: exit 4, no file, and what to do next."""
+    forever = "version >= 0 AND (SELECT count(*) FROM range(100000000000) WHERE range % 7 = 3) > 0"
+    with subprocess.Popen(
+        command("export", "out.csv", "--where", forever),
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as exporting:
+        assert exporting.stderr is not None
+        exporting.stderr.readline()
+        time.sleep(1.0)
+        exporting.send_signal(number)
+        begin = time.monotonic()
+        told, complaint = exporting.communicate(timeout=60)
+    assert time.monotonic() - begin < 5
+    assert exporting.returncode == 4
+    assert "Traceback" not in complaint
+    assert f"stopped by {number.name}" in told
+    assert "next: give the same command again" in told
+    assert sorted(path.name for path in folder.iterdir()) == [".square-etl", "people.csv"]
+
+
 def test_killed_at_random(folder: Path) -> None:
     """Killed at any moment there is no file or the whole of it; the same command goes on."""
     chance = random.Random(6)

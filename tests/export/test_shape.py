@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -68,11 +69,17 @@ def given_shape(
         for start in range(0, len(profiles), size):
             yield table(profiles[start : start + size], further, as_sent=as_sent)
 
-    check(shape, of)
+    check(shape, of, time.sleep)
     written = pa.schema([(column.name, column.type) for column in columns(shape, of)])
-    made = pa.concat_tables([written.empty_table(), *shaped(batches, shape, of, KEY, "US")])
+    made = pa.concat_tables(
+        [written.empty_table(), *shaped(batches, shape, of, KEY, "US", time.sleep)]
+    )
     assert made.schema == written
-    return made if key == KEY else pa.concat_tables(list(shaped(batches, shape, of, key, "US")))
+    return (
+        made
+        if key == KEY
+        else pa.concat_tables(list(shaped(batches, shape, of, key, "US", time.sleep)))
+    )
 
 
 # -- columns -----------------------------------------------------------------------------------
@@ -122,7 +129,7 @@ def test_short_names_are_columns() -> None:
 def test_what_cannot_be(shape: Shape, said: str) -> None:
     """A shape that no table can have is refused before anything is asked of Square."""
     with pytest.raises(ConfigError, match=said):
-        check(shape, schema())
+        check(shape, schema(), time.sleep)
 
 
 # -- rows --------------------------------------------------------------------------------------
