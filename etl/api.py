@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -137,10 +138,12 @@ def export_customers(
     has ``status`` and ``exit_code``: 4 means that there is no file yet, and that the same call goes
     on. Raises ConfigError for what cannot be asked for.
     """
-    asked = wanted(os.fspath(destination), **options)
+    asked = wanted(os.fsdecode(destination), **options)
     settings, state = config or Config(), State(Path(state_dir))
+    # Notebooks have none that takes bytes.
+    stdout = getattr(sys.stdout, "buffer", None)
     with connected(settings, base_url, state, NOBODY) as square:
-        return exporting.export_customers(asked, settings, state, square, world(NOBODY))
+        return exporting.export_customers(asked, settings, state, square, world(NOBODY), stdout)
 
 
 def read_directory(

@@ -186,5 +186,7 @@ def export_command(
     with Watcher(sys.stderr, quiet=quiet).on_signals() as watcher:
         state, listeners = State(state_dir), session.audience(watcher, quiet=quiet)
         with connected(config, base_url, state, listeners) as square:
-            report = export_customers(asked, config, state, square, world(listeners))
+            report = export_customers(
+                asked, config, state, square, world(listeners), getattr(sys.stdout, "buffer", None)
+            )
     return session.show_export(report, destination, output)

@@ -110,6 +110,7 @@ def exits(command: Callable[P, int | None]) -> Callable[P, None]:
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
+            _fill_closed_streams()
             # What is left on disk (DuckDB's own files too) is its owner's alone.
             os.umask(0o077)
             status = command(*args, **kwargs) or 0
@@ -158,10 +159,25 @@ def say(text: str | bytes) -> None:
     """Print the result of a command; whoever read it may have gone, as ``| head`` does."""
     try:
         click.echo(text, nl=isinstance(text, str))
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except OSError:
         # Flushing again at exit would fail too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _fill_closed_streams() -> None:
+    """Take the places of streams that were closed (``2>&-``), so that no file of ours gets them.
+
+    Standard output stays closed for whoever wants to write a file there.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdin = sys.stdin or os.fdopen(0, "r", encoding="utf-8", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8", closefd=False)
 
 
 def resume_command(state_dir: Path, run_id: str = "") -> str:

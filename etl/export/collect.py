@@ -89,6 +89,7 @@ class Collection:
     def _begin(self) -> None:
         until = int(self.now() * 1000) * 1000
         since = self.collected.seen_until(until)
+        first = self.collected.fact("seen") is None
         created = self.filter.get("created_at", {})
         start, end = (
             microseconds(created[bound]) if bound in created else None
@@ -105,6 +106,8 @@ class Collection:
             self.collected.note(
                 begun=rfc3339(until), since=rfc3339(since - int(OVERLAP * 1e6)), stage="walk"
             )
+            if first:
+                self.collected.note(first="yes")
 
     # -- walking -----------------------------------------------------------------------------
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import random
+import shlex
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from tests.cli.test_imports import PEOPLE, folder, run
@@ -90,6 +93,76 @@ def test_a_key_that_is_none(folder: Path) -> None:
     done = run("export", "out.csv", "--mask", "email")
     assert done.exit_code == 2
     assert "mask.key" in done.stderr
+
+
+@pytest.mark.usefixtures("imported")
+def test_the_first_increment(folder: Path) -> None:
+    """What has no beginning does not claim one; the next one says since when."""
+    first = run("export", "out.csv", "--incremental")
+    assert "everybody: increments begin here" in first.stdout
+    manifest = json.loads((folder / "out.csv.manifest.json").read_bytes())
+    assert manifest["incremental"]["since"] is None
+    assert "new or changed since 20" in run("export", "2.csv", "--incremental").stdout
+    again = run("export", "3.csv", "--incremental", "--full-refresh")
+    assert "everybody: increments begin here" in again.stdout
+
+
+@pytest.mark.usefixtures("imported")
+def test_links(folder: Path) -> None:
+    """A link counts as a file even if it leads nowhere; what it leads to is never written to."""
+    (folder / "link.csv").symlink_to("nowhere")
+    (folder / "link").symlink_to("nowhere")
+    assert run("export", "link.csv").exit_code == run("export", "link").exit_code == 2
+    assert run("export", "link.csv", "--overwrite").exit_code == 0
+    assert not (folder / "link.csv").is_symlink()
+    assert run("export", "link", "--overwrite").exit_code == 2
+    assert not (folder / "nowhere").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [b"out\xff.csv"],
+        [b"out.csv", b"--email", b"\xff@example.com"],
+        [b"out.csv", b"--group", b"\xff"],
+        [b"out.csv", b"--attribute", b"tea=\xff"],
+        [b"out.csv", b"--where", b"given_name = '\xff'"],
+    ],
+)
+@pytest.mark.usefixtures("imported")
+def test_bytes_that_are_no_text(folder: Path, arguments: list[bytes]) -> None:
+    """What a shell passes on from another encoding is refused in words."""
+    done = subprocess.run(
+        [*map(os.fsencode, command("export")), *arguments], cwd=folder, capture_output=True
+    )
+    assert done.returncode == 2
+    assert b"bytes that are no UTF-8" in done.stderr
+    assert b"Traceback" not in done.stderr
+    assert sorted(path.name for path in folder.iterdir()) == [".square-etl", "people.csv"]
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("export - >&-", 2),
+        ("export - >&- 2>&-", 2),
+        ("export out.csv >&-", 0),
+        ("export out.csv 2>&-", 0),
+        ("export out.csv <&- >&- 2>&-", 0),
+        ("import - <&-", 2),
+    ],
+)
+@pytest.mark.usefixtures("imported")
+def test_closed_streams(folder: Path, line: str, code: int) -> None:
+    """Streams that the shell closed are no bug, and no file is written into their place."""
+    program = shlex.join(command())
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"{program} {line}"], cwd=folder, capture_output=True, text=True
+    )
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
+    if code == 0:
+        assert len(pd.read_csv(folder / "out.csv")) == 2
 
 
 def command(*arguments: str) -> list[str]:

@@ -79,6 +79,7 @@ def files(path: Path) -> list[Path]:
     ("name", "raw"),
     [
         ("people.csv", False),
+        ("PEOPLE.CSV", False),
         ("raw.csv", True),
         ("people.csv.gz", False),
         ("people.parquet", False),
