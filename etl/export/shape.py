@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import NamedTuple
 
@@ -116,7 +116,9 @@ def shaped(
             for name in _kept(shape, schema)
         }
         if made is not None and shape.preset is not None:
-            filed = [_filed(shape.preset, header, shown, len(table), country) for header in made]
+            filed = [
+                _filed(shape.preset, header, shown, hidden, len(table), country) for header in made
+            ]
         else:
             filed = list(shown.values())
         yield pa.Table.from_arrays(filed, schema=written)
@@ -219,10 +221,18 @@ def _whole(table: pa.Table, name: str) -> pa.Array:
 
 
 def _filed(
-    system: str, header: Header, shown: dict[str, pa.Array], size: int, country: str
+    system: str,
+    header: Header,
+    shown: dict[str, pa.Array],
+    hidden: Collection[str],
+    size: int,
+    country: str,
 ) -> pa.Array:
     """Return what stands under a header of another system."""
     if header.source is None:
         return pa.nulls(size, pa.string())
-    column = as_written(system, header, shown[header.source], country)
+    column = shown[header.source]
+    # A code stays as it is: read as a phone it would become somebody's.
+    if header.source not in hidden or pa.types.is_list(column.type):
+        column = as_written(system, header, column, country)
     return pc.cast(column, pa.string())
