@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -82,6 +83,31 @@ def test_the_directory_is_a_frame(tmp_path: Path) -> None:
     some = etl.read_directory(state_dir=state, columns=("id",), where="given_name = 'Lin'")
     assert some.shape == (1, 1)
     assert not list(state.rglob("directory.parquet"))
+
+
+def test_killed_while_a_frame_is_made(tmp_path: Path) -> None:
+    """What a killed script left of people's data is gone once the next one is at work."""
+    state = tmp_path / "state"
+    etl.import_customers(FRAME, state_dir=state)
+    script = f"""
+import os, signal, threading
+from pathlib import Path
+import etl
+
+def watch():
+    while not list(Path({str(state)!r}).rglob("*.parquet")):
+        pass
+    os.kill(os.getpid(), signal.SIGKILL)
+
+threading.Thread(target=watch, daemon=True).start()
+while True:
+    etl.read_directory(state_dir={str(state)!r})
+"""
+    done = subprocess.run([sys.executable, "-c", script])
+    assert done.returncode == -signal.SIGKILL
+    assert list(state.rglob("*directory.parquet*"))
+    assert len(etl.read_directory(state_dir=state)) == 2
+    assert not list(state.rglob("*directory.parquet*"))
 
 
 @pytest.mark.parametrize(
