@@ -30,6 +30,8 @@ _CODES: tuple[tuple[type[errors.EtlError], int], ...] = (
     (errors.EtlError, EXIT_USAGE),
 )
 
+_DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
+
 DEFAULT_STATE = Path(".square-etl")
 
 _Command = Callable[..., Any]
@@ -139,6 +141,13 @@ def exits(command: Callable[P, int | None]) -> Callable[P, None]:
                     f"{_way_on(kwargs.get('state_dir'))}",
                     err=True,
                 )
+            elif isinstance(error, OSError) and error.filename and error.errno in _DENIED:
+                status = EXIT_INCOMPLETE if _leaves_a_run() else EXIT_USAGE
+                click.echo(
+                    f"square-etl: {error.filename}: {error.strerror}. Let this user read and write "
+                    f"it, then {_way_on(kwargs.get('state_dir'))}",
+                    err=True,
+                )
             elif isinstance(error, sqlite3.DatabaseError):
                 status = EXIT_USAGE
                 click.echo(
@@ -198,13 +207,16 @@ def _typed(arguments: list[str], state_dir: Path) -> str:
 
 
 def _way_on(state_dir: object) -> str:
-    context = click.get_current_context()
-    group = context.parent
-    # Exports, and the commands of the local Square, make no run that could be resumed.
-    others = context.command.name == "export" or (group and group.command.name == "sandbox")
-    if state_dir is None or others:
+    if state_dir is None or not _leaves_a_run():
         return "give the same command again."
     return resume_command(Path(str(state_dir)))
+
+
+def _leaves_a_run() -> bool:
+    """Tell whether there may be a run to resume: exports, and the local Square, make none."""
+    context = click.get_current_context()
+    group = context.parent
+    return context.command.name != "export" and not (group and group.command.name == "sandbox")
 
 
 def _disk_full(error: BaseException | None) -> bool:

@@ -75,8 +75,9 @@ def check_destination(wanted: Wanted) -> Kind:
         raise ConfigError(f"the name {path.name[:20]}… is too long: {_LONGEST} bytes at most")
     if not path.parent.is_dir():
         raise ConfigError(f"{path.parent}: there is no such folder: make it first")
-    if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise ConfigError(f"{path.parent}: this folder cannot be written to")
+    # Read, too: what stands in a folder is durable once the folder is.
+    if not os.access(path.parent, os.R_OK | os.W_OK | os.X_OK):
+        raise ConfigError(f"{path.parent}: this folder cannot be read and written")
     if kind == "folder":
         _check_folder(path, wanted.overwrite)
         return kind

@@ -7,6 +7,7 @@ import json
 import os
 import random
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -225,6 +226,52 @@ def test_an_expression_that_runs_for_minutes(folder: Path, number: signal.Signal
     assert f"stopped by {number.name}" in told
     assert "next: give the same command again" in told
     assert sorted(path.name for path in folder.iterdir()) == [".square-etl", "people.csv"]
+
+
+def deprived(*arguments: str) -> list[str]:
+    """Return a command line of this program for a user whom permissions hold back, as not root."""
+    if os.geteuid():
+        return command(*arguments)
+    return ["setpriv", "--bounding-set=-all", "--inh-caps=-all", *command(*arguments)]
+
+
+@pytest.mark.parametrize(
+    ("place", "mode", "arguments", "said"),
+    [
+        ("closed", 0o500, ["closed/out.csv"], "closed: this folder cannot be read and written"),
+        ("closed", 0o300, ["closed/out.csv"], "closed: this folder cannot be read and written"),
+        ("closed/in", 0o000, ["closed/in/out.csv"], "closed/in"),
+        ("closed", 0o000, ["closed/in/out.csv"], "closed/in: Permission denied"),
+        ("closed", 0o000, ["closed", "--overwrite"], "closed: Permission denied"),
+        ("closed", 0o500, ["out.csv", "--state-dir", "closed/state"], "cannot use the state"),
+        (".square-etl/exports", 0o500, ["out.csv"], ".square-etl/exports"),
+        (".square-etl/mask.key", 0o000, ["out.csv"], ".square-etl/mask.key: Permission denied"),
+    ],
+)
+@pytest.mark.usefixtures("imported")
+def test_what_may_not_be_used(
+    folder: Path, place: str, mode: int, arguments: list[str], said: str
+) -> None:
+    """A folder or file without permissions is exit 2, named, and nothing is left behind."""
+    (folder / "closed" / "in").mkdir(parents=True)
+    assert run("export", "before.csv", "--mask", "email").exit_code == 0
+    before = sorted(path.name for path in folder.iterdir())
+    there = (folder / place).stat().st_mode
+    # A new folder of the collection is to be made.
+    shutil.rmtree(folder / ".square-etl" / "exports")
+    (folder / ".square-etl" / "exports").mkdir()
+    (folder / place).chmod(mode)
+    try:
+        done = subprocess.run(
+            deprived("export", *arguments), cwd=folder, capture_output=True, text=True
+        )
+    finally:
+        (folder / place).chmod(there)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert sorted(path.name for path in folder.iterdir()) == before
+    assert not [*folder.glob("closed/*.csv"), *folder.glob("closed/in/*")]
 
 
 def test_killed_at_random(folder: Path) -> None:
