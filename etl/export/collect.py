@@ -141,7 +141,7 @@ class Collection:
         except Refused as refusal:
             return 0, [_without_cursor(window, refusal)]
         with self.collected.transaction():
-            found = self.collected.keep(page.customers, window.turn)
+            found = self.collected.keep(page.rows, window.turn)
             return found, self._turned(window, page)
 
     def _turned(self, window: Window, page: Page) -> list[Window]:
@@ -190,7 +190,7 @@ class Collection:
                 window = _without_cursor(window, refusal)
                 continue
             with self.collected.transaction():
-                self.collected.keep(page.customers, turn)
+                self.collected.keep(page.rows, turn)
             window = _onward(window, page) if page.cursor else None
 
     # -- certifying --------------------------------------------------------------------------
@@ -265,7 +265,7 @@ def _onward(window: Window, page: Page) -> Window:
 
 
 def _times(page: Page) -> list[int]:
-    return [microseconds(profile["created_at"]) for profile in page.customers]
+    return [microseconds(profile["created_at"]) for profile in page.rows]
 
 
 def _without_cursor(window: Window, refusal: Refused) -> Window:

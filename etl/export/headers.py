@@ -22,6 +22,7 @@ from etl.customers import countries
 from etl.customers.consent import UNKNOWN, UNSUBSCRIBED
 from etl.customers.normalize import phone_key
 from etl.errors import ConfigError
+from etl.export.names import SYSTEMS
 from etl.export.table import each_member
 from etl.presets import preset
 
@@ -64,7 +65,6 @@ _HEADERS: dict[str, tuple[str, ...]] = {
         *("Description", "HasOptedOutOfEmail", "Account Name", _SQUARE_ID, _LINE_2),
     ),
 }
-SYSTEMS = tuple(sorted(_HEADERS))
 
 # Headers whose column is no field that imports know.
 _BESIDE = {
@@ -90,7 +90,7 @@ class Header:
 
 def headers(system: str, columns: Sequence[str]) -> list[Header]:
     """Return the columns of a system's file, made from a table that has these columns."""
-    if system not in _HEADERS:
+    if system not in SYSTEMS:
         raise ConfigError(
             f"--preset: no file is written as {system!r} has it; there are {', '.join(SYSTEMS)}"
         )

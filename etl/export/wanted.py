@@ -10,12 +10,12 @@ import pyarrow as pa
 import pydantic
 
 from etl.errors import ConfigError
+from etl.export.names import BESIDE
 from etl.export.windows import instant
 from etl.square.wire import Profile
 
-# What may stand behind --with; only memberships of groups are a change of the profile (segments and
-# custom attributes are not: reference/square-api, section 5.2).
-BESIDE = ("groups", "segments", "custom-attributes", "cards", "gift-cards", "orders", "payments")
+# Of what lies beside only memberships of groups are a change of the profile (segments and custom
+# attributes are not: reference/square-api, section 5.2).
 _OF_PROFILES = ("groups",)
 
 _TIMES = ("created_after", "created_before", "updated_after", "updated_before")

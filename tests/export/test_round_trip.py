@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from etl.config import Config
 from etl.errors import SourceError
-from etl.export.headers import SYSTEMS
+from etl.export.names import SYSTEMS
 from etl.export.wanted import wanted
 from etl.exporting import export_customers
 from tests.worlds import World, counts, open_world, run_import, table

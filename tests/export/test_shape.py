@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from etl.customers import countries
 from etl.errors import ConfigError
-from etl.export.headers import SYSTEMS, headers
+from etl.export.headers import headers
+from etl.export.names import SYSTEMS
 from etl.export.shape import ALIASES, check, columns, left_out, shaped
 from etl.export.table import schema, table
 from etl.export.wanted import Further, Shape
@@ -121,7 +122,7 @@ def test_short_names_are_columns() -> None:
         (Shape(columns=("email", "email_address")), "--columns names email_address 2 times"),
         (Shape(columns=("note",), drop=("note",)), "note is both"),
         (Shape(columns=("note",), preset="shopify"), "leave --columns out"),
-        (Shape(preset="outlook"), "'outlook' has it; there are hubspot, mailchimp, salesforce"),
+        (Shape(preset="outlook"), "'outlook' has it; there are square-dashboard, shopify"),
         (Shape(drop=tuple(schema().names)), "leaves no column"),
         (Shape(sample=0), "--sample takes"),
         (Shape(where="emial = 1"), "--where: there is no column 'emial'; did you mean email"),

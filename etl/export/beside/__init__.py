@@ -15,6 +15,7 @@ listings, merged customers. An edit of these does not change a profile.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -159,13 +160,8 @@ def columns(names: Iterable[str], db: sqlite3.Connection) -> list[Further]:
 
 def forget(db: sqlite3.Connection) -> None:
     """Drop what was gathered: another export begins."""
-    db.executescript(_SCHEMA)
-    for table in (
-        *("notes", "walks", "aliases", "names", "payments", "orders", "tenders"),
-        *("attribute_keys", "attribute_values", "attribute_holders", "attribute_asked"),
-        *("cards", "gift_cards", "gift_card_customers"),
-    ):
-        db.execute(f"DELETE FROM {table}")
+    for table in re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", _SCHEMA):
+        db.execute(f"DROP TABLE IF EXISTS {table}")
 
 
 def _asked(names: Iterable[str]) -> list[tuple[str, Kind]]:

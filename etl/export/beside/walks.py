@@ -105,9 +105,9 @@ class _Walking:
                 except Refused as refusal:
                     self._waiting.append(_without_cursor(walk, refusal))
                     continue
-                seen += len(page.customers)
+                seen += len(page.rows)
                 with transaction(self._db):
-                    self._kind.keep(walk, page.customers)
+                    self._kind.keep(walk, page.rows)
                     self._waiting.extend(self._turned(walk, page))
         except (Interrupted, SquareError) as stop:
             self._flights.land_rest(lambda walk, answer: None, stop)
@@ -132,7 +132,7 @@ class _Walking:
             raise Unavailable(f"of {self._kind.shown} Square repeated a cursor")
         at = walk.at
         if walk.span is not None:
-            at = max(map(made_at, page.customers), default=at)
+            at = max(map(made_at, page.rows), default=at)
             if at is not None and (halves := self._halves(walk, walk.span, at)):
                 return halves
         stuck = 0 if at != walk.at else walk.stuck
