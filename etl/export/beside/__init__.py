@@ -22,7 +22,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from etl.errors import Fault, Unauthorized
-from etl.export.beside import aliases, attributes, cards, gathering, history, names, walks
+from etl.export.beside import aliases, attributes, cards, history, names, walks
 from etl.export.beside.gathering import Gathering
 from etl.export.beside.names import ids_by_name
 from etl.export.wanted import Further
@@ -99,9 +99,7 @@ KINDS = {
     ),
 }
 
-_SCHEMA = "".join(
-    one.SCHEMA for one in (gathering, walks, aliases, names, attributes, cards, history)
-)
+_SCHEMA = "".join(one.SCHEMA for one in (walks, aliases, names, attributes, cards, history))
 
 
 def check(names: Iterable[str], square: SquareClient) -> None:
@@ -162,6 +160,7 @@ def forget(db: sqlite3.Connection) -> None:
     """Drop what was gathered: another export begins."""
     for table in re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", _SCHEMA):
         db.execute(f"DROP TABLE IF EXISTS {table}")
+    db.execute("DELETE FROM facts WHERE name <> 'seen'")
 
 
 def _asked(names: Iterable[str]) -> list[tuple[str, Kind]]:
