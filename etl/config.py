@@ -138,7 +138,9 @@ class Source(_Section):
     )
     skip_lines: int = Field(0, ge=0, description="lines before the header")
     escaped: StrictBool | None = Field(
-        None, description="cells carry our formula escape; else true for files square-etl wrote"
+        None,
+        description="cells carry our formula escape; else as an export's manifest says, and true "
+        "for rejects.csv and review.csv",
     )
 
 

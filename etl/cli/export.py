@@ -17,9 +17,7 @@ from etl.cli.options import (
     target_options,
 )
 from etl.cli.progress import Watcher
-
-_BESIDE = "groups, segments, custom-attributes, cards, gift-cards, orders, payments"
-_PRESETS = ["square-dashboard", "shopify", "hubspot", "mailchimp", "salesforce"]
+from etl.export.names import BESIDE, SYSTEMS
 
 _Command = Callable[..., Any]
 
@@ -95,7 +93,7 @@ def _shape(command: _Command) -> _Command:
             ),
             click.option(
                 "--preset",
-                type=click.Choice(_PRESETS),
+                type=click.Choice(SYSTEMS),
                 help="The headers that this system's own exports have.",
             ),
             click.option(
@@ -104,7 +102,7 @@ def _shape(command: _Command) -> _Command:
                 metavar="A,B",
                 multiple=True,
                 callback=_listed,
-                help=f"Further columns: {_BESIDE}.",
+                help=f"Further columns: {', '.join(BESIDE)}.",
             ),
             click.option(
                 "--mask",
@@ -186,5 +184,7 @@ def export_command(
     with Watcher(sys.stderr, quiet=quiet).on_signals() as watcher:
         state, listeners = State(state_dir), session.audience(watcher, quiet=quiet)
         with connected(config, base_url, state, listeners) as square:
-            report = export_customers(asked, config, state, square, world(listeners))
+            report = export_customers(
+                asked, config, state, square, world(listeners), getattr(sys.stdout, "buffer", None)
+            )
     return session.show_export(report, destination, output)

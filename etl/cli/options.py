@@ -30,6 +30,8 @@ _CODES: tuple[tuple[type[errors.EtlError], int], ...] = (
     (errors.EtlError, EXIT_USAGE),
 )
 
+_DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
+
 _Command = Callable[..., Any]
 
 
@@ -108,6 +110,7 @@ def exits(command: Callable[P, int | None]) -> Callable[P, None]:
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
+            _fill_closed_streams()
             # What is left on disk (DuckDB's own files too) is its owner's alone.
             os.umask(0o077)
             status = command(*args, **kwargs) or 0
@@ -136,6 +139,13 @@ def exits(command: Callable[P, int | None]) -> Callable[P, None]:
                     f"{_way_on(kwargs.get('state_dir'))}",
                     err=True,
                 )
+            elif isinstance(error, OSError) and error.filename and error.errno in _DENIED:
+                status = EXIT_INCOMPLETE if _leaves_a_run() else EXIT_USAGE
+                click.echo(
+                    f"square-etl: {error.filename}: {error.strerror}. Let this user read and write "
+                    f"it, then {_way_on(kwargs.get('state_dir'))}",
+                    err=True,
+                )
             elif isinstance(error, sqlite3.DatabaseError):
                 status = EXIT_USAGE
                 click.echo(
@@ -156,20 +166,38 @@ def say(text: str | bytes) -> None:
     """Print the result of a command; whoever read it may have gone, as ``| head`` does."""
     try:
         click.echo(text, nl=isinstance(text, str))
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except OSError:
         # Flushing again at exit would fail too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def _fill_closed_streams() -> None:
+    """Take the places of streams that were closed (``2>&-``), so that no file of ours gets them.
+
+    Standard output stays closed for whoever wants to write a file there.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdin = sys.stdin or os.fdopen(0, "r", encoding="utf-8", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8", closefd=False)
+
+
 def _way_on(state_dir: object) -> str:
-    context = click.get_current_context()
-    group = context.parent
-    # Exports, and the commands of the local Square, make no run that could be resumed.
-    others = context.command.name == "export" or (group and group.command.name == "sandbox")
-    if state_dir is None or others:
+    if state_dir is None or not _leaves_a_run():
         return "give the same command again."
     return resume_command(Path(str(state_dir)))
+
+
+def _leaves_a_run() -> bool:
+    """Tell whether there may be a run to resume: exports, and the local Square, make none."""
+    context = click.get_current_context()
+    group = context.parent
+    return context.command.name != "export" and not (group and group.command.name == "sandbox")
 
 
 def _disk_full(error: BaseException | None) -> bool:

@@ -125,7 +125,8 @@ def _export(report: dict[str, Any], destination: str) -> Iterator[str]:
     )
     yield f"  {report['customers_collected']:,} customers collected in {calls:,} calls"
     if increment := report["incremental"]:
-        yield f"  new or changed since {increment['since']}"
+        since = increment["since"]
+        yield f"  new or changed since {since}" if since else "  everybody: increments begin here"
         deleted = increment["deleted"]
         yield f"  {deleted['rows']:,} customers that are gone: {deleted['path']}"
     if report["left_out"]:

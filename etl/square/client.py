@@ -141,11 +141,11 @@ class SquareClient:
                 query["cursor"] = cursor
             return self._ask(wire.page, "GET", "/v2/customers", params=query)
 
-        return _pages("GET /v2/customers", turn)
+        return pages("GET /v2/customers", turn)
 
     def search_customers(self, filter: Mapping[str, Any]) -> Iterator[list[Profile]]:
         """Yield the profiles that pass Square's ``filter`` in pages, oldest first."""
-        return _pages("POST /v2/customers/search", partial(self.search_page, filter))
+        return pages("POST /v2/customers/search", partial(self.search_page, filter))
 
     def search_page(
         self, filter: Mapping[str, Any], cursor: str | None, *, counted: bool = False
@@ -188,7 +188,7 @@ class SquareClient:
             asked = {"limit": BATCH, "query": query} | ({"cursor": cursor} if cursor else {})
             return self._ask(wire.events, "POST", "/v2/events", body=orjson.dumps(asked))
 
-        return _pages("POST /v2/events", turn)
+        return pages("POST /v2/events", turn)
 
     def bulk_create(self, body: bytes) -> Bulk:
         """Send ``body`` to BulkCreateCustomers as it is; the result's keys are idempotency keys.
@@ -209,15 +209,6 @@ class SquareClient:
         """Delete a profile, if it has this version still."""
         template, guard = "/v2/customers/{customer_id}", {"version": str(version)}
         self._delete(template, params=guard, customer_id=customer_id)
-
-    def cards(self) -> Iterator[list[dict[str, Any]]]:
-        """Yield the enabled cards on file of all customers in pages, newest first."""
-
-        def turn(cursor: str | None) -> Page:
-            query = {"sort_order": "DESC"} | ({"cursor": cursor} if cursor else {})
-            return self.page("cards", "GET", "/v2/cards", params=query)
-
-        return _pages("GET /v2/cards", turn)
 
     def groups(self) -> Iterator[list[dict[str, Any]]]:
         """Yield the customer groups in pages, oldest first."""
@@ -343,7 +334,7 @@ class SquareClient:
             query = {"limit": str(limit)} | ({"cursor": cursor} if cursor else {})
             return self.page(member, "GET", template, parts, params=query)
 
-        return _pages(f"GET {template}", turn)
+        return pages(f"GET {template}", turn)
 
     def page(
         self,
@@ -548,7 +539,7 @@ def _judge(
     raise Refused(endpoint, status, faults)
 
 
-def _pages(endpoint: str, turn: Callable[[str | None], Page]) -> Iterator[list[Profile]]:
+def pages(endpoint: str, turn: Callable[[str | None], Page]) -> Iterator[list[Profile]]:
     """Turn pages until one has no cursor; Square may put fewer rows on any page.
 
     A server that repeats itself must not be read for ever: a cursor is compared with the one just
@@ -556,16 +547,16 @@ def _pages(endpoint: str, turn: Callable[[str | None], Page]) -> Iterator[list[P
     circle of any length and remembers two cursors only.
     """
     cursor = landmark = None
-    pages = 0
+    turned = 0
     while True:
         page = turn(cursor)
-        pages += 1
-        if page.customers:
-            yield page.customers
+        turned += 1
+        if page.rows:
+            yield page.rows
         if page.cursor is None:
             return
         if page.cursor in (cursor, landmark):
-            raise Unavailable(f"{endpoint}: after {pages} pages Square repeated a cursor")
+            raise Unavailable(f"{endpoint}: after {turned} pages Square repeated a cursor")
         cursor = page.cursor
-        if pages.bit_count() == 1:
+        if turned.bit_count() == 1:
             landmark = cursor

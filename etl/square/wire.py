@@ -74,7 +74,7 @@ class Page:
     ``count`` is how many there are on all pages, where that was asked for.
     """
 
-    customers: list[Profile]
+    rows: list[Profile]
     cursor: str | None
     count: int | None = None
 
@@ -166,7 +166,7 @@ def page(answer: Answer) -> Page:
 def counted_page(answer: Answer) -> Page:
     """Read one page of a search that was to count what it finds."""
     found = page(answer)
-    return Page(found.customers, found.cursor, count(answer))
+    return Page(found.rows, found.cursor, count(answer))
 
 
 def items(answer: Answer, asked: Collection[str]) -> dict[str, Item]:
