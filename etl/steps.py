@@ -285,7 +285,8 @@ def observer(journal: Journal) -> Callable[[Call], None]:
 
 @contextmanager
 def timed(job: Job, stage: str) -> Iterator[None]:
-    """Add the time that this takes to what the stage took."""
+    """Tell that a stage begins; add the time that this takes to what the stage took."""
+    _tell(job, stage, 0)
     begin = job.world.clock()
     try:
         yield

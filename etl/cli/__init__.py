@@ -6,6 +6,7 @@ import os
 
 import click
 
+from etl.cli.doctor import doctor_command
 from etl.cli.export import export_command
 from etl.cli.imports import apply_command, import_command, plan_command, validate_command
 from etl.cli.profile import profile_command
@@ -40,5 +41,6 @@ main.add_command(apply_command)
 main.add_command(validate_command)
 main.add_command(profile_command)
 main.add_command(export_command)
+main.add_command(doctor_command)
 main.add_command(runs)
 main.add_command(sandbox)

@@ -43,6 +43,9 @@ def configured(
         "limits": {"tolerate": tolerate},
     }
     settings = config.model_dump(exclude_unset=True)
+    if token_file:
+        # One place for one token: what is typed wins.
+        settings.get("target", {}).pop("keyring", None)
     for section, values in said.items():
         given = {name: value for name, value in values.items() if value is not None}
         if given:
@@ -76,7 +79,7 @@ def reconnected(
         run = journal.run()
     config = Config.model_validate_json(run.config)
     if token_file:
-        target = config.target.model_copy(update={"token_file": token_file})
+        target = config.target.model_copy(update={"token_file": token_file, "keyring": None})
         config = config.model_copy(update={"target": target})
     base_url = None if run.target == "local" else run.base_url
     with connected(config, base_url, state, listeners) as square:

@@ -68,6 +68,14 @@ class GiftCard:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenStatus:
+    """What a token may do, nothing if Square does not say, and until when: "" is for ever."""
+
+    scopes: frozenset[str]
+    expires_at: str
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """One page of a listing; no cursor means there is no further page.
 
@@ -256,12 +264,12 @@ def gift_card(answer: Answer) -> GiftCard:
     return GiftCard(_text(found["id"]), tuple(map(_text, linked)))
 
 
-def scopes(answer: Answer) -> frozenset[str]:
-    """Read the answer of RetrieveTokenStatus: what the token may do."""
+def token_status(answer: Answer) -> TokenStatus:
+    """Read the answer of RetrieveTokenStatus."""
     found = answer.get("scopes", [])
     if not isinstance(found, list):
         raise Unreadable("the answer's scopes are no list")
-    return frozenset(map(_text, found))
+    return TokenStatus(frozenset(map(_text, found)), _text(answer.get("expires_at")))
 
 
 def upserted(answer: Answer, asked: Collection[str]) -> dict[str, tuple[Fault, ...]]:
