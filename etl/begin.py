@@ -153,8 +153,10 @@ def _fingerprint(
     config: Config, hashes: Sequence[str], merchant: Merchant, square: Square | None, amends: str
 ) -> str:
     # Where the token lies is no matter of what is written.
-    without = {**dict.fromkeys(APART, True), "target": {"token_file", "keyring"}}
-    settings = config.model_dump(mode="json", exclude=without)
+    settings = config.model_dump(
+        mode="json",
+        exclude={**dict.fromkeys(APART, True), "target": {"token_file", "keyring"}},
+    )
     told = [
         settings,
         list(hashes),

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from etl.cli.failures import EXIT_USAGE
 from etl.cli.options import (
-    EXIT_USAGE,
     config_option,
     exits,
     output_options,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,13 +9,14 @@ from typing import Any
 import click
 
 from etl.cli.options import (
+    Logging,
     config_option,
     exits,
+    log_options,
     output_options,
     state_option,
     target_options,
 )
-from etl.cli.progress import Watcher
 
 _BESIDE = "groups, segments, custom-attributes, cards, gift-cards, orders, payments"
 _PRESETS = ["square-dashboard", "shopify", "hubspot", "mailchimp", "salesforce"]
@@ -152,6 +152,7 @@ def _shape(command: _Command) -> _Command:
 @config_option
 @target_options
 @state_option
+@log_options
 @output_options
 @exits
 def export_command(
@@ -161,9 +162,10 @@ def export_command(
     base_url: str | None,
     token_file: Path | None,
     state_dir: Path,
+    log: Logging,
     output: str,
     quiet: bool,
-    **told: Any,
+    **options: Any,
 ) -> int:
     """Write the customer directory, or a part of it, to DEST.
 
@@ -176,15 +178,15 @@ def export_command(
     which an import takes off again.
     """
     from etl.cli import session
+    from etl.cli.following import following
     from etl.export.wanted import wanted
     from etl.exporting import export_customers
     from etl.journal.state import State
-    from etl.session import connected, world
 
-    asked = wanted(destination, **told)
-    config = session.configured(config_file, target, token_file, None)
-    with Watcher(sys.stderr, quiet=quiet).on_signals() as watcher:
-        state, listeners = State(state_dir), session.audience(watcher, quiet=quiet)
-        with connected(config, base_url, state, listeners) as square:
-            report = export_customers(asked, config, state, square, world(listeners))
-    return session.show_export(report, destination, output)
+    with following("export", log, quiet=quiet) as told:
+        asked = wanted(destination, **options)
+        config = session.configured(config_file, target, token_file, None)
+        state = State(state_dir)
+        with told.connected(config, base_url, state) as (square, world):
+            report = export_customers(asked, config, state, square, world)
+        return told.show_export(report, destination, output)

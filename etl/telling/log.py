@@ -1,4 +1,7 @@
-"""What does a machine read of a run while it goes on? One JSON object per line, no personal data."""
+"""What does a machine read of a run while it goes on?
+
+One JSON object per line: run, stage, counts, times; nobody's data.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ from typing import IO, Any, Literal
 
 import orjson
 
+from etl.errors import ConfigError
+
 Level = Literal["debug", "info", "warning", "error"]
 Log = Callable[..., None]
 
@@ -20,14 +25,18 @@ def opened(place: str, now: Callable[[], datetime]) -> Iterator[Log]:
     """Open a log: a file that is added to, - for standard error, or "" for none.
 
     The log is called with a level, an event and what is to be told of it, in any thread. Raises
-    OSError when the file cannot be opened.
+    ConfigError when the file cannot be opened.
     """
     if not place:
         yield lambda level, event, **told: None
     elif place == "-":
         yield _JsonLines(sys.stderr.buffer, now)
     else:
-        with open(place, "ab") as file:
+        try:
+            file = open(place, "ab")  # noqa: SIM115  # closed below; what is raised inside is not its
+        except OSError as error:
+            raise ConfigError(f"cannot write the log {place}: {error.strerror}") from error
+        with file:
             yield _JsonLines(file, now)
 
 

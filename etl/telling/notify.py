@@ -73,7 +73,7 @@ def _post(
                 # The answer is not read beyond its head: it may say back what it was told.
                 with http.stream("POST", url, content=body, headers=headers) as answer:
                     status = answer.status_code
-            except httpx.TransportError as error:
+            except (httpx.TransportError, httpx.InvalidURL) as error:
                 why = f"no answer ({type(error).__name__})"
                 continue
             if status < 300:
