@@ -33,7 +33,8 @@ def opened(place: str, now: Callable[[], datetime]) -> Iterator[Log]:
         yield _JsonLines(sys.stderr.buffer, now)
     else:
         try:
-            file = open(place, "ab")  # noqa: SIM115  # closed below; what is raised inside is not its
+            # Unbuffered: what a full disk did not take is not tried again at the end.
+            file = open(place, "ab", buffering=0)  # noqa: SIM115
         except OSError as error:
             raise ConfigError(f"cannot write the log {place}: {error.strerror}") from error
         with file:
