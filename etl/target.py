@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,10 +97,7 @@ def _read(token_file: Path) -> str:
     try:
         with open(token_file, "rb") as file:
             # Of the very file that is read: the name may lead to another one a moment later.
-            facts = os.fstat(file.fileno())
-            if not stat.S_ISREG(facts.st_mode):
-                raise ConfigError(f"the token file {token_file} is not a plain file")
-            if facts.st_mode & 0o077:
+            if os.fstat(file.fileno()).st_mode & 0o077:
                 raise ConfigError(f"others can read {token_file}: run chmod 600 {token_file}")
             token = file.read(_LONGEST).decode("ascii").strip()
     except OSError as error:

@@ -191,9 +191,8 @@ class Following:
                 self._complain(f"{told_to.__name__.strip('_')}: {type(error).__name__}")
 
     def _end_traces(self, ended: Ended) -> Iterator[str]:
-        if self._traces:
-            self._traces.end(ended.exit_code)
-        yield from ()
+        if self._traces and (failed := self._traces.end(ended.exit_code)):
+            yield failed
 
     def _write_metrics(self, ended: Ended) -> Iterator[str]:
         if self._config is None or self._config.metrics.textfile is None:

@@ -549,7 +549,7 @@ def _judge(
     if status in (401, 403):
         raise Unauthorized(endpoint, status, faults)
     if retry.may_pass(status, faults):
-        codes = ", ".join(fault.code for fault in faults)
+        codes = ", ".join(filter(None, (fault.code for fault in faults)))
         raise TryAgain(
             f"{status} {codes}".rstrip(),
             status,

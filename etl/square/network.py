@@ -6,6 +6,7 @@ waited for all day. Here every operation on a socket gets only what is left of i
 
 from __future__ import annotations
 
+import logging
 import ssl
 import threading
 import time
@@ -18,6 +19,11 @@ import httpx
 
 from etl.addresses import is_loopback
 from etl.errors import ConfigError
+
+# In their own logs these quote what a server says, which may be what it was told: the token, and
+# people. Each call is told by the client's observer instead.
+logging.getLogger("httpcore").setLevel(logging.WARNING)
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 BASE_URLS = {
     "sandbox": "https://connect.squareupsandbox.com",

@@ -8,6 +8,8 @@ from typing import Any
 
 from etl.config import Ending
 
+_ENDINGS: dict[int, Ending] = {0: "success", 3: "attention"}
+
 # What of a report goes along as it is.
 _KEPT = ("run_id", "status", "target", "merchant_id", "started_at", "finished_at", "balanced")
 
@@ -25,7 +27,7 @@ class Ended:
     @property
     def ending(self) -> Ending:
         """What kind of ending this is."""
-        return {0: "success", 3: "attention"}.get(self.exit_code, "failure")  # type: ignore[return-value]
+        return _ENDINGS.get(self.exit_code, "failure")
 
 
 def summary(ended: Ended) -> dict[str, Any]:

@@ -5,6 +5,7 @@ Names of endpoints and stages, figures and statuses; no path, no body, nobody's 
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -17,8 +18,12 @@ from etl.journal.records import Run
 from etl.square.wire import Call
 
 if TYPE_CHECKING:
+    from opentelemetry.context import Context
     from opentelemetry.sdk.trace.export import SpanExporter
     from opentelemetry.trace import Span
+
+# What it says itself quotes addresses, and would stand on standard error.
+_LOGGER = logging.getLogger("opentelemetry")
 
 _INSTALL = "[traces] needs a library: pip install 'square-etl[otel]'"
 
@@ -30,6 +35,17 @@ def missing() -> str:
     except ModuleNotFoundError:
         found = None
     return "" if found else _INSTALL
+
+
+class _Complaints(logging.Handler):
+    """Hears OpenTelemetry say that it could not send something."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.heard = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.heard = True
 
 
 class Traces:
@@ -51,6 +67,8 @@ class Traces:
         self._provider = TracerProvider(resource=Resource.create(named), shutdown_on_exit=False)
         self._provider.add_span_processor(BatchSpanProcessor(exporter or OTLPSpanExporter()))
         self._tracer = self._provider.get_tracer("square-etl")
+        self._complaints = _Complaints()
+        _LOGGER.addHandler(self._complaints)
         self._root = self._tracer.start_span(f"square-etl {command}")
         self._stage: Span | None = None
         self._name = ""
@@ -102,8 +120,11 @@ class Traces:
             span.set_status(StatusCode.ERROR)
         span.end(end)
 
-    def end(self, exit_code: int) -> None:
-        """End all spans and send what has not been sent."""
+    def end(self, exit_code: int) -> str:
+        """End all spans and send what has not been sent; return what went wrong.
+
+        OpenTelemetry gives up after OTEL_EXPORTER_OTLP_TIMEOUT seconds (10).
+        """
         from opentelemetry.trace import StatusCode
 
         with self._lock:
@@ -113,13 +134,15 @@ class Traces:
             self._root.set_status(StatusCode.ERROR)
         self._root.end()
         self._provider.shutdown()
+        _LOGGER.removeHandler(self._complaints)
+        return "the traces could not all be sent" if self._complaints.heard else ""
 
     def _end_stage(self) -> None:
         if self._stage:
             self._stage.end()
         self._stage = None
 
-    def _inside(self, span: Span):  # type: ignore[no-untyped-def]
+    def _inside(self, span: Span) -> Context:
         from opentelemetry.trace import set_span_in_context
 
         return set_span_in_context(span)

@@ -138,9 +138,12 @@ def test_an_import_is_sent_to_the_collector(collector: Receiver) -> None:
 
 
 def test_a_collector_that_refuses_changes_nothing(collector: Receiver) -> None:
-    """The run ends as it would, whatever the collector says."""
-    collector.answers = [400, 400, 400]
-    assert run("import", "people.csv", "--config", "c.toml").exit_code == 0
+    """The run ends as it would, whatever the collector says; that it was not told, is told."""
+    collector.answers = [400] * 10
+    done = run("import", "people.csv", "--config", "c.toml")
+    assert done.exit_code == 0
+    assert done.stderr.endswith("square-etl: the traces could not all be sent\n")
+    assert "127.0.0.1" not in done.stderr.partition("\n")[2]
 
 
 def test_without_the_library_a_config_error_says_how_to_get_it(folder: Path) -> None:
