@@ -78,6 +78,7 @@ ARROWS = {
         "files",
         "journal",
         "pipeline",
+        "presets",
         "reports",
         "sandbox",
         "session",
