@@ -149,10 +149,16 @@ def _tables(path: Path, schema: pa.Schema) -> Iterator[pa.Table]:
 
 
 def measured(rows: int, seed: int, place: str | None) -> dict[str, Any]:
-    """Make one size and match it in a process of its own."""
+    """Make one size and match it, each in a process of its own.
+
+    This process stays small: Linux counts what it holds when it starts another into the most that
+    the other one ever held (getrusage(2)).
+    """
     with tempfile.TemporaryDirectory(dir=place) as folder:
-        make(Path(folder), rows, seed)
-        command = [sys.executable, __file__, "--match", folder]
+        script = [sys.executable, __file__]
+        made = ["--make", folder, "--rows", str(rows), "--seed", str(seed)]
+        subprocess.run([*script, *made], check=True)
+        command = [*script, "--match", folder]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
         told = process.stdout.read()
@@ -172,8 +178,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--folder", help="where both sides may lie: about 1 KiB for each row")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--make", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--match", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.make:
+        make(arguments.make, *arguments.rows, arguments.seed)
+        return
     if arguments.match:
         print(json.dumps(match(arguments.match)))
         return
