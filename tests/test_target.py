@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from etl import config
+from etl.cli import session
 from etl.errors import ConfigError
 from etl.target import Target, open_target, token_source
 
@@ -96,6 +97,13 @@ def test_two_places_for_one_token() -> None:
     """A config that names a file and a keyring is asked to keep one; an option wins over either."""
     with pytest.raises(ConfigError, match="keep one"):
         config.parse({"target": {"token_file": "t", "keyring": "square-etl"}}, "c.toml")
+
+
+def test_a_typed_token_file_wins_over_the_keyring(tmp_path: Path) -> None:
+    """``--token-file`` says where tonight's token is, whatever the config says."""
+    (tmp_path / "c.toml").write_text('[target]\nenvironment = "sandbox"\nkeyring = "square-etl"\n')
+    settings = session.configured(tmp_path / "c.toml", None, tmp_path / "token", None)
+    assert (settings.target.token_file, settings.target.keyring) == (tmp_path / "token", None)
 
 
 def test_sources_are_named() -> None:

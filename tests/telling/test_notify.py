@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 import time
 from collections.abc import Mapping
@@ -15,7 +17,9 @@ from etl.config import Notify, parse
 from etl.errors import ConfigError
 from etl.telling.notify import notify
 from tests.cli.test_imports import BROKEN, PEOPLE, folder, run
+from tests.cli.test_secrets import broken, first
 from tests.sandbox.receivers import Receiver, receiving
+from tests.worlds import as_csv, people
 
 __all__ = ["folder"]
 
@@ -108,6 +112,15 @@ def test_nobody_listens() -> None:
     failed, pauses = tell({"webhook": url})
     assert failed == ["the webhook at 127.0.0.1 was not told: no answer (NetworkError)"]
     assert len(pauses) == 2
+
+
+@pytest.mark.parametrize("head", [b"HTTP/1.1 500 ", b"HTTP/1.1 200 OK\r\nno colon ", b""])
+def test_a_webhook_that_says_it_back(head: bytes) -> None:
+    """What a webhook answers is not told: it may be the secret."""
+    with broken(lambda request: head + first(request) + b"\r\n\r\n" + request) as address:
+        (failed,), _ = tell({"webhook": address, "secret_env": "HOOK"}, {"HOOK": SECRET})
+    assert failed.startswith("the webhook at 127.0.0.1 was not told: ")
+    assert "secret" not in failed
 
 
 @pytest.mark.parametrize("environ", [{}, {"HOOK": ""}, {"HOOK": "two\nlines"}])
@@ -261,6 +274,29 @@ def test_a_run_that_never_began_is_told(folder: Path, monkeypatch: pytest.Monkey
     assert (told["ending"], told["exit_code"]) == ("failure", 2)
     assert "no access token" in told["stopped"]
     assert "no access token" in told["text"]
+
+
+def test_a_run_that_was_stopped_is_told(folder: Path) -> None:
+    """SIGTERM in mid-run: the summary says that it is incomplete, and the process ends with 4."""
+    (folder / "people.csv").write_text(as_csv(people(3000)))
+    with receiving() as receiver:
+        name = config(folder, f'[notify]\nwebhook = "{receiver.url}"\n')
+        program = [sys.executable, "-m", "etl", "import", "people.csv", "--config", name]
+        log = [*program, "--log-json", "-"]
+        environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent.parent)}
+        with subprocess.Popen(
+            log, env=environ, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+        ) as process:
+            assert process.stderr is not None
+            for line in process.stderr:
+                if json.loads(line).get("stage") == "load":
+                    process.terminate()
+                    break
+            process.stderr.read()
+        assert process.returncode == 4
+        (told,) = notified(receiver)
+    assert (told["ending"], told["status"]) == ("failure", "incomplete")
+    assert "SIGTERM" in told["stopped"]
 
 
 def test_exports_and_resumes_are_told(folder: Path) -> None:
