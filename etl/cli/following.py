@@ -132,6 +132,12 @@ class Following:
         if self._traces:
             self._traces.announce(run)
 
+    def insist(self, text: str) -> None:
+        """Say what has to be known, with --quiet too."""
+        if not self._on_stderr:
+            click.echo(text, err=True)
+        self._log("info", "note", text=text)
+
     def _note(self, text: str) -> None:
         if not self._quiet:
             click.echo(text, err=True)
@@ -164,6 +170,9 @@ class Following:
     def show_export(self, report: Report, destination: str, output: str) -> int:
         """Print what became of an export and return its exit code."""
         self._report = report
+        if destination == "-" and self._on_stderr:
+            # Its words would stand in the log, whose last line has the figures.
+            return int(report["exit_code"])
         return session.show_export(report, destination, output)
 
     def over(self) -> None:

@@ -182,7 +182,7 @@ def apply_command(
 
     with following("apply", log, quiet=quiet) as told:
         state = State(state_dir)
-        run, place = session.planned(plan, target, state)
+        run, place = session.planned(plan, target, state, told.insist)
         config = session.configured(
             config_file, run.target, token_file, tolerate, Config.model_validate_json(run.config)
         )

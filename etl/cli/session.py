@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -68,10 +69,12 @@ def to_go_on_with(run_id: str | None, state: State) -> Run:
         return journal.run()
 
 
-def planned(plan: str, target: str | None, state: State) -> tuple[Run, Path]:
+def planned(
+    plan: str, target: str | None, state: State, note: Callable[[str], None]
+) -> tuple[Run, Path]:
     """Return the run whose plan is to be applied, and its folder.
 
-    Says so when that was done already. Raises StateError or ConfigError when it cannot be.
+    Notes it when that was done already. Raises StateError or ConfigError when it cannot be.
     """
     from etl.stages.apply import application, refuse_elsewhere
 
@@ -80,7 +83,7 @@ def planned(plan: str, target: str | None, state: State) -> tuple[Run, Path]:
     folder, finished = application(run.run_id, state) or (None, False)
     if folder and finished:
         done = f"plan {run.run_id} was carried out by run {folder.name} already"
-        click.echo(f"{done}: nothing is written again", err=True)
+        note(f"{done}: nothing is written again")
     return run, place
 
 

@@ -67,6 +67,18 @@ def test_standard_error_is_the_log(folder: Path) -> None:
     assert "nowhere.csv" in told[-2]["error"]
 
 
+def test_rows_on_one_stream_and_the_log_on_the_other(folder: Path) -> None:
+    """An export to standard output and a log to standard error do not mix with words."""
+    (folder / "people.csv").write_text(PEOPLE)
+    run_id = json.loads(run("plan", "people.csv", "--output", "json").stdout)["run_id"]
+    for expected in ("end", "note"):
+        told = lines(run("apply", run_id, "--log-json", "-").stderr)
+        assert expected in [line["event"] for line in told]
+    done = run("export", "-", "--log-json", "-")
+    assert len(done.stdout.splitlines()) == 3
+    assert lines(done.stderr)[-1]["rows"] == 2
+
+
 def test_failed_configs_are_logged(folder: Path) -> None:
     """A nightly job whose config is broken says so where its log is read."""
     (folder / "c.toml").write_text("[limit]\n")
