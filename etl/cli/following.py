@@ -156,7 +156,8 @@ class Following:
 
     def _called(self, call: Call) -> None:
         if self._debug:
-            self._log("debug", "call", stage=self._stage, **asdict(call))
+            told = {**asdict(call), "seconds": round(call.seconds, 6)}
+            self._log("debug", "call", stage=self._stage, **told)
         if self._traces:
             self._traces.called(call)
 
