@@ -75,6 +75,8 @@ def _lines(report: dict[str, Any], folder: Path, state_dir: Path) -> Iterator[st
             yield f"  {outcome:<10}{count:>{width},}  {meaning:<28}{bar}".rstrip()
     verdict = "every row is accounted for" if report["balanced"] else "THE SUM IS WRONG"
     yield f"  {'= read':<10}{rows['read']:>{width},}  {verdict}"
+    for found in report["unusual"]:
+        yield f"  unusual: {found['told']}"
     if report["command"] == "plan":
         planned = report["planned"]
         yield (
