@@ -317,6 +317,7 @@ class _Export:
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:
+        self._watch(stage, 0, 0)
         begin = self.world.clock()
         try:
             yield

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
-from etl.cli.options import exits, output_options, say, state_option, token_option, yes_option
-from etl.cli.progress import Watcher
+from etl.cli.options import (
+    Logging,
+    exits,
+    log_options,
+    output_options,
+    say,
+    state_option,
+    token_option,
+    yes_option,
+)
 
 
 @click.group()
@@ -112,26 +119,34 @@ def report_command(
 @token_option
 @yes_option
 @state_option
+@log_options
 @output_options
 @exits
 def resume_command(
-    run: str | None, token_file: Path | None, yes: bool, state_dir: Path, output: str, quiet: bool
+    run: str | None,
+    token_file: Path | None,
+    yes: bool,
+    state_dir: Path,
+    log: Logging,
+    output: str,
+    quiet: bool,
 ) -> int:
     """Finish RUN, or the newest import or undo that is not finished.
 
     Target, settings and plan come from the run's journal; only the token has to be given again.
     """
     from etl.cli import session
+    from etl.cli.following import following
     from etl.journal.state import State
     from etl.pipeline import resume
-    from etl.session import world
 
-    with Watcher(sys.stderr, quiet=quiet).on_signals() as watcher:
-        state, listeners = State(state_dir), session.audience(watcher, quiet=quiet)
-        with session.reconnected(run, token_file, state, listeners) as (run_id, square):
+    with following("runs resume", log, quiet=quiet) as told:
+        state = State(state_dir)
+        found = session.to_go_on_with(run, state)
+        with told.reconnected(found, token_file, state) as (square, world):
             session.confirm(square, yes=yes)
-            report = resume(run_id, state, square, world(listeners))
-    return session.show(report, state, output)
+            report = resume(found.run_id, state, square, world)
+        return told.show(report, state, output)
 
 
 @runs.command("undo")
@@ -140,6 +155,7 @@ def resume_command(
 @token_option
 @yes_option
 @state_option
+@log_options
 @output_options
 @exits
 def undo_command(
@@ -148,6 +164,7 @@ def undo_command(
     token_file: Path | None,
     yes: bool,
     state_dir: Path,
+    log: Logging,
     output: str,
     quiet: bool,
 ) -> int:
@@ -166,14 +183,15 @@ def undo_command(
     Cards on file are seen with PAYMENTS_READ only; without it no profile is deleted.
     """
     from etl.cli import session
+    from etl.cli.following import following
     from etl.journal.state import State
     from etl.pipeline import undo_run
-    from etl.session import world
 
-    with Watcher(sys.stderr, quiet=quiet).on_signals() as watcher:
-        state, listeners = State(state_dir), session.audience(watcher, quiet=quiet)
-        with session.reconnected(run, token_file, state, listeners) as (run_id, square):
+    with following("runs undo", log, quiet=quiet) as told:
+        state = State(state_dir)
+        found = session.to_go_on_with(run, state)
+        with told.reconnected(found, token_file, state) as (square, world):
             if not dry_run:
                 session.confirm(square, yes=yes)
-            report = undo_run(run_id, state, square, world(listeners), dry_run=dry_run)
-    return session.show(report, state, output)
+            report = undo_run(found.run_id, state, square, world, dry_run=dry_run)
+        return told.show(report, state, output)

@@ -58,6 +58,8 @@ def _lines(report: dict[str, Any], folder: Path, state_dir: Path) -> Iterator[st
     if report["command"] == "validate":
         meanings["pending"] = "acceptable to Square"
     yield from _table(report, meanings, always, "= read", "every row is accounted for")
+    for found in report["unusual"]:
+        yield f"  unusual: {found['told']}"
     if report["command"] == "plan":
         planned = report["planned"]
         yield (

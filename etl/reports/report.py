@@ -79,6 +79,7 @@ def build(journal: Journal, early: Iterable[Count]) -> Report:
         "repairs": _by_code(problems, _TELLING),
         "consent": cast(Any, consent.counts(journal)),
         "lookup": facts.get("lookup"),
+        "unusual": orjson.loads(facts.get("unusual", "[]")),
         "beside": cast(Beside, journal.additions.counts()),
         "verified": {
             "checked": sum(verified.values()),

@@ -146,6 +146,25 @@ class Consent(TypedDict):
 
 
 @with_config(_STRICT)
+class Unusual(TypedDict):
+    """A figure that is unlike those of the last imports of the same source."""
+
+    measure: Literal["rows", "rejected", "created"]
+    """rows, or the share of them that is rejected or would be created"""
+    value: float
+    usual: float
+    """the median of the runs before"""
+    low: float
+    """from here on it is usual"""
+    high: float
+    """up to here"""
+    runs: int
+    """how many it was compared with"""
+    told: str
+    """the same in words"""
+
+
+@with_config(_STRICT)
 class Verified(TypedDict):
     """Written profiles that were read back."""
 
@@ -213,6 +232,8 @@ class Report(TypedDict):
     """customers in `consent.csv`, where there is a consent column"""
     lookup: str | None
     """how the directory was read, and what each way would have cost"""
+    unusual: list[Unusual]
+    """figures that are unlike those of the last imports of the same source"""
     beside: Beside
     """memberships, values and links: how many were planned, added, refused and read back"""
     verified: Verified

@@ -25,7 +25,7 @@ from etl.square.exchange import Received, exchange
 from etl.square.network import BASE_URLS, check_base_url, network_transport
 from etl.square.pacing import Pace
 from etl.square.retry import TryAgain
-from etl.square.wire import Answer, Bulk, Call, GiftCard, Merchant, Page, Profile
+from etl.square.wire import Answer, Bulk, Call, GiftCard, Merchant, Page, Profile, TokenStatus
 
 __all__ = ["BASE_URLS", "SquareClient", "check_base_url", "network_transport"]
 
@@ -109,12 +109,18 @@ class SquareClient:
         self._wall = wall
         self._deadline = deadline
         self._told_time: float | None = None
+        self._told_version = ""
         self._progressed = -math.inf  # when a request last went through, of whichever thread
 
     @property
     def told_time(self) -> float | None:
         """Square's own Unix time when it gave its last good answer, None if that did not tell."""
         return self._told_time
+
+    @property
+    def told_version(self) -> str:
+        """The Square-Version of the last good answer, empty if that did not tell."""
+        return self._told_version
 
     def merchant(self) -> Merchant:
         """Return the seller this token belongs to."""
@@ -296,9 +302,13 @@ class SquareClient:
         endpoint = "POST /v2/gift-cards/{gift_card_id}/link-customer"
         self._ask(wire.gift_card, "POST", path, body=body, endpoint=endpoint)
 
+    def token_status(self) -> TokenStatus:
+        """Return what the token may do, and until when."""
+        return self._ask(wire.token_status, "POST", "/oauth2/token/status")
+
     def scopes(self) -> frozenset[str]:
         """Return what the token may do; nothing if Square does not say."""
-        return self._ask(wire.scopes, "POST", "/oauth2/token/status")
+        return self.token_status().scopes
 
     def _if_there(
         self, method: str, path: str, body: bytes | None, endpoint: str = ""
@@ -501,6 +511,7 @@ class SquareClient:
             raise
         tell(received.status)
         self._told_time = retry.told_time(received.headers.get_list("date"))
+        self._told_version = received.headers.get("square-version", "")
         with self._turn:
             self._progressed = self._clock()
             self._pace.speed_up(self._progressed)
@@ -529,7 +540,7 @@ def _judge(
     if status in (401, 403):
         raise Unauthorized(endpoint, status, faults)
     if retry.may_pass(status, faults):
-        codes = ", ".join(fault.code for fault in faults)
+        codes = ", ".join(filter(None, (fault.code for fault in faults)))
         raise TryAgain(
             f"{status} {codes}".rstrip(),
             status,

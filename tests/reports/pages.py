@@ -51,6 +51,7 @@ def report(rows: Mapping[str, int], **other: Any) -> Report:
         "repairs": {},
         "consent": None,
         "lookup": "by a snapshot of 0 profiles in 1 call, 0.0 s (other ways: 3 searches, 0.1 s)",
+        "unusual": [],
         "beside": {
             "groups": {**nothing, "created": 0},
             "custom_attributes": {**nothing, "created": 0},

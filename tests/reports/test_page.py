@@ -137,6 +137,15 @@ def test_brakes(world: World) -> None:
     assert "rows rejected max_rejected 0 not set" in told
 
 
+def test_a_night_unlike_the_others_says_so_at_the_top() -> None:
+    """What is unusual stands under the heading, also when all is well."""
+    found = {"measure": "rows", "value": 9.0, "usual": 900.0, "low": 720.0, "high": 1080.0}
+    told = "9 rows; in the last 7 imports about 900"
+    made = report({"created": 9}, unusual=[{**found, "runs": 7, "told": told}])
+    head = words(page(made, details())).partition("The sum")[0]
+    assert "All good Every row is loaded, or deliberately left alone. Unusual: 9 rows" in head
+
+
 def test_requests_over_time(world: World) -> None:
     """429s and retries are lanes of their own, with a table that says the same."""
     busy = {"endpoint": "bulk-create", "nth": 1, "do": "status", "status": 429}
