@@ -15,8 +15,11 @@ import pytest
 
 from etl.journal.journal import Journal
 from etl.journal.state import JOURNAL
+from etl.journal.timeline import Attempt, Told
 from etl.reports import charts
+from etl.reports.details import Details, Reason, Sample
 from etl.reports.page import page, visible
+from etl.reports.schema import Report
 from etl.stages.reconcile import reconcile
 from tests.reports.pages import details, million, night, parsed, report, words
 from tests.worlds import (
@@ -224,13 +227,30 @@ def evil_pages(world: World) -> list[str]:
     world.before = refuse
     source = f'Email,"{EVIL.replace(chr(34), chr(34) * 2)}"\nada@example.com,x\n<i>no</i>,y\n'
     refused = run_import(world, source, name="<svg onload=alert(3)>\u202egnp.csv")
-    world.before = lambda sent: (
-        httpx.Response(401, json={"errors": [{"code": EVIL, "detail": EVIL}]})
-        if sent.endpoint == "bulk-create"
-        else None
+    return [page_of(world, refused), page(*evil_everywhere()).decode()]
+
+
+def evil_everywhere() -> tuple[Report, Details]:
+    """Return what a page is made of, with HTML in every text there is."""
+    rows = {"read": 1, "created": 0}
+    reason = Reason(EVIL, EVIL)
+    counts = {"calls": 1, "retries": 1, "rate_limited": 1, "errors": 1}
+    source = {"path": EVIL, "sha256": EVIL, "rows": 1, "notes": [EVIL], "unused_columns": [EVIL]}
+    unusual = {"measure": "rows", "value": 1, "usual": 1, "low": 1, "high": 1, "runs": 3}
+    made = report(
+        {"rejected": 1, "pending": 1},
+        **dict.fromkeys(("run_id", "merchant_id", "square_version", "lookup", "stopped"), EVIL),
+        **dict.fromkeys(("started_at", "finished_at", "amends", "applies"), EVIL),
+        **{"replanned": 1, "status": "incomplete", "exit_code": 4, "amended": {EVIL: rows}},
+        **{"sources": [source], "requests": {EVIL: counts}, "unusual": [{**unusual, "told": EVIL}]},
+        **{"reasons": {EVIL: {EVIL: 1}}, "repairs": {EVIL: {EVIL: 1}}},
     )
-    stopped = run_import(world, people(1, first=7))
-    return [page_of(world, refused), page_of(world, stopped)]
+    return made, details(
+        **{"state_dir": Path("/", EVIL), "base_url": EVIL, "country": EVIL, "names": [EVIL]},
+        **{"flows": [{"rejected": 1, "pending": 1}], "reasons": [(reason, 1)]},
+        **{"samples": {reason: [Sample(EVIL, EVIL)]}, "evidence": [(EVIL, 1)]},
+        told=Told(counts={0: {"calls": 1}}, slowest=[Attempt(1.0, EVIL, None, True, 1.0)]),
+    )
 
 
 def test_what_comes_from_outside_is_only_text(world: World) -> None:
