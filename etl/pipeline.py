@@ -25,7 +25,7 @@ from etl.errors import (
 )
 from etl.files.sources import verify_unchanged
 from etl.journal.journal import Journal
-from etl.journal.ledger import Ledger
+from etl.journal.ledger import Ledger, erased_people
 from etl.journal.lock import locked
 from etl.journal.records import Run
 from etl.journal.state import JOURNAL, WRITING, State
@@ -285,7 +285,10 @@ def _work(
         ledger = Ledger(state.ledger, run.merchant_id) if square else None
         kept = state.directory(run.merchant_id, run.base_url)
         in_flight = square.in_flight if square else 1
-        job = Job(run, config, folder, journal, world, client, ledger, kept, in_flight, engine)
+        erased = erased_people(state.ledger, state.erased_key)
+        job = Job(
+            run, config, folder, journal, world, client, ledger, kept, in_flight, engine, erased
+        )
         journal.note(stopped="", **({"canary": str(canary)} if canary else {}))
         try:
             if square and run.command == "import":

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from etl.begin import Progress, World, timestamp
 from etl.config import Config
+from etl.customers.erased import ErasedPeople
 from etl.engines import Engine
 from etl.journal.journal import Journal
 from etl.journal.ledger import Ledger
@@ -45,6 +46,7 @@ class Job:
     kept: Path  # the copy of the directory that stays between runs
     in_flight: int
     engine: Engine
+    erased: ErasedPeople
 
 
 def settle(job: Job) -> None:
@@ -83,6 +85,7 @@ def _check(job: Job) -> None:
             job.engine,
             job.config,
             country,
+            job.erased,
             lambda rows: _tell(job, "check", rows, total),
         )
     if job.run.command != "validate":

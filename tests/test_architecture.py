@@ -51,7 +51,7 @@ ARROWS = {
     "target": {"errors", "config", "sandbox", "square"},
     "begin": {"config", "files", "journal", "square", "stages"},
     "exporting": {"begin", "config", "errors", "export", "files", "journal", "square"},
-    "steps": {"begin", "config", "engines", "journal", "square", "stages"},
+    "steps": {"begin", "config", "customers", "engines", "journal", "square", "stages"},
     "pipeline": {
         "begin",
         "config",
@@ -63,6 +63,7 @@ ARROWS = {
         "stages",
         "steps",
     },
+    "retention": {"customers", "directory", "errors", "export", "files", "journal", "stages"},
     "session": {"errors", "config", "journal", "pipeline", "square", "target"},
     "api": {"config", "errors", "export", "exporting", "files", "journal", "pipeline", "session"},
     "cli": {
@@ -75,6 +76,7 @@ ARROWS = {
         "journal",
         "pipeline",
         "reports",
+        "retention",
         "sandbox",
         "session",
         "stages",

@@ -18,6 +18,9 @@ _TABLES = {
     planned.PLAN_FILE: tables.write_plan,
 }
 
+# All that a run leaves beside its journal.
+ARTIFACTS = ("report.json", "rows.csv", "rejects.csv", *_TABLES)
+
 
 def reconcile(journal: Journal, folder: Path, engine: Engine | None = None) -> dict[str, Any]:
     """Write ``report.json`` and the tables into ``folder`` and return the report."""
