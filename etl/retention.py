@@ -229,7 +229,7 @@ def _key(state: State, chance: random.Random) -> bytes:
 
 def _write_anew(journal: Journal, folder: Path) -> None:
     """Make the artifacts of a run from what is left, without the files it kept beside them."""
-    for name in ("stdin", "directory.duckdb", "directory.duckdb.wal"):
+    for name in ("directory.duckdb", "directory.duckdb.wal"):
         (folder / name).unlink(missing_ok=True)
     reconcile(journal, folder)
 

@@ -5,6 +5,7 @@ Each takes its work from the journal and leaves its results there, with the name
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ from etl.engines import Engine
 from etl.journal.journal import Journal
 from etl.journal.ledger import Ledger
 from etl.journal.records import Run
-from etl.journal.state import JOURNAL
+from etl.journal.state import JOURNAL, SOURCES
 from etl.square.wire import Call
 from etl.stages.check import check
 from etl.stages.read import mapping_of, read, source_of
@@ -74,6 +75,8 @@ def _read(job: Job) -> None:
             lambda rows: _tell(job, "read", rows),
         )
     job.journal.note(stage="check")
+    # From here on the journal is the source.
+    shutil.rmtree(job.folder / SOURCES, ignore_errors=True)
 
 
 def _check(job: Job) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -98,6 +99,7 @@ def _looked_at(
 ) -> dict[str, Any]:
     from etl.customers.cells import for_screen
     from etl.files.atomic import replacing
+    from etl.files.remote import is_url
     from etl.files.sources import open_sources
     from etl.journal.state import State
     from etl.pipeline import Progress
@@ -106,8 +108,8 @@ def _looked_at(
     from etl.stages.propose import propose
     from etl.stages.starter import starter
 
-    spool = state_dir / f"stdin-profile-{os.getpid()}"
-    if name == "-":
+    spool = state_dir / f"sources-profile-{os.getpid()}"
+    if name == "-" or is_url(name):
         State(state_dir).prepare()
     try:
         sources = open_sources([name], config.source, spool)
@@ -123,7 +125,7 @@ def _looked_at(
         batches = extract(source, config.source)
         found = profile(batches, source.columns, lambda rows: watcher(Progress("read", rows, 0)))
     finally:
-        spool.unlink(missing_ok=True)
+        shutil.rmtree(spool, ignore_errors=True)
     proposals = propose(found, source.name, source.not_text, config.clean.default_region)
     if write:
         text = starter(source, found, proposals, config.source)

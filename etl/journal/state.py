@@ -12,6 +12,8 @@ from etl.errors import StateError
 from etl.journal.journal import Journal
 
 JOURNAL = "journal.sqlite"
+# The folder of what a run had to copy before it could read it.
+SOURCES = "sources"
 _COLLECTED = "collected.sqlite"
 
 # The commands whose runs write to Square.
@@ -120,8 +122,9 @@ class State:
         if not folder.is_symlink():
             shutil.rmtree(folder)
             return
-        for file in (*folder.glob(f"{JOURNAL}*"), *folder.glob("stdin")):
+        for file in folder.glob(f"{JOURNAL}*"):
             file.unlink()
+        shutil.rmtree(folder / SOURCES, ignore_errors=True)
         folder.unlink()
 
     def remove(self, run_id: str, artifacts: Iterable[str]) -> None:
