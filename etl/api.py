@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +27,7 @@ from etl.config import Config
 from etl.config import load as load_config
 from etl.errors import ConfigError, Unavailable
 from etl.export.wanted import wanted
+from etl.files.atomic import passing_folder
 from etl.files.escape import unescape
 from etl.journal.state import State
 from etl.pipeline import Report
@@ -137,10 +138,12 @@ def export_customers(
     has ``status`` and ``exit_code``: 4 means that there is no file yet, and that the same call goes
     on. Raises ConfigError for what cannot be asked for.
     """
-    asked = wanted(os.fspath(destination), **options)
+    asked = wanted(os.fsdecode(destination), **options)
     settings, state = config or Config(), State(Path(state_dir))
+    # Notebooks have none that takes bytes.
+    stdout = getattr(sys.stdout, "buffer", None)
     with connected(settings, base_url, state, NOBODY) as square:
-        return exporting.export_customers(asked, settings, state, square, world(NOBODY))
+        return exporting.export_customers(asked, settings, state, square, world(NOBODY), stdout)
 
 
 def read_directory(
@@ -159,8 +162,8 @@ def read_directory(
         raise ConfigError("increments are files: who is gone has no place in a frame")
     state = State(Path(state_dir))
     state.prepare()
-    with tempfile.TemporaryDirectory(dir=state.folder) as folder:
-        path = Path(folder) / "directory.parquet"
+    with passing_folder(state.folder / "frame") as folder:
+        path = folder / "directory.parquet"
         report = export_customers(path, config, state_dir=state_dir, base_url=base_url, **options)
         if report["exit_code"]:
             raise Unavailable(report["stopped"])
@@ -185,7 +188,7 @@ def _named(sources: Sources, state: State) -> Iterator[list[str]]:
         yield [os.fspath(source) for source in sources]
         return
     state.prepare()
-    with tempfile.TemporaryDirectory(dir=state.folder) as folder:
-        path = Path(folder) / "frame.parquet"
+    with passing_folder(state.folder / "frame") as folder:
+        path = folder / "frame.parquet"
         pq.write_table(pa.Table.from_pandas(sources, preserve_index=False), path)
         yield [str(path)]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import orjson
 
-from etl.config import Config
+from etl.config import APART, Config
 from etl.files.sources import Source, open_sources
 from etl.journal.journal import Journal
 from etl.journal.records import Run
@@ -154,7 +154,11 @@ def _kept(source: Source, spool: Path, folder: Path) -> str:
 def _fingerprint(
     config: Config, hashes: Sequence[str], merchant: Merchant, square: Square | None, amends: str
 ) -> str:
-    settings = config.model_dump(mode="json", exclude={"limits"})
+    # Where the token lies is no matter of what is written.
+    settings = config.model_dump(
+        mode="json",
+        exclude={**dict.fromkeys(APART, True), "target": {"token_file", "keyring"}},
+    )
     told = [
         settings,
         list(hashes),

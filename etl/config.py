@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 import pydantic
 from pydantic import (
@@ -24,6 +25,7 @@ from pydantic import (
     model_validator,
 )
 
+from etl.addresses import is_loopback
 from etl.customers import belongings, fields
 from etl.customers.full_names import FULL_NAME
 from etl.errors import ConfigError
@@ -33,6 +35,8 @@ OnInvalid = Literal["reject", "drop", "truncate"]
 # Fields of which a row may have several, while Square keeps one.
 Contact = Literal["phone_number", "email_address"]
 UpdatePolicy = Literal["overwrite", "fill", "mirror", "skip"]
+# How a run ends: exit 0; rows that need a person (3); anything else.
+Ending = Literal["success", "attention", "failure"]
 
 # The newest Square-Version whose customer schemas were compared with this code.
 SQUARE_VERSION = "2026-08-19"
@@ -105,6 +109,22 @@ def _elsewhere(place: str) -> str:
     return place
 
 
+def _web_address(url: str) -> str:
+    # Never quoted: a webhook's address may be all the secret there is.
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError as error:
+        raise ValueError("this is not a web address") from error
+    if parts.scheme not in ("http", "https") or not host or not (url.isascii() and " " not in url):
+        raise ValueError("this is not a web address: it starts with https:// and a host")
+    if parts.username or parts.password:
+        raise ValueError("a user and a password in an address end up in logs: use secret_env")
+    if parts.scheme == "http" and not is_loopback(host):
+        raise ValueError("plain http is for this machine only: use https://")
+    return url
+
+
 FieldName = Annotated[str, AfterValidator(_importable)]
 MappedName = Annotated[str, AfterValidator(_mappable)]
 ColumnName = Annotated[str, AfterValidator(_target)]
@@ -118,6 +138,8 @@ Region = Annotated[str, AfterValidator(_region)]
 AttributeKey = Annotated[str, AfterValidator(_attribute_key)]
 GroupName = Annotated[str, AfterValidator(_group_name)]
 Elsewhere = Annotated[str, AfterValidator(_elsewhere)]
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
 class _Section(BaseModel):
@@ -138,7 +160,9 @@ class Source(_Section):
     )
     skip_lines: int = Field(0, ge=0, description="lines before the header")
     escaped: StrictBool | None = Field(
-        None, description="cells carry our formula escape; else true for files square-etl wrote"
+        None,
+        description="cells carry our formula escape; else as an export's manifest says, and true "
+        "for rejects.csv and review.csv",
     )
 
 
@@ -297,6 +321,91 @@ class Target(_Section):
         SQUARE_VERSION, pattern=r"^\d{4}-\d{2}-\d{2}$", description="the Square-Version header"
     )
     token_file: Path | None = Field(None, description="a file of mode 0600 with the access token")
+    keyring: str | None = Field(
+        None,
+        min_length=1,
+        description="the service under which the system's keyring has the access token; the user "
+        "name there is the environment (needs square-etl[keyring])",
+    )
+
+    @model_validator(mode="after")
+    def _one_token(self) -> Self:
+        if self.keyring and self.token_file:
+            raise ValueError("token_file and keyring are two places for one token: keep one")
+        return self
+
+
+class Anomaly(_Section):
+    """Is tonight's file like those of the nights before?"""
+
+    action: Literal["off", "warn", "stop"] = Field(
+        "warn", description="stop: a brake (exit 6) before anything is written"
+    )
+    runs: int = Field(
+        14, ge=3, le=1000, description="compared with so many finished imports of the same source"
+    )
+
+
+class Notify(_Section):
+    """Who is told when a run has ended."""
+
+    on: tuple[Ending | Literal["always"], ...] = Field(
+        ("attention", "failure"),
+        description="success (exit 0), attention (exit 3), failure (any other exit), always",
+    )
+    webhook: WebAddress | None = Field(
+        None, description="the summary is POSTed there as JSON; https, or http to this machine"
+    )
+    secret_env: VariableName | None = Field(
+        None, description="environment variable whose value goes along as a header"
+    )
+    secret_header: str = Field(
+        "Authorization", pattern=r"^[A-Za-z0-9-]+$", description="the name of that header"
+    )
+    command: tuple[str, ...] = Field(
+        (), description="a program and its arguments; the summary is its standard input, as JSON"
+    )
+    timeout: float = Field(
+        10.0, gt=0, le=300, description="seconds for one attempt of either; a webhook has three"
+    )
+
+    @model_validator(mode="after")
+    def _secret_for_somebody(self) -> Self:
+        if self.secret_env and not self.webhook:
+            raise ValueError("secret_env goes to a webhook: say which one")
+        return self
+
+    def wants(self, ending: Ending) -> bool:
+        """Is anybody told when a run ends so?"""
+        return bool(self.webhook or self.command) and ("always" in self.on or ending in self.on)
+
+
+class Metrics(_Section):
+    """Figures of the last run for Prometheus."""
+
+    textfile: Path | None = Field(
+        None, description="a .prom file for the textfile collector of the node exporter"
+    )
+
+    @model_validator(mode="after")
+    def _collected(self) -> Self:
+        if self.textfile and self.textfile.suffix != ".prom":
+            raise ValueError("textfile: the collector reads files that end in .prom only")
+        return self
+
+
+class Traces(_Section):
+    """Spans of stages and requests for OpenTelemetry."""
+
+    enabled: StrictBool = Field(
+        False,
+        description="sends them where OpenTelemetry's own variables (OTEL_EXPORTER_OTLP_ENDPOINT, "
+        "...) say (needs square-etl[otel])",
+    )
+
+
+# What may change without making another run: none of it says what is written.
+APART = ("limits", "anomaly", "notify", "metrics", "traces")
 
 
 class Config(_Section):
@@ -339,7 +448,11 @@ class Config(_Section):
     dedupe: Dedupe = Dedupe()
     update: Update = Update()
     limits: Limits = Limits()
+    anomaly: Anomaly = Anomaly()
     target: Target = Target()
+    notify: Notify = Notify()
+    metrics: Metrics = Metrics()
+    traces: Traces = Traces()
 
     @model_validator(mode="after")
     def _one_source_per_attribute(self) -> Self:

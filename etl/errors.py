@@ -88,7 +88,7 @@ class Refused(SquareError):
         self.status = status
         self.faults = tuple(faults)
         # Codes only: a detail may quote a customer's data, and this is shown on the screen.
-        said = ", ".join(fault.code for fault in faults)
+        said = ", ".join(filter(None, (fault.code for fault in faults)))
         super().__init__(f"Square refused {endpoint} with {status}: {said or 'no reason given'}")
 
 
@@ -110,7 +110,7 @@ class Unauthorized(Refused):
                 f"the access token is without {' and '.join(self.scopes)}, which {self.endpoint} "
                 "needs: renew it with that, or leave it out"
             )
-        said = ", ".join(fault.code for fault in self.faults)
+        said = ", ".join(filter(None, (fault.code for fault in self.faults)))
         return (
             f"Square did not accept the access token for {self.endpoint} ({self.status} {said}): "
             "is it expired, revoked, of the other environment, or without CUSTOMERS_READ, "

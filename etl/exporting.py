@@ -7,18 +7,17 @@ with it. An incremental export leaves ids and versions there, as its memory.
 from __future__ import annotations
 
 import os
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 
 from etl.begin import Progress, Report, Square, World, as_json, new_id, timestamp
 from etl.config import Config
-from etl.errors import Interrupted, LockedError, StateError, Unauthorized, Unavailable
+from etl.errors import ConfigError, Interrupted, LockedError, StateError, Unauthorized, Unavailable
 from etl.export import beside, deletions, filters, manifest, shape
 from etl.export.collect import LAG, Collection
 from etl.export.collected import Collected, discard
@@ -48,15 +47,22 @@ _KEY = 32
 
 
 def export_customers(
-    wanted: Wanted, config: Config, state: State, square: Square, world: World
+    wanted: Wanted,
+    config: Config,
+    state: State,
+    square: Square,
+    world: World,
+    stdout: BinaryIO | None = None,
 ) -> Report:
-    """Write the customers that are wanted to a file, all of them or nothing.
+    """Write the customers that are wanted to a file, or to ``stdout``, all of them or nothing.
 
     Returns the manifest with ``status``, ``exit_code``, ``seconds`` by stage and, where it stopped
     before all was there, why; the same command goes on then. Raises ConfigError for what cannot be
     asked for or written, LockedError while the same export is under way.
     """
     kind = check_destination(wanted)
+    if kind == "-" and stdout is None:
+        raise ConfigError("standard output is closed: name a file")
     state.prepare()
     tally = manifest.Tally()
     client = square.connect(tally)
@@ -81,7 +87,8 @@ def export_customers(
     with locked(path.parent, "export") as check_lock:
         with Collected.open(path) as collected:
             job = _Export(
-                wanted, kind, run, search, collected, client, square.in_flight, world, check_lock
+                *(wanted, kind, run, search, collected, client, square.in_flight, world),
+                *(stdout, check_lock),
             )
             key = _key(state, world)
             try:
@@ -155,6 +162,7 @@ class _Export:
     square: SquareClient
     in_flight: int
     world: World
+    stdout: BinaryIO | None
     check_lock: Callable[[], None]
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -170,7 +178,7 @@ class _Export:
                 calls = "" if cost.calls is None else f"{cost.calls:,} further calls: "
                 self.world.note(f"--with {cost.what}: {calls}{cost.why}")
         further = beside.columns(names, db) if names else []
-        shape.check(self.wanted.shape, schema(further))
+        shape.check(self.wanted.shape, schema(further), self.world.sleep)
         return further
 
     def collect(self) -> None:
@@ -234,6 +242,7 @@ class _Export:
             told = manifest.manifest(
                 self.run,
                 self.wanted,
+                self.kind,
                 self.collected,
                 shown,
                 files,
@@ -248,9 +257,11 @@ class _Export:
             files = write(
                 self.wanted.destination,
                 self.kind,
-                self._watched(shape.shaped(batches, asked, columns, key, self.run.country)),
+                self._watched(
+                    shape.shaped(batches, asked, columns, key, self.run.country, self.world.sleep)
+                ),
                 written,
-                stdout=sys.stdout.buffer,
+                stdout=self.stdout,
                 manifest=proof,
                 raw=self.wanted.raw,
                 bom=self.wanted.bom,
@@ -306,6 +317,7 @@ class _Export:
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:
+        self._watch(stage, 0, 0)
         begin = self.world.clock()
         try:
             yield

@@ -285,9 +285,19 @@ def _work(
         ledger = Ledger(state.ledger, run.merchant_id) if square else None
         kept = state.directory(run.merchant_id, run.base_url)
         in_flight = square.in_flight if square else 1
-        erased = erased_people(state.ledger, state.erased_key)
         job = Job(
-            run, config, folder, journal, world, client, ledger, kept, in_flight, engine, erased
+            run,
+            config,
+            folder,
+            journal,
+            world,
+            client,
+            ledger,
+            kept,
+            in_flight,
+            engine,
+            erased_people(state.ledger, state.erased_key),
+            lambda: closing(journal for _, journal in state.journals()),
         )
         journal.note(stopped="", **({"canary": str(canary)} if canary else {}))
         try:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etl.config import Config
@@ -35,13 +36,15 @@ _LOCAL_PATIENCE = 20.0
 class Audience:
     """Who follows a journey: hears which run it is and every step of it, and waits when it waits.
 
-    ``watch`` and ``sleep`` may raise Interrupted.
+    ``watch`` and ``sleep`` may raise Interrupted. ``called`` hears of every attempt of a call, in
+    whichever thread made it.
     """
 
     announce: Callable[[Run], None]
     note: Callable[[str], None]
     watch: Callable[[Progress], None]
     sleep: Callable[[float], None]
+    called: Callable[[Call], None] = lambda call: None
 
 
 NOBODY = Audience(lambda run: None, lambda note: None, lambda progress: None, time.sleep)
@@ -68,13 +71,22 @@ def connected(
 
     Raises ConfigError when its token or address cannot be used.
     """
+    state.prepare()
+    with reached(config, base_url, state.sandbox, audience) as square:
+        yield square
+
+
+@contextmanager
+def reached(
+    config: Config, base_url: str | None, sandbox: Path, audience: Audience
+) -> Iterator[Square]:
+    """Open the target as ``connected`` does, but make no state folder; the local one is a file."""
     from etl.target import open_target
 
-    state.prepare()
     environment = config.target.environment
     if environment == "local" and base_url:
         raise ConfigError("the local target has no address: say --target sandbox with --base-url")
-    target = open_target(environment, base_url, config.target.token_file, os.environ, state.sandbox)
+    target = open_target(config.target, base_url, os.environ, sandbox)
     try:
         connect = _connector(target, config, audience)
         yield Square(environment, target.base_url, connect, target.in_flight)
@@ -93,6 +105,10 @@ def _connector(
         patience = min(patience, _LOCAL_PATIENCE)
 
     def connect(observe: Callable[[Call], None]) -> SquareClient:
+        def tell(call: Call) -> None:
+            observe(call)
+            audience.called(call)
+
         return SquareClient(
             target.transport,
             target.base_url,
@@ -103,7 +119,7 @@ def _connector(
             chance=random.SystemRandom(),
             patience=patience,
             requests_per_second=config.limits.requests_per_second,
-            observe=observe,
+            observe=tell,
         )
 
     return connect

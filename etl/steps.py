@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,6 +48,7 @@ class Job:
     in_flight: int
     engine: Engine
     erased: ErasedPeople
+    earlier: Callable[[], AbstractContextManager[Iterator[Journal]]]  # of all runs, newest first
 
 
 def settle(job: Job) -> None:
@@ -113,6 +114,17 @@ def _plan(job: Job) -> None:
         lambda profiles: _tell(job, "plan", profiles),
         then="load" if job.run.command == "import" else "done",
     )
+    if job.run.command == "plan":
+        _compare(job)
+
+
+def _compare(job: Job) -> None:
+    """Say what is unlike the nights before."""
+    from etl.stages.anomaly import compare
+
+    with job.earlier() as earlier:
+        for found in compare(job.journal, earlier, job.config):
+            job.world.note(f"unusual: {found.told}")
 
 
 def _load(job: Job) -> None:
@@ -121,6 +133,7 @@ def _load(job: Job) -> None:
 
     journal, limits = job.journal, job.config.limits
     brake_plan(journal, limits)
+    _compare(job)
     _attacher(job).prepare()
     answered = count(journal, "SELECT count(*) FROM requests WHERE state = 'answered'")
 
@@ -291,7 +304,8 @@ def observer(journal: Journal) -> Callable[[Call], None]:
 
 @contextmanager
 def timed(job: Job, stage: str) -> Iterator[None]:
-    """Add the time that this takes to what the stage took."""
+    """Tell that a stage begins; add the time that this takes to what the stage took."""
+    _tell(job, stage, 0)
     begin = job.world.clock()
     try:
         yield

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
+from etl import config
 from etl.config import Environment
 from etl.errors import ConfigError, StateError
+
+TOKEN_VARIABLE = "SQUARE_ACCESS_TOKEN"
+# Bytes; what is longer is no token.
+_LONGEST = 65536
 
 # What the local target answers to; nothing listens there.
 LOCAL_URL = "http://127.0.0.1"
@@ -40,19 +47,15 @@ class _Secret(str):
 
 
 def open_target(
-    environment: Environment,
-    base_url: str | None,
-    token_file: Path | None,
-    environ: Mapping[str, str],
-    sandbox: Path,
+    config: config.Target, base_url: str | None, environ: Mapping[str, str], sandbox: Path
 ) -> Target:
     """Find the address and the token of a target.
 
-    The token comes from ``token_file`` (which must not be readable by others) or from
-    ``SQUARE_ACCESS_TOKEN``. The local target is the embedded sandbox kept in the file ``sandbox``:
-    no token, no network. Raises ConfigError saying what is missing.
+    The token comes from ``token_file`` (which must not be readable by others), from the system's
+    ``keyring``, or from ``SQUARE_ACCESS_TOKEN``. The local target is the embedded sandbox kept in
+    the file ``sandbox``: no token, no network. Raises ConfigError saying what is missing.
     """
-    if environment == "local":
+    if config.environment == "local":
         from etl.sandbox import Sandbox, SandboxFileError
 
         try:
@@ -63,23 +66,69 @@ def open_target(
     from etl.square.network import BASE_URLS, IN_FLIGHT, check_base_url, network_transport
 
     transport = network_transport()
-    address = check_base_url(base_url or BASE_URLS[environment])
-    token = _token(token_file, environ)
-    return Target(environment, address, transport, token, transport.close, IN_FLIGHT)
+    address = check_base_url(base_url or BASE_URLS[config.environment])
+    token = _token(config, environ)
+    return Target(config.environment, address, transport, token, transport.close, IN_FLIGHT)
 
 
-def _token(token_file: Path | None, environ: Mapping[str, str]) -> _Secret:
-    if token_file is None:
-        token = environ.get("SQUARE_ACCESS_TOKEN", "").strip()
-        if not token:
-            raise ConfigError("no access token: set SQUARE_ACCESS_TOKEN or give --token-file")
-        return _Secret(token)
+def token_source(config: config.Target) -> str:
+    """Say where the token of a target comes from."""
+    if config.environment == "local":
+        return "the embedded local Square needs none"
+    if config.token_file:
+        return f"the file {config.token_file}"
+    if config.keyring:
+        return f"the system's keyring, service {config.keyring!r}, user {config.environment!r}"
+    return TOKEN_VARIABLE
+
+
+def _token(config: config.Target, environ: Mapping[str, str]) -> _Secret:
+    if config.token_file:
+        return _Secret(_read(config.token_file))
+    if config.keyring:
+        return _Secret(_recalled(config.keyring, config.environment))
+    token = environ.get(TOKEN_VARIABLE, "").strip()
+    if not token:
+        raise ConfigError(f"no access token: set {TOKEN_VARIABLE} or give --token-file")
+    return _Secret(token)
+
+
+def _read(token_file: Path) -> str:
     try:
-        if token_file.stat().st_mode & 0o077:
-            raise ConfigError(f"others can read {token_file}: run chmod 600 {token_file}")
-        token = token_file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read the token file {token_file}: {error}") from error
+        with open(token_file, "rb") as file:
+            # Of the very file that is read: the name may lead to another one a moment later.
+            if os.fstat(file.fileno()).st_mode & 0o077:
+                raise ConfigError(f"others can read {token_file}: run chmod 600 {token_file}")
+            token = file.read(_LONGEST).decode("ascii").strip()
+    except OSError as error:
+        raise ConfigError(f"cannot read the token file {token_file}: {error.strerror}") from error
+    except UnicodeDecodeError:
+        # The error itself would quote what is in the file.
+        raise ConfigError(
+            f"the token file {token_file} holds something else than a token"
+        ) from None
     if not token:
         raise ConfigError(f"the token file {token_file} is empty")
-    return _Secret(token)
+    return token
+
+
+def _recalled(service: str, user: str) -> str:
+    try:
+        import keyring
+        from keyring.errors import KeyringError
+    except ImportError as error:
+        raise ConfigError(
+            "[target] keyring needs a library: pip install 'square-etl[keyring]'"
+        ) from error
+    try:
+        token = keyring.get_password(service, user)
+    except KeyringError as error:
+        raise ConfigError(
+            f"the system's keyring cannot be used ({type(error).__name__}): unlock it, or use "
+            f"{TOKEN_VARIABLE} or a token file where nobody is logged in"
+        ) from error
+    if not (token or "").strip():
+        raise ConfigError(
+            f"the system's keyring has no token: run keyring set {shlex.quote(service)} {user}"
+        )
+    return str(token).strip()

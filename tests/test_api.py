@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -81,6 +83,58 @@ def test_the_directory_is_a_frame(tmp_path: Path) -> None:
     some = etl.read_directory(state_dir=state, columns=("id",), where="given_name = 'Lin'")
     assert some.shape == (1, 1)
     assert not list(state.rglob("directory.parquet"))
+
+
+def test_killed_while_a_frame_is_made(tmp_path: Path) -> None:
+    """What a killed script left of people's data is gone once the next one is at work."""
+    state = tmp_path / "state"
+    etl.import_customers(FRAME, state_dir=state)
+    script = f"""
+import os, signal, threading
+from pathlib import Path
+import etl
+
+def watch():
+    while not list(Path({str(state)!r}).rglob("*.parquet")):
+        pass
+    os.kill(os.getpid(), signal.SIGKILL)
+
+threading.Thread(target=watch, daemon=True).start()
+while True:
+    etl.read_directory(state_dir={str(state)!r})
+"""
+    done = subprocess.run([sys.executable, "-c", script])
+    assert done.returncode == -signal.SIGKILL
+    assert list(state.rglob("*directory.parquet*"))
+    assert len(etl.read_directory(state_dir=state)) == 2
+    assert not list(state.rglob("*directory.parquet*"))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"attributes": {}}, "attributes takes several: give a list"),
+        ({"mask": "email"}, "mask takes several: give a list"),
+        ({"sample": "3"}, "sample: Input should be a valid integer"),
+        ({"email": b"a@example.com"}, "email: Input should be a valid string"),
+        ({"raw": "yes"}, "raw: Input should be a valid boolean"),
+        ({"where": "id = '\0'"}, "where holds a NUL"),
+        ({"colums": ["id"]}, "there is no option 'colums'"),
+    ],
+)
+def test_options_of_another_type(tmp_path: Path, options: dict[str, Any], said: str) -> None:
+    """Options that a script gives are checked before anything is done."""
+    with pytest.raises(etl.EtlError, match=said):
+        etl.export_customers(tmp_path / "out.csv", state_dir=tmp_path / "state", **options)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_name_with_a_nul(tmp_path: Path) -> None:
+    """No file system has such names; a script is told so."""
+    with pytest.raises(etl.EtlError, match="DEST holds a NUL"):
+        etl.export_customers(str(tmp_path / "out\0.csv"), state_dir=tmp_path / "state")
+    with pytest.raises(etl.EtlError, match="cannot use the state folder"):
+        etl.export_customers(tmp_path / "out.csv", state_dir=str(tmp_path / "st\0ate"))
 
 
 def test_an_export_is_called_as_the_command_is(tmp_path: Path) -> None:

@@ -15,11 +15,12 @@ PACKAGE = Path(__file__).parent.parent / "etl"
 # room -> the rooms it may import. Whatever is not listed is refused.
 ARROWS = {
     "errors": set(),
+    "addresses": set(),
     "customers": {"errors"},
-    "config": {"errors", "customers"},
+    "config": {"addresses", "errors", "customers"},
     "presets": {"errors", "config"},
     "files": {"errors", "config", "customers"},
-    "square": {"errors"},
+    "square": {"addresses", "errors"},
     "journal": {"errors", "customers"},
     "directory": {"errors", "customers", "journal", "square"},
     # Where batches run, whatever is done to them.
@@ -65,21 +66,27 @@ ARROWS = {
     },
     "retention": {"customers", "directory", "errors", "export", "files", "journal", "stages"},
     "session": {"errors", "config", "journal", "pipeline", "square", "target"},
+    "telling": {"begin", "config", "errors", "files", "journal", "square", "target"},
+    "doctor": {"config", "errors", "journal", "session", "square", "target", "telling"},
     "api": {"config", "errors", "export", "exporting", "files", "journal", "pipeline", "session"},
     "cli": {
         "errors",
         "config",
         "customers",
+        "doctor",
         "export",
         "exporting",
         "files",
         "journal",
         "pipeline",
+        "presets",
         "reports",
         "retention",
         "sandbox",
         "session",
+        "square",
         "stages",
+        "telling",
     },
 }
 

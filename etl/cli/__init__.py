@@ -6,9 +6,12 @@ import os
 
 import click
 
+from etl.cli.doctor import doctor_command
 from etl.cli.export import export_command
 from etl.cli.imports import apply_command, import_command, plan_command, validate_command
+from etl.cli.init import init_command
 from etl.cli.profile import profile_command
+from etl.cli.retention import erase_command, purge_command
 from etl.cli.runs import runs
 from etl.cli.sandbox import sandbox
 
@@ -34,11 +37,15 @@ def main() -> None:
     """
 
 
+main.add_command(init_command)
 main.add_command(import_command)
 main.add_command(plan_command)
 main.add_command(apply_command)
 main.add_command(validate_command)
 main.add_command(profile_command)
 main.add_command(export_command)
+main.add_command(doctor_command)
 main.add_command(runs)
+runs.add_command(purge_command)
+runs.add_command(erase_command)
 main.add_command(sandbox)

@@ -10,16 +10,15 @@ from typing import Any
 import click
 
 from etl.cli.options import (
+    Logging,
     config_option,
     exits,
+    log_options,
     output_options,
     state_option,
     target_options,
 )
-from etl.cli.progress import Watcher
-
-_BESIDE = "groups, segments, custom-attributes, cards, gift-cards, orders, payments"
-_PRESETS = ["square-dashboard", "shopify", "hubspot", "mailchimp", "salesforce"]
+from etl.export.names import BESIDE, SYSTEMS
 
 _Command = Callable[..., Any]
 
@@ -95,7 +94,7 @@ def _shape(command: _Command) -> _Command:
             ),
             click.option(
                 "--preset",
-                type=click.Choice(_PRESETS),
+                type=click.Choice(SYSTEMS),
                 help="The headers that this system's own exports have.",
             ),
             click.option(
@@ -104,7 +103,7 @@ def _shape(command: _Command) -> _Command:
                 metavar="A,B",
                 multiple=True,
                 callback=_listed,
-                help=f"Further columns: {_BESIDE}.",
+                help=f"Further columns: {', '.join(BESIDE)}.",
             ),
             click.option(
                 "--mask",
@@ -152,6 +151,7 @@ def _shape(command: _Command) -> _Command:
 @config_option
 @target_options
 @state_option
+@log_options
 @output_options
 @exits
 def export_command(
@@ -161,9 +161,10 @@ def export_command(
     base_url: str | None,
     token_file: Path | None,
     state_dir: Path,
+    log: Logging,
     output: str,
     quiet: bool,
-    **told: Any,
+    **options: Any,
 ) -> int:
     """Write the customer directory, or a part of it, to DEST.
 
@@ -176,15 +177,15 @@ def export_command(
     which an import takes off again.
     """
     from etl.cli import session
+    from etl.cli.following import following
     from etl.export.wanted import wanted
     from etl.exporting import export_customers
     from etl.journal.state import State
-    from etl.session import connected, world
 
-    asked = wanted(destination, **told)
-    config = session.configured(config_file, target, token_file, None)
-    with Watcher(sys.stderr, quiet=quiet).on_signals() as watcher:
-        state, listeners = State(state_dir), session.audience(watcher, quiet=quiet)
-        with connected(config, base_url, state, listeners) as square:
-            report = export_customers(asked, config, state, square, world(listeners))
-    return session.show_export(report, destination, output)
+    with following("export", log, quiet=quiet) as told:
+        asked = wanted(destination, **options)
+        config = session.configured(config_file, target, token_file, None)
+        state, stdout = State(state_dir), getattr(sys.stdout, "buffer", None)
+        with told.connected(config, base_url, state) as (square, world):
+            report = export_customers(asked, config, state, square, world, stdout)
+        return told.show_export(report, destination, output)

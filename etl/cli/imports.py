@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
 from etl.cli.options import (
+    Logging,
     config_option,
     exits,
+    log_options,
     output_options,
     state_option,
     target_options,
     yes_option,
 )
-from etl.cli.progress import Watcher
 
 _SOURCES = click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 _AMENDS = click.option(
@@ -51,6 +51,7 @@ _CANARY = click.option(
 @_CANARY
 @_AMENDS
 @_TOLERATE
+@log_options
 @output_options
 @exits
 def import_command(
@@ -65,6 +66,7 @@ def import_command(
     canary: int | None,
     amends: str | None,
     tolerate: str | None,
+    log: Logging,
     output: str,
     quiet: bool,
 ) -> int:
@@ -76,19 +78,19 @@ def import_command(
     nothing.
     """
     from etl.cli import session
+    from etl.cli.following import following
     from etl.journal.state import State
     from etl.pipeline import import_customers
-    from etl.session import connected, world
 
-    config = session.configured(config_file, target, token_file, tolerate)
-    with Watcher(sys.stderr, quiet=quiet).on_signals() as watcher:
-        state, listeners = State(state_dir), session.audience(watcher, quiet=quiet)
-        with connected(config, base_url, state, listeners) as square:
+    with following("import", log, quiet=quiet) as told:
+        config = session.configured(config_file, target, token_file, tolerate)
+        state = State(state_dir)
+        with told.connected(config, base_url, state) as (square, world):
             session.confirm(square, yes=yes)
             report = import_customers(
-                sources, config, state, square, world(listeners), run_dir, amends, canary or 0
+                sources, config, state, square, world, run_dir, amends, canary or 0
             )
-    return session.show(report, state, output)
+        return told.show(report, state, output)
 
 
 @click.command("plan")
@@ -99,6 +101,7 @@ def import_command(
 @_RUN_DIR
 @_AMENDS
 @_TOLERATE
+@log_options
 @output_options
 @exits
 def plan_command(
@@ -111,6 +114,7 @@ def plan_command(
     run_dir: Path | None,
     amends: str | None,
     tolerate: str | None,
+    log: Logging,
     output: str,
     quiet: bool,
 ) -> int:
@@ -120,16 +124,16 @@ def plan_command(
     value by value what Square holds now and would hold then. `square-etl apply RUN` does just that.
     """
     from etl.cli import session
+    from etl.cli.following import following
     from etl.journal.state import State
     from etl.pipeline import plan_import
-    from etl.session import connected, world
 
-    config = session.configured(config_file, target, token_file, tolerate)
-    with Watcher(sys.stderr, quiet=quiet).on_signals() as watcher:
-        state, listeners = State(state_dir), session.audience(watcher, quiet=quiet)
-        with connected(config, base_url, state, listeners) as square:
-            report = plan_import(sources, config, state, square, world(listeners), amends, run_dir)
-    return session.show(report, state, output)
+    with following("plan", log, quiet=quiet) as told:
+        config = session.configured(config_file, target, token_file, tolerate)
+        state = State(state_dir)
+        with told.connected(config, base_url, state) as (square, world):
+            report = plan_import(sources, config, state, square, world, amends, run_dir)
+        return told.show(report, state, output)
 
 
 @click.command("apply")
@@ -145,6 +149,7 @@ def plan_command(
 @yes_option
 @_CANARY
 @_TOLERATE
+@log_options
 @output_options
 @exits
 def apply_command(
@@ -157,6 +162,7 @@ def apply_command(
     yes: bool,
     canary: int | None,
     tolerate: str | None,
+    log: Logging,
     output: str,
     quiet: bool,
 ) -> int:
@@ -170,22 +176,22 @@ def apply_command(
     Stopped anywhere, the same command finishes the work. Applied again, a plan writes nothing.
     """
     from etl.cli import session
+    from etl.cli.following import following
     from etl.config import Config
     from etl.journal.state import State
     from etl.pipeline import apply_plan
-    from etl.session import connected, world
 
-    with Watcher(sys.stderr, quiet=quiet).on_signals() as watcher:
-        state, listeners = State(state_dir), session.audience(watcher, quiet=quiet)
-        run, place = session.planned(plan, target, state)
+    with following("apply", log, quiet=quiet) as told:
+        state = State(state_dir)
+        run, place = session.planned(plan, target, state, told.insist)
         config = session.configured(
             config_file, run.target, token_file, tolerate, Config.model_validate_json(run.config)
         )
         address = base_url if base_url or run.target == "local" else run.base_url
-        with connected(config, address, state, listeners) as square:
+        with told.connected(config, address, state) as (square, world):
             session.confirm(square, yes=yes)
-            report = apply_plan(str(place), config, state, square, world(listeners), canary or 0)
-    return session.show(report, state, output)
+            report = apply_plan(str(place), config, state, square, world, canary or 0)
+        return told.show(report, state, output)
 
 
 @click.command("validate")
@@ -193,6 +199,7 @@ def apply_command(
 @config_option
 @state_option
 @_TOLERATE
+@log_options
 @output_options
 @exits
 def validate_command(
@@ -200,17 +207,19 @@ def validate_command(
     config_file: Path | None,
     state_dir: Path,
     tolerate: str | None,
+    log: Logging,
     output: str,
     quiet: bool,
 ) -> int:
     """Say which rows Square would refuse, and why. Uses no network at all."""
     from etl.cli import session
+    from etl.cli.following import following
     from etl.journal.state import State
     from etl.pipeline import validate_files
-    from etl.session import world
 
-    config = session.configured(config_file, None, None, tolerate)
-    with Watcher(sys.stderr, quiet=quiet).on_signals() as watcher:
-        state, listeners = State(state_dir), session.audience(watcher, quiet=quiet)
-        report = validate_files(sources, config, state, world(listeners))
-    return session.show(report, state, output)
+    with following("validate", log, quiet=quiet) as told:
+        config = session.configured(config_file, None, None, tolerate)
+        state = State(state_dir)
+        with told.at_work() as world:
+            report = validate_files(sources, config, state, world)
+        return told.show(report, state, output)

@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-import errno
 import functools
 import os
 import shlex
-import sqlite3
 import sys
-import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ParamSpec
+from typing import Any, NamedTuple, ParamSpec
 
 import click
 
-from etl import errors
-
 P = ParamSpec("P")
-
-EXIT_BUG, EXIT_USAGE, EXIT_INCOMPLETE, EXIT_LOCKED, EXIT_BRAKE = 1, 2, 4, 5, 6
-
-_CODES: tuple[tuple[type[errors.EtlError], int], ...] = (
-    (errors.LockedError, EXIT_LOCKED),
-    (errors.BrakeError, EXIT_BRAKE),
-    (errors.Unauthorized, EXIT_USAGE),
-    (errors.Unavailable, EXIT_INCOMPLETE),
-    (errors.Interrupted, EXIT_INCOMPLETE),
-    (errors.EtlError, EXIT_USAGE),
-)
 
 DEFAULT_STATE = Path(".square-etl")
 
+# Set in a command's context when its failure is told in the log on standard error.
+IN_LOG = "etl.in_log"
+
 _Command = Callable[..., Any]
+
+
+class Logging(NamedTuple):
+    """Where the log goes: a file, - for standard error, "" for none; and whether it has all."""
+
+    place: str
+    debug: bool
 
 
 def config_option(command: _Command) -> _Command:
@@ -68,6 +62,29 @@ def output_options(command: _Command) -> _Command:
         help="What is printed: words for people, or the report as JSON.",
     )(command)
     return click.option("--quiet", "-q", is_flag=True, help="No progress, no banner.")(command)
+
+
+def log_options(command: _Command) -> _Command:
+    """``--log-json`` and ``--log-level``, as one argument ``log``."""
+
+    @functools.wraps(command)
+    def gathered(*args: Any, log_json: str, log_level: str, **kwargs: Any) -> Any:
+        return command(*args, log=Logging(log_json, log_level == "debug"), **kwargs)
+
+    with_level = click.option(
+        "--log-level",
+        type=click.Choice(["info", "debug"]),
+        default="info",
+        show_default=True,
+        help="Of that log; debug: with a line for every request.",
+    )(gathered)
+    return click.option(
+        "--log-json",
+        metavar="FILE",
+        default="",
+        help="Add what happens to FILE, one JSON object per line; - for standard error, in place "
+        "of the words there.",
+    )(with_level)
 
 
 def target_options(command: _Command) -> _Command:
@@ -107,48 +124,27 @@ def yes_option(command: _Command) -> _Command:
 def exits(command: Callable[P, int | None]) -> Callable[P, None]:
     """Turn what a command returns or raises into an exit status and, where it failed, words."""
 
+    from etl.cli import failures
+
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
+            _fill_closed_streams()
             # What is left on disk (DuckDB's own files too) is its owner's alone.
             os.umask(0o077)
             status = command(*args, **kwargs) or 0
-        except errors.EtlError as error:
-            status = next(code for kind, code in _CODES if isinstance(error, kind))
-            click.echo(f"square-etl: {error}", err=True)
-            if isinstance(error, errors.Unavailable | errors.Interrupted):
-                click.echo("square-etl: no run was begun: give the same command again.", err=True)
         except click.Abort:
-            status = EXIT_USAGE
+            status = failures.EXIT_USAGE
             click.echo("square-etl: not confirmed; nothing was written.", err=True)
         except (click.ClickException, click.exceptions.Exit):
             raise
         except Exception as error:
-            if _disk_full(error):
-                status = EXIT_INCOMPLETE
-                click.echo(
-                    f"square-etl: the disk is full ({error}). Nothing is lost: make room, then "
-                    f"{_way_on(kwargs.get('state_dir'))}",
-                    err=True,
-                )
-            elif isinstance(error, MemoryError):
-                status = EXIT_INCOMPLETE
-                click.echo(
-                    "square-etl: the memory is used up. Nothing is lost: make room, then "
-                    f"{_way_on(kwargs.get('state_dir'))}",
-                    err=True,
-                )
-            elif isinstance(error, sqlite3.DatabaseError):
-                status = EXIT_USAGE
-                click.echo(
-                    f"square-etl: a file of the state folder is damaged ({error}). Restore the "
-                    "folder from a copy, or name another one with --state-dir.",
-                    err=True,
-                )
-            else:
-                status = EXIT_BUG
-                traceback.print_exc()
-                click.echo("square-etl: this is a bug in square-etl; please report it.", err=True)
+            failed = failures.failure(error)
+            status = failed.status
+            if not click.get_current_context().meta.get(IN_LOG):
+                click.echo(failed.trace, err=True, nl=False)
+                for line in failed.words.splitlines():
+                    click.echo(f"square-etl: {line}", err=True)
         sys.exit(status)
 
     return run
@@ -158,10 +154,25 @@ def say(text: str | bytes) -> None:
     """Print the result of a command; whoever read it may have gone, as ``| head`` does."""
     try:
         click.echo(text, nl=isinstance(text, str))
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except OSError:
         # Flushing again at exit would fail too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _fill_closed_streams() -> None:
+    """Take the places of streams that were closed (``2>&-``), so that no file of ours gets them.
+
+    Standard output stays closed for whoever wants to write a file there.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdin = sys.stdin or os.fdopen(0, "r", encoding="utf-8", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8", closefd=False)
 
 
 def resume_command(state_dir: Path, run_id: str = "") -> str:
@@ -179,22 +190,3 @@ def _typed(arguments: list[str], state_dir: Path) -> str:
     if state_dir != DEFAULT_STATE:
         words += ["--state-dir", str(state_dir)]
     return shlex.join(words)
-
-
-def _way_on(state_dir: object) -> str:
-    context = click.get_current_context()
-    group = context.parent
-    # Exports, and the commands of the local Square, make no run that could be resumed.
-    others = context.command.name == "export" or (group and group.command.name == "sandbox")
-    if state_dir is None or others:
-        return "give the same command again."
-    return resume_command(Path(str(state_dir)))
-
-
-def _disk_full(error: BaseException | None) -> bool:
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return True
-    if isinstance(error, sqlite3.OperationalError) and "full" in str(error):
-        return True
-    # DuckDB tells it in words, under several kinds of error.
-    return error is not None and os.strerror(errno.ENOSPC) in str(error)

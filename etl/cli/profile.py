@@ -8,7 +8,7 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -18,6 +18,7 @@ from etl.errors import ConfigError, SourceError
 
 # What looks at files loads Arrow, which --help has no use for.
 if TYPE_CHECKING:
+    from etl import config as configuration
     from etl.config import Config
     from etl.files.sources import Source
     from etl.stages.profile import Column, Profile
@@ -75,9 +76,12 @@ def profile_command(
 
     config = session.configured(config_file, None, None, None)
     if write:
-        _check_place(write, force=force)
+        check_place(write, "" if force else "choose another name, or say --force to replace it")
     with Watcher(sys.stderr, quiet=quiet).on_signals() as watcher:
-        found = _looked_at(source, config, state_dir, watcher, write)
+        look = looked_at(source, config, state_dir, watcher)
+    if write:
+        write_config(write, look.starter(config.source))
+    found = document(look)
     if output == "json":
         say(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
     else:
@@ -87,18 +91,51 @@ def profile_command(
     return 0
 
 
-def _check_place(path: Path, *, force: bool) -> None:
-    if path.exists() and not force:
-        raise ConfigError(f"{path} exists: choose another name, or say --force to replace it")
+def check_place(path: Path, remedy: str) -> None:
+    """Raise ConfigError if a config cannot be written there, or would replace something.
+
+    The ``remedy`` for that is empty where it may.
+    """
+    if path.exists() and remedy:
+        raise ConfigError(f"{path} exists: {remedy}")
     if not path.parent.is_dir():
         raise ConfigError(f"{path}: there is no folder {path.parent}")
 
 
-def _looked_at(
-    name: str, config: Config, state_dir: Path, watcher: Watcher, write: Path | None
-) -> dict[str, Any]:
-    from etl.customers.cells import for_screen
+def write_config(path: Path, text: str) -> None:
+    """Write a config, whole or not at all."""
     from etl.files.atomic import replacing
+
+    with replacing(path) as file:
+        file.write(text.encode())
+
+
+class Look(NamedTuple):
+    """A file as it was looked at, and what is proposed for it."""
+
+    source: Source
+    found: Profile
+    proposals: Proposals
+    nameless: bool  # its first line seems to be somebody's, not a header
+
+    def starter(self, settings: configuration.Source, region: str | None = None) -> str:
+        """Return the config to start from; raises ConfigError where there can be none."""
+        from etl.customers.cells import for_screen
+        from etl.stages.starter import starter
+
+        if self.nameless:
+            raise ConfigError(
+                f"{self.source.name}: its columns are {for_screen(self.source.columns)} No config "
+                "is written; name the columns with [source] header"
+            )
+        return starter(self.source, self.found, self.proposals, settings, region)
+
+
+def looked_at(
+    name: str, config: Config, state_dir: Path, watcher: Watcher, system: str | None = None
+) -> Look:
+    """Look at a file; somebody may know the ``system`` that wrote it, as ``propose`` has it."""
+    from etl.customers.cells import for_screen
     from etl.files.remote import is_url
     from etl.files.sources import open_sources
     from etl.journal.state import State
@@ -106,7 +143,6 @@ def _looked_at(
     from etl.stages.extract import extract
     from etl.stages.profile import profile
     from etl.stages.propose import propose
-    from etl.stages.starter import starter
 
     spool = state_dir / f"sources-profile-{os.getpid()}"
     if name == "-" or is_url(name):
@@ -117,30 +153,21 @@ def _looked_at(
             raise SourceError(f"{name}: these are {len(sources)} files: profile one at a time")
         (source,) = sources
         nameless = for_screen(source.columns) != ", ".join(source.columns)
-        if nameless and write:
-            raise ConfigError(
-                f"{source.name}: its columns are {for_screen(source.columns)} No config is "
-                "written; name the columns with [source] header"
-            )
         batches = extract(source, config.source)
         found = profile(batches, source.columns, lambda rows: watcher(Progress("read", rows, 0)))
     finally:
         shutil.rmtree(spool, ignore_errors=True)
-    proposals = propose(found, source.name, source.not_text, config.clean.default_region)
-    if write:
-        text = starter(source, found, proposals, config.source)
-        with replacing(write) as file:
-            file.write(text.encode())
-    return document(source, found, proposals, nameless=nameless)
+    region = config.clean.default_region
+    proposals = propose(found, source.name, source.not_text, region, system)
+    return Look(source, found, proposals, nameless)
 
 
 # --- the document -------------------------------------------------------------------------------
 
 
-def document(
-    source: Source, found: Profile, proposals: Proposals, *, nameless: bool
-) -> dict[str, Any]:
+def document(look: Look) -> dict[str, Any]:
     """Return what ``--output json`` prints; its keys are listed in the README."""
+    source, found, proposals, nameless = look
     region = proposals.region
     return {
         "source": {

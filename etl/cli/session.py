@@ -1,10 +1,10 @@
-"""What a command needs around the function it calls: config, audience, the last word."""
+"""What a command needs around the function it calls: config, confirmation, the last word."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,6 @@ from etl import config as configuration
 from etl import pipeline
 from etl.cli import summary
 from etl.cli.options import say
-from etl.cli.progress import Watcher
 from etl.config import Config
 from etl.errors import ConfigError, StateError
 from etl.journal.journal import Journal
@@ -23,7 +22,6 @@ from etl.journal.records import Run
 from etl.journal.state import JOURNAL, State
 from etl.pipeline import Report, Square
 from etl.reports.report import as_json
-from etl.session import Audience, connected
 
 
 def configured(
@@ -43,6 +41,9 @@ def configured(
         "limits": {"tolerate": tolerate},
     }
     settings = config.model_dump(exclude_unset=True)
+    if token_file:
+        # One place for one token: what is typed wins.
+        settings.get("target", {}).pop("keyring", None)
     for section, values in said.items():
         given = {name: value for name, value in values.items() if value is not None}
         if given:
@@ -50,43 +51,30 @@ def configured(
     return configuration.parse(settings, "command line")
 
 
-def audience(watcher: Watcher, *, quiet: bool) -> Audience:
-    """Return somebody at a terminal, or reading a log."""
-
-    def announce(run: Run) -> None:
-        if not quiet:
-            click.echo(_banner(run), err=True)
-
-    def note(text: str) -> None:
-        if not quiet:
-            click.echo(text, err=True)
-
-    return Audience(announce, note, watcher, watcher.sleep)
+def config_of(run: Run, token_file: Path | None) -> Config:
+    """Return the config that a run was begun with, and the token file that is given now."""
+    config = Config.model_validate_json(run.config)
+    if token_file:
+        target = config.target.model_copy(update={"token_file": token_file, "keyring": None})
+        config = config.model_copy(update={"target": target})
+    return config
 
 
-@contextmanager
-def reconnected(
-    run_id: str | None, token_file: Path | None, state: State, listeners: Audience
-) -> Iterator[tuple[str, Square]]:
-    """Open the target that a run spoke to: the run named, or the newest that is not finished."""
+def to_go_on_with(run_id: str | None, state: State) -> Run:
+    """Return the run that is named, or the newest that is not finished."""
     folder = state.run_folder(run_id) if run_id else next(state.unfinished(), None)
     if folder is None:
         raise StateError(f"no run in {state.folder} is unfinished")
     with closing(Journal.open(folder / JOURNAL)) as journal:
-        run = journal.run()
-    config = Config.model_validate_json(run.config)
-    if token_file:
-        target = config.target.model_copy(update={"token_file": token_file})
-        config = config.model_copy(update={"target": target})
-    base_url = None if run.target == "local" else run.base_url
-    with connected(config, base_url, state, listeners) as square:
-        yield run.run_id, square
+        return journal.run()
 
 
-def planned(plan: str, target: str | None, state: State) -> tuple[Run, Path]:
+def planned(
+    plan: str, target: str | None, state: State, note: Callable[[str], None]
+) -> tuple[Run, Path]:
     """Return the run whose plan is to be applied, and its folder.
 
-    Says so when that was done already. Raises StateError or ConfigError when it cannot be.
+    Notes it when that was done already. Raises StateError or ConfigError when it cannot be.
     """
     from etl.stages.apply import application, refuse_elsewhere
 
@@ -95,7 +83,7 @@ def planned(plan: str, target: str | None, state: State) -> tuple[Run, Path]:
     folder, finished = application(run.run_id, state) or (None, False)
     if folder and finished:
         done = f"plan {run.run_id} was carried out by run {folder.name} already"
-        click.echo(f"{done}: nothing is written again", err=True)
+        note(f"{done}: nothing is written again")
     return run, place
 
 
@@ -130,14 +118,3 @@ def show_export(report: Report, destination: str, output: str) -> int:
     else:
         say(text)
     return int(report["exit_code"])
-
-
-def _banner(run: Run) -> str:
-    if run.target == "none":
-        return f"run {run.run_id}: no Square is asked; judged as for a merchant in {run.country}"
-    where = "the embedded local Square" if run.target == "local" else run.base_url
-    what = "export" if run.command == "export" else f"run {run.run_id}"
-    return (
-        f"{what}: target {run.target} ({where}), merchant {run.merchant_id} "
-        f"({run.country}), Square-Version {run.square_version}"
-    )

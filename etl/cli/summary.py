@@ -75,6 +75,8 @@ def _lines(report: dict[str, Any], folder: Path, state_dir: Path) -> Iterator[st
             yield f"  {outcome:<10}{count:>{width},}  {meaning:<28}{bar}".rstrip()
     verdict = "every row is accounted for" if report["balanced"] else "THE SUM IS WRONG"
     yield f"  {'= read':<10}{rows['read']:>{width},}  {verdict}"
+    for found in report["unusual"]:
+        yield f"  unusual: {found['told']}"
     if report["command"] == "plan":
         planned = report["planned"]
         yield (
@@ -137,7 +139,8 @@ def _export(report: dict[str, Any], destination: str) -> Iterator[str]:
     )
     yield f"  {report['customers_collected']:,} customers collected in {calls:,} calls"
     if increment := report["incremental"]:
-        yield f"  new or changed since {increment['since']}"
+        since = increment["since"]
+        yield f"  new or changed since {since}" if since else "  everybody: increments begin here"
         deleted = increment["deleted"]
         yield f"  {deleted['rows']:,} customers that are gone: {deleted['path']}"
     if report["left_out"]:

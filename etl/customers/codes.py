@@ -148,6 +148,12 @@ CODES: tuple[Code, ...] = (
         "nobody's card is taken away: correct the number, or unlink the card in Square first",
     ),
     Code(
+        "MASKED_VALUE",
+        "square-etl",
+        "the cell holds a code (email_9f86d081884c7d65) that a masked export has for a value",
+        "export without --mask, or leave the column out of [columns]",
+    ),
+    Code(
         "DUPLICATE_IN_FILE",
         "square-etl",
         "another row of this import is the same customer",

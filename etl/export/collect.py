@@ -13,13 +13,12 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
-from etl.errors import Interrupted, Refused, SquareError, Unavailable
+from etl.errors import Interrupted, SquareError, Unavailable
+from etl.export import paging
 from etl.export.collected import Collected
 from etl.export.windows import (
     MILLISECOND,
@@ -39,8 +38,6 @@ from etl.square.wire import Page, Profile
 LAG = 60.0
 OVERLAP = 120.0
 
-# Cursors in a row that may die before a window goes on in time.
-_DEAD = 5
 # Readings of a window that others disturb, each of them shorter than the export.
 _READINGS = 6
 
@@ -89,6 +86,7 @@ class Collection:
     def _begin(self) -> None:
         until = int(self.now() * 1000) * 1000
         since = self.collected.seen_until(until)
+        first = self.collected.fact("seen") is None
         created = self.filter.get("created_at", {})
         start, end = (
             microseconds(created[bound]) if bound in created else None
@@ -105,41 +103,31 @@ class Collection:
             self.collected.note(
                 begun=rfc3339(until), since=rfc3339(since - int(OVERLAP * 1e6)), stage="walk"
             )
+            if first:
+                self.collected.note(first="yes")
 
     # -- walking -----------------------------------------------------------------------------
 
     def _walk(self) -> None:
-        waiting = deque(self.collected.windows("open"))
         seen = self.collected.size()
-        flights: Flights[Window, Page] = Flights(self.in_flight)
-        try:
-            while waiting or flights:
-                self.watch("collect", seen, int(self.collected.fact("total") or 0))
-                while waiting and not flights.full:
-                    window = waiting.popleft()
-                    flights.launch(window, partial(self._page, window))
-                window, answer = flights.land()
-                found, further = self._land(window, answer)
-                seen += found
-                # Those under way go first: few windows are open at a time.
-                waiting.extendleft(further)
-        except (Interrupted, SquareError) as stop:
-            flights.land_rest(lambda window, answer: None, stop)
-            raise
+
+        def keep(window: Window, page: Page, others: int) -> list[Window]:
+            nonlocal seen
+            with self.collected.transaction():
+                seen += self.collected.keep(page.rows, window.turn)
+                return self._turned(window, page)
+
+        paging.read(
+            self.collected.windows("open"),
+            self.in_flight,
+            self._page,
+            keep,
+            lambda: self.watch("collect", seen, int(self.collected.fact("total") or 0)),
+        )
 
     def _page(self, window: Window) -> Page:
         filter = {**self.filter, "created_at": created_at(window.begin, window.end)}
         return self.square.search_page(filter, window.cursor, counted=window.fresh)
-
-    def _land(self, window: Window, answer: Callable[[], Page]) -> tuple[int, list[Window]]:
-        """Keep a page; return how many profiles are new, and which windows to go on with."""
-        try:
-            page = answer()
-        except Refused as refusal:
-            return 0, [_without_cursor(window, refusal)]
-        with self.collected.transaction():
-            found = self.collected.keep(page.customers, window.turn)
-            return found, self._turned(window, page)
 
     def _turned(self, window: Window, page: Page) -> list[Window]:
         if window.fresh:
@@ -176,19 +164,19 @@ class Collection:
         if not windows:
             return
         turn = max(window.turn for window in windows)
-        window: Window | None = Window(0, windows[0].start, windows[-1].end, turn)
-        while window is not None:
-            self.watch("settle", 0, 0)
+
+        def ask(window: Window) -> Page:
             span = created_at(window.begin, window.end)
             filter = {**self.filter, "created_at": span, "updated_at": updated}
-            try:
-                page = self.square.search_page(filter, window.cursor)
-            except Refused as refusal:
-                window = _without_cursor(window, refusal)
-                continue
+            return self.square.search_page(filter, window.cursor)
+
+        def keep(window: Window, page: Page, others: int) -> list[Window]:
             with self.collected.transaction():
-                self.collected.keep(page.customers, turn)
-            window = _onward(window, page) if page.cursor else None
+                self.collected.keep(page.rows, turn)
+            return [_onward(window, page)] if page.cursor else []
+
+        whole = Window(0, windows[0].start, windows[-1].end, turn)
+        paging.read([whole], 1, ask, keep, lambda: self.watch("settle", 0, 0))
 
     # -- certifying --------------------------------------------------------------------------
 
@@ -262,19 +250,7 @@ def _onward(window: Window, page: Page) -> Window:
 
 
 def _times(page: Page) -> list[int]:
-    return [microseconds(profile["created_at"]) for profile in page.customers]
-
-
-def _without_cursor(window: Window, refusal: Refused) -> Window:
-    """Return a window that goes on by time, because its cursor is refused."""
-    # Which status a dead cursor has is not published (reference/square-api, section 4.2).
-    if refusal.status not in (400, 404, 410) or window.cursor is None:
-        raise refusal
-    if window.stuck == _DEAD:
-        raise Unavailable(
-            f"{_DEAD + 1} cursors in a row were refused, and time does not lead on either"
-        ) from refusal
-    return replace(window, cursor=None, stuck=window.stuck + 1)
+    return [microseconds(profile["created_at"]) for profile in page.rows]
 
 
 def _later(span: Mapping[str, str] | None, since: str) -> dict[str, str] | None:

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import orjson
 
@@ -202,19 +202,23 @@ class Collected:
 
     def batches(self, size: int = _BATCH) -> Iterator[list[Profile]]:
         """Yield the profiles that were not exported as they are, in the order of their creation."""
-        at: tuple[int, str] = (-(2**62), "")
-        while rows := self.db.execute(
-            "SELECT created, id, profile FROM profiles WHERE (created, id) > (?, ?) "
-            f"AND exported IS NOT {_STAMP} ORDER BY created, id LIMIT {size}",
-            at,
-        ).fetchall():
-            yield [orjson.loads(row[2]) for row in rows]
-            at = rows[-1][:2]
+        for rows in self._batches("created, id, profile", size):
+            yield [orjson.loads(profile) for _, _, profile in rows]
 
     def ids(self, size: int = _BATCH) -> Iterator[list[str]]:
         """Yield the ids of what ``batches`` yields."""
-        for batch in self.batches(size):
-            yield [str(profile["id"]) for profile in batch]
+        for rows in self._batches("created, id", size):
+            yield [id for _, id in rows]
+
+    def _batches(self, columns: str, size: int) -> Iterator[list[tuple[Any, ...]]]:
+        at: tuple[Any, ...] = (-(2**62), "")
+        while rows := self.db.execute(
+            f"SELECT {columns} FROM profiles WHERE (created, id) > (?, ?) "
+            f"AND exported IS NOT {_STAMP} ORDER BY created, id LIMIT {size}",
+            at,
+        ).fetchall():
+            yield rows
+            at = rows[-1][:2]
 
     # -- who is gone, and what increments remember -------------------------------------------
 

@@ -22,10 +22,14 @@ from etl.customers import countries
 from etl.customers.consent import UNKNOWN, UNSUBSCRIBED
 from etl.customers.normalize import phone_key
 from etl.errors import ConfigError
+from etl.export.names import SYSTEMS
 from etl.export.table import each_member
 from etl.presets import preset
 
 _SQUARE_ID = "Square Customer ID"
+# Where a system has one column for the street, what else Square has of it stands in its own.
+_LINE_2 = "Square Address Line 2"
+_PHONE = "phone_number"
 _UNSUBSCRIBED = "preferences.email_unsubscribed"
 
 # Those of the Dashboard and of Shopify are whole, as seen in real files; of the others only the
@@ -49,19 +53,18 @@ _HEADERS: dict[str, tuple[str, ...]] = {
     "hubspot": (
         *("Record ID", "First Name", "Last Name", "Email", "Mobile Phone Number", "Company Name"),
         *("Street Address", "City", "State/Region", "Postal Code", "Country/Region"),
-        *("Date of birth", "Unsubscribed from all email", _SQUARE_ID),
+        *("Date of birth", "Unsubscribed from all email", _SQUARE_ID, _LINE_2),
     ),
     "mailchimp": (
         *("Email Address", "First Name", "Last Name", "Address", "Phone Number", "Birthday", "CC"),
-        *("EUID", "NOTES", "TAGS", _SQUARE_ID),
+        *("EUID", "NOTES", "TAGS", _SQUARE_ID, _LINE_2),
     ),
     "salesforce": (
         *("Id", "LastName", "FirstName", "MailingStreet", "MailingCity", "MailingState"),
         *("MailingPostalCode", "MailingCountry", "MobilePhone", "Email", "Birthdate"),
-        *("Description", "HasOptedOutOfEmail", "Account Name", _SQUARE_ID),
+        *("Description", "HasOptedOutOfEmail", "Account Name", _SQUARE_ID, _LINE_2),
     ),
 }
-SYSTEMS = tuple(sorted(_HEADERS))
 
 # Headers whose column is no field that imports know.
 _BESIDE = {
@@ -87,7 +90,7 @@ class Header:
 
 def headers(system: str, columns: Sequence[str]) -> list[Header]:
     """Return the columns of a system's file, made from a table that has these columns."""
-    if system not in _HEADERS:
+    if system not in SYSTEMS:
         raise ConfigError(
             f"--preset: no file is written as {system!r} has it; there are {', '.join(SYSTEMS)}"
         )
@@ -103,8 +106,12 @@ def headers(system: str, columns: Sequence[str]) -> list[Header]:
 
 
 def as_written(system: str, header: Header, column: pa.Array, country: str) -> pa.Array:
-    """Return a column's values as text, as the system writes them."""
-    convert = _WRITTEN.get((system, header.name))
+    """Return a column's values as text, as the system writes them.
+
+    Phones are in E.164 where they are valid: as people type them, ``+1 305-…`` takes the apostrophe
+    of formulas, which other systems do not take off, and ``(305) …`` is of no country there.
+    """
+    convert = _dialled if header.source == _PHONE else _WRITTEN.get((system, header.name))
     return column if convert is None else convert(column, country)
 
 
@@ -117,9 +124,6 @@ def _with_a_year(column: pa.Array, country: str) -> pa.Array:
 
 
 def _said(yes: str, no: str | None, column: pa.Array, country: str) -> pa.Array:
-    # A masked flag is text.
-    if not pa.types.is_boolean(column.type):
-        return column
     return pc.if_else(column, yes, pa.scalar(no, pa.string()))
 
 
@@ -138,8 +142,6 @@ def _dialled(column: pa.Array, country: str) -> pa.Array:
 
 
 def _listed(quote: str, separator: str, column: pa.Array, country: str) -> pa.Array:
-    if not pa.types.is_list(column.type):
-        return column
     return pc.binary_join(each_member(column, partial(_between, quote)), separator)
 
 
@@ -153,7 +155,6 @@ _WRITTEN: dict[tuple[str, str], Convert] = {
     ("square-dashboard", "Birthday"): _YEARLESS,
     ("square-dashboard", "Email Subscription Status"): partial(_said, UNSUBSCRIBED, UNKNOWN),
     ("shopify", "Accepts Email Marketing"): partial(_said, "no", None),
-    ("shopify", "Phone"): _dialled,
     ("shopify", "Tags"): partial(_listed, "", ", "),
     ("hubspot", "Country/Region"): _called,
     ("hubspot", "Date of birth"): _YEARLESS,

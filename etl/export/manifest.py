@@ -19,7 +19,7 @@ from etl.export.collected import Collected
 from etl.export.shape import Column
 from etl.export.wanted import Wanted
 from etl.export.windows import rfc3339
-from etl.export.write import Written
+from etl.export.write import CSV, Kind, Written
 from etl.files.exported import FORMAT, OURS
 from etl.journal.records import Run
 from etl.square.wire import Call
@@ -61,6 +61,7 @@ class Tally:
 def manifest(
     run: Run,
     wanted: Wanted,
+    kind: Kind,
     collected: Collected,
     columns: Sequence[Column],
     files: Sequence[Written],
@@ -77,7 +78,7 @@ def manifest(
         OURS: {
             "format": FORMAT,
             "version": version("square-etl"),
-            "escaped": not wanted.raw and _is_csv(wanted.destination),
+            "escaped": kind in CSV and not wanted.raw,
         },
         "complete": True,
         "rows": sum(file.rows for file in files),
@@ -93,7 +94,10 @@ def manifest(
         "filters": {name: told for name, told in asked["filters"].items() if told},
         "shape": {name: told for name, told in asked["shape"].items() if told},
         "with": list(wanted.beside),
-        "incremental": {"since": collected.fact("since"), "deleted": deleted._asdict()}
+        "incremental": {
+            "since": None if collected.fact("first") else collected.fact("since"),
+            "deleted": deleted._asdict(),
+        }
         if deleted
         else None,
         "customers_collected": collected.size(),
@@ -123,7 +127,3 @@ def manifest(
 def as_json(manifest: Mapping[str, Any]) -> bytes:
     """Return the bytes of a manifest."""
     return orjson.dumps(manifest, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-
-
-def _is_csv(destination: str) -> bool:
-    return destination == "-" or destination.endswith((".csv", ".csv.gz"))

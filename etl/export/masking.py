@@ -14,12 +14,11 @@ from collections.abc import Callable
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.customers import numbering
+from etl.customers import numbering, tokens
 from etl.customers.fields import BY_NAME
 from etl.customers.normalize import email_key, phone_key
 from etl.export.table import TIME, each_member, times
 
-_HEXADECIMALS = 16
 # What beside the fields themselves says of which kind a column is: metadata of its Arrow field.
 KIND = b"kind"
 
@@ -42,10 +41,10 @@ def masked(column: pa.Array, field: pa.Field, key: bytes, country: str) -> pa.Ar
     told = kind.encode() + b"\0"
 
     def token(value: str) -> str:
-        return f"{kind}_{hmac.digest(key, told + value.encode(), 'sha256').hex()[:_HEXADECIMALS]}"
+        return tokens.token(kind, hmac.digest(key, told + value.encode(), "sha256"))
 
-    tokens = pa.array(list(map(token, values.dictionary.to_pylist())), pa.string())
-    return tokens.take(values.indices)
+    made = pa.array(list(map(token, values.dictionary.to_pylist())), pa.string())
+    return made.take(values.indices)
 
 
 def _kind(field: pa.Field) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import NamedTuple
 
@@ -83,27 +83,32 @@ def left_out(shape: Shape, schema: pa.Schema) -> list[str]:
     return [name for name in _without(shape, schema) if name not in placed]
 
 
-def check(shape: Shape, schema: pa.Schema) -> None:
+def check(shape: Shape, schema: pa.Schema, sleep: Callable[[float], None]) -> None:
     """Raise ConfigError for a shape that cannot be given to a table with this schema."""
     columns(shape, schema)
     if shape.sample is not None and shape.sample < 1:
         raise ConfigError("--sample takes the number of customers, 1 or more")
     if shape.where is not None:
-        Where(shape.where, schema).close()
+        Where(shape.where, schema, sleep).close()
 
 
 def shaped(
-    batches: Batches, shape: Shape, schema: pa.Schema, key: bytes, country: str
+    batches: Batches,
+    shape: Shape,
+    schema: pa.Schema,
+    key: bytes,
+    country: str,
+    sleep: Callable[[float], None],
 ) -> Iterator[pa.Table]:
     """Yield the batches of a table with this schema in the shape that is wanted.
 
     ``key`` is what masks and samples depend on, ``country`` the merchant's. A sample reads the
-    batches twice.
+    batches twice. ``sleep`` waits for a ``where``, and may raise Interrupted.
     """
     written = pa.schema([(column.name, column.type) for column in columns(shape, schema)])
     hidden = _hidden(shape, schema)
     made = headers(shape.preset, _kept(shape, schema)) if shape.preset is not None else None
-    for table in _picked(batches, shape, schema, key):
+    for table in _picked(_fitting(batches, shape, schema, sleep), batches, shape, key):
         shown = {
             name: masked(_whole(table, name), schema.field(name), key, country)
             if name in hidden
@@ -111,7 +116,9 @@ def shaped(
             for name in _kept(shape, schema)
         }
         if made is not None and shape.preset is not None:
-            filed = [_filed(shape.preset, header, shown, len(table), country) for header in made]
+            filed = [
+                _filed(shape.preset, header, shown, hidden, len(table), country) for header in made
+            ]
         else:
             filed = list(shown.values())
         yield pa.Table.from_arrays(filed, schema=written)
@@ -120,15 +127,13 @@ def shaped(
 # --- rows ---------------------------------------------------------------------------------------
 
 
-def _picked(batches: Batches, shape: Shape, schema: pa.Schema, key: bytes) -> Iterator[pa.Table]:
+def _picked(
+    fitting: Iterator[pa.Table], batches: Batches, shape: Shape, key: bytes
+) -> Iterator[pa.Table]:
     if shape.sample is None:
-        yield from _fitting(batches, shape, schema)
+        yield from fitting
         return
-    hashed = (
-        (_place(id, key), id)
-        for table in _fitting(batches, shape, schema)
-        for id in table.column("id").to_pylist()
-    )
+    hashed = ((_place(id, key), id) for table in fitting for id in table.column("id").to_pylist())
     chosen = {id for _, id in heapq.nsmallest(shape.sample, hashed)}
     for table in batches():
         mask = [id in chosen for id in table.column("id").to_pylist()]
@@ -136,11 +141,13 @@ def _picked(batches: Batches, shape: Shape, schema: pa.Schema, key: bytes) -> It
             yield table.filter(pa.array(mask))
 
 
-def _fitting(batches: Batches, shape: Shape, schema: pa.Schema) -> Iterator[pa.Table]:
+def _fitting(
+    batches: Batches, shape: Shape, schema: pa.Schema, sleep: Callable[[float], None]
+) -> Iterator[pa.Table]:
     if shape.where is None:
         yield from batches()
         return
-    with closing(Where(shape.where, schema)) as where:
+    with closing(Where(shape.where, schema, sleep)) as where:
         for table in batches():
             fitting = table.filter(where.rows(table))
             if len(fitting):
@@ -214,10 +221,18 @@ def _whole(table: pa.Table, name: str) -> pa.Array:
 
 
 def _filed(
-    system: str, header: Header, shown: dict[str, pa.Array], size: int, country: str
+    system: str,
+    header: Header,
+    shown: dict[str, pa.Array],
+    hidden: Collection[str],
+    size: int,
+    country: str,
 ) -> pa.Array:
     """Return what stands under a header of another system."""
     if header.source is None:
         return pa.nulls(size, pa.string())
-    column = as_written(system, header, shown[header.source], country)
+    column = shown[header.source]
+    # A code stays as it is: read as a phone it would become somebody's.
+    if header.source not in hidden or pa.types.is_list(column.type):
+        column = as_written(system, header, column, country)
     return pc.cast(column, pa.string())

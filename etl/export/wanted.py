@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_origin, get_type_hints
 
 import pyarrow as pa
+import pydantic
 
 from etl.errors import ConfigError
+from etl.export.names import BESIDE
 from etl.export.windows import instant
 from etl.square.wire import Profile
 
-# What may stand behind --with; only memberships of groups are a change of the profile (segments and
-# custom attributes are not: reference/square-api, section 5.2).
-BESIDE = ("groups", "segments", "custom-attributes", "cards", "gift-cards", "orders", "payments")
+# Of what lies beside only memberships of groups are a change of the profile (segments and custom
+# attributes are not: reference/square-api, section 5.2).
 _OF_PROFILES = ("groups",)
 
-_LISTS = {"groups", "segments", "creation_sources", "columns", "beside", "mask", "drop"}
 _TIMES = ("created_after", "created_before", "updated_after", "updated_before")
 
 
@@ -87,21 +87,20 @@ class Further(NamedTuple):
 def wanted(destination: str, **told: Any) -> Wanted:
     """Return what the options of ``square-etl export``, by their names, ask for.
 
-    Raises ConfigError for options that do not go together or are no times.
+    Raises ConfigError for options that do not go together, are of another type, or are no times.
     """
+    for name, text in [("DEST", destination), *_texts(told)]:
+        # Python keeps bytes of the command line that are no text as halves of surrogate pairs.
+        if "\0" in text or any("\ud800" <= each <= "\udfff" for each in text):
+            raise ConfigError(f"{name} holds a NUL, or bytes that are no UTF-8: write it as text")
     for name in _TIMES:
         if told.get(name) is not None:
             told[name] = instant(told[name], f"--{name.replace('_', '-')}")
-    for name in _LISTS & told.keys():
-        if isinstance(told[name], str):
-            raise ConfigError(f"{name} takes several: give a list, even of one")
-    parts = {
-        kind: {name: told.pop(name) for name in kind.__dataclass_fields__ if name in told}
-        for kind in (Filters, Shape)
-    }
-    if strange := told.keys() - Wanted.__dataclass_fields__.keys():
-        raise ConfigError(f"there is no option {min(strange)!r}")
-    asked = Wanted(destination, Filters(**parts[Filters]), Shape(**parts[Shape]), **told)
+    filters, shape = Filters(**_taken(Filters, told)), Shape(**_taken(Shape, told))
+    others = _taken(Wanted, told)
+    if told:
+        raise ConfigError(f"there is no option {min(told)!r}")
+    asked = Wanted(destination, filters, shape, **others)
     if unknown := [name for name in asked.beside if name not in BESIDE]:
         raise ConfigError(f"--with {unknown[0]}: known are {', '.join(BESIDE)}")
     if asked.full_refresh and not asked.incremental:
@@ -109,6 +108,39 @@ def wanted(destination: str, **told: Any) -> Wanted:
     if asked.incremental:
         _refuse_with_incremental(asked)
     return asked
+
+
+def _taken(kind: type, told: dict[str, Any]) -> dict[str, Any]:
+    """Take the options out of ``told`` that are members of a kind, lists as tuples."""
+    taken = {}
+    for name, hint in get_type_hints(kind).items():
+        if name not in told or name in ("destination", "filters", "shape"):
+            continue
+        value = told.pop(name)
+        if get_origin(hint) is tuple and not isinstance(value, list | tuple):
+            raise ConfigError(f"{name} takes several: give a list, even of one")
+        taken[name] = _frozen(value)
+        try:
+            pydantic.TypeAdapter(hint).validate_python(taken[name], strict=True)
+        except pydantic.ValidationError as error:
+            raise ConfigError(f"{name}: {error.errors()[0]['msg']}") from error
+    return taken
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
+
+
+def _texts(told: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Yield every text of the options, with the option it belongs to."""
+    if isinstance(told, str):
+        yield name, told
+    elif isinstance(told, dict):
+        for key, value in told.items():
+            yield from _texts(value, key)
+    elif isinstance(told, list | tuple):
+        for value in told:
+            yield from _texts(value, name)
 
 
 def _refuse_with_incremental(asked: Wanted) -> None:

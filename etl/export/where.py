@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from etl.customers import octets
 from etl.customers.fields import BY_NAME
 from etl.errors import ConfigError
 
@@ -31,8 +31,8 @@ _CLOSED: dict[str, str | bool | int | float | list[str]] = {
     "memory_limit": "256MB",
     "threads": 1,
 }
-# No column of ours is called so.
-_ROW = "#row"
+# Seconds that DuckDB is waited for at a time.
+_PATIENCE = 0.1
 # How DuckDB says that it does not know a name.
 _UNKNOWN = re.compile(
     r'(?:Referenced (?:column|table) "(?P<name>[^"]*)" not found|'
@@ -41,16 +41,18 @@ _UNKNOWN = re.compile(
 
 
 class Where:
-    """An expression, bound to the columns of a table.
+    """An expression, bound to the columns of a table, of which ``id`` tells its rows apart.
 
-    Raises ConfigError for one that cannot be evaluated; ``rows`` for one that cannot be evaluated
-    for the values at hand.
+    ``sleep`` is called while DuckDB works, and may raise Interrupted to stop it. Raises ConfigError
+    for an expression that cannot be evaluated; ``rows`` for one that cannot be evaluated for the
+    values at hand.
     """
 
-    def __init__(self, expression: str, schema: pa.Schema) -> None:
+    def __init__(self, expression: str, schema: pa.Schema, sleep: Callable[[float], None]) -> None:
         import duckdb  # heavy: loaded by those who ask for it
 
         self._expression = expression
+        self._sleep = sleep
         self._database = duckdb.connect(":memory:", config=_CLOSED)
         self._database.execute("SET TimeZone = 'UTC'; SET lock_configuration = true")
         self._columns = ", ".join(_columns(schema))
@@ -65,29 +67,36 @@ class Where:
         """Return which rows of a table the expression is true of."""
         import duckdb
 
-        found = np.zeros(len(table), dtype=bool)
         try:
-            found[self._fitting(table)] = True
+            return pc.is_in(table.column("id"), value_set=self._fitting(table))
         except duckdb.Error as error:
             # Its message quotes the value, which is somebody's.
             raise ConfigError(
                 f"--where cannot be evaluated for every customer ({type(error).__name__}): where a "
                 "value may not fit, use TRY_CAST instead of CAST"
             ) from error
-        return octets.mask(found)
 
     def close(self) -> None:
         """Let go of the database."""
         self._database.close()
 
-    def _fitting(self, table: pa.Table) -> np.ndarray:
-        numbered = table.append_column(_ROW, pa.array(np.arange(len(table))))
-        offered: duckdb.DuckDBPyRelation = self._database.from_arrow(numbered)
-        offered = offered.project(f'{self._columns}, "{_ROW}"')
+    def _fitting(self, table: pa.Table) -> pa.Array:
+        """Return the ids of the rows, evaluated aside: DuckDB does not hear signals in time."""
+        with ThreadPoolExecutor(1) as aside:
+            coming = aside.submit(self._ids, table)
+            try:
+                while not wait([coming], _PATIENCE).done:
+                    self._sleep(_PATIENCE)
+            finally:
+                while not wait([coming], _PATIENCE).done:
+                    self._database.interrupt()
+            return coming.result()
+
+    def _ids(self, table: pa.Table) -> pa.Array:
+        offered: duckdb.DuckDBPyRelation = self._database.from_arrow(table).project(self._columns)
         # Parsed on its own first: an expression cannot end early and go on as another statement.
-        fitting = offered.filter(self._expression).project(f'"{_ROW}"').fetchnumpy()
-        rows: np.ndarray = fitting[_ROW]
-        return rows
+        fitting = offered.filter(self._expression).project("id").to_arrow_table()
+        return fitting.column("id").combine_chunks()
 
 
 def nearest(name: str, schema: pa.Schema, further: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ included: whoever lies there is found by at least one of them. Times are microse
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
 from etl.errors import ConfigError
@@ -51,6 +51,10 @@ class Window:
     def fresh(self) -> bool:
         """Is its first page still to come?"""
         return self.at is None and self.cursor is None
+
+    def renewed(self) -> Window:
+        """Return the window that goes on by time, because its cursor died."""
+        return replace(self, cursor=None, stuck=self.stuck + 1)
 
     @property
     def begin(self) -> int | None:

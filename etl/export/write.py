@@ -31,8 +31,9 @@ from etl.files.exported import IN_FOLDER, OURS, YEAR, manifest_of
 
 Kind = Literal["csv", "csv.gz", "jsonl", "parquet", "folder", "-"]
 
+CSV: frozenset[Kind] = frozenset({"csv", "csv.gz", "-"})
 # Which hold text, times as Square sent them.
-TEXT: frozenset[Kind] = frozenset({"csv", "csv.gz", "jsonl", "-"})
+TEXT: frozenset[Kind] = CSV | {"jsonl"}
 _SUFFIXES: dict[str, Kind] = {
     ".csv": "csv",
     ".csv.gz": "csv.gz",
@@ -63,8 +64,10 @@ def check_destination(wanted: Wanted) -> Kind:
     Raises ConfigError for a destination that cannot be, or that would be overwritten unasked.
     """
     kind = _kind_of(wanted.destination)
-    if wanted.bom and kind not in ("csv", "csv.gz", "-"):
+    if wanted.bom and kind not in CSV:
         raise ConfigError("--bom is for CSV: only spreadsheets that open CSV ask for it")
+    if wanted.raw and kind not in CSV:
+        raise ConfigError("--raw is for CSV: in other files no cell is ever escaped")
     if kind == "-":
         return kind
     path = Path(wanted.destination)
@@ -72,16 +75,18 @@ def check_destination(wanted: Wanted) -> Kind:
         raise ConfigError(f"the name {path.name[:20]}… is too long: {_LONGEST} bytes at most")
     if not path.parent.is_dir():
         raise ConfigError(f"{path.parent}: there is no such folder: make it first")
-    if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise ConfigError(f"{path.parent}: this folder cannot be written to")
+    # Read, too: what stands in a folder is durable once the folder is.
+    if not os.access(path.parent, os.R_OK | os.W_OK | os.X_OK):
+        raise ConfigError(f"{path.parent}: this folder cannot be read and written")
     if kind == "folder":
         _check_folder(path, wanted.overwrite)
         return kind
     beside = [deletions_path(wanted.destination)] if wanted.incremental else []
     for there in (path, manifest_path(wanted.destination, kind), *beside):
+        # A link is what would be replaced, wherever it leads to, and be it nowhere.
         if there.exists() and not there.is_file():
             raise ConfigError(f"{there}: is there and is not a file: choose another name")
-        if there.exists() and not wanted.overwrite:
+        if os.path.lexists(there) and not wanted.overwrite:
             raise ConfigError(f"{there}: is there already: --overwrite replaces it")
     return kind
 
@@ -104,7 +109,7 @@ def write(
     batches: Iterable[pa.Table],
     schema: pa.Schema,
     *,
-    stdout: BinaryIO,
+    stdout: BinaryIO | None,
     manifest: Manifest | None = None,
     raw: bool = False,
     bom: bool = False,
@@ -117,6 +122,7 @@ def write(
     csv = cast(Format, partial(as_csv, raw=raw, bom=bom))
     form = {"jsonl": as_jsonl, "parquet": as_parquet}.get(kind, csv)
     if kind == "-":
+        assert stdout is not None
         return _poured(stdout, form, batches, schema)
     path = Path(destination)
     if kind == "folder":
@@ -165,6 +171,8 @@ def _kind_of(destination: str) -> Kind:
 
 
 def _check_folder(path: Path, overwrite: bool) -> None:
+    if path.is_symlink():
+        raise ConfigError(f"{path}: is a link: name the folder itself")
     if not path.exists():
         return
     if not path.is_dir():

@@ -67,6 +67,17 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(aside)
 
 
+@contextmanager
+def passing_folder(path: Path) -> Iterator[Path]:
+    """Make a folder named for ``path`` that is gone after the block, or once the next is made.
+
+    It is for its owner only.
+    """
+    prefix = _unfinished(path)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=prefix) as folder:
+        yield Path(folder)
+
+
 def _unfinished(path: Path) -> str:
     """Return how a temporary name for ``path`` begins; what killed processes left is removed."""
     begin = f"{_PARTIAL}{path.name[:_NAME]}-"

@@ -31,11 +31,12 @@ class Exported(NamedTuple):
     """What is known of an export.
 
     ``named``: its columns are called as Square calls the fields, not as another system does;
-    ``masked`` are those whose values are tokens.
+    ``escaped``: cells carry our formula escape, None where nothing tells; ``masked`` are the
+    columns whose values are tokens.
     """
 
     named: bool
-    escaped: bool
+    escaped: bool | None
     note: str = ""
     masked: frozenset[str] = frozenset()
 
@@ -70,7 +71,7 @@ def exported(
     manifest = None if place is None else _read(place, name)
     if place is None or manifest is None:
         said = "its columns are those of an export, and no manifest says more"
-        return Exported(True, True, said) if named else None
+        return Exported(True, None, said) if named else None
     plain = list(map(unescape, headers)) if manifest.escaped else headers
     known = sum(header in manifest.columns for header in plain)
     edited = sha256() not in manifest.digests

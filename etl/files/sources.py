@@ -54,7 +54,8 @@ class Source:
     delimiter: str  # "" for Parquet
     columns: tuple[str, ...]  # the original headers
     ours: bool  # rejects.csv or review.csv of an earlier run
-    escaped: bool  # cells carry our formula escape and are un-escaped while reading
+    # Cells carry our formula escape and are un-escaped while reading; None: nothing tells.
+    escaped: bool | None
     exported: bool = False  # an export of ours, whose columns are called as the fields are
     notes: tuple[str, ...] = ()  # what was decided, for the operator to read
     # column -> why its text is not what a person wrote; such a column suits no text field
@@ -247,7 +248,7 @@ def _recognised_csv(
     decided = encoding.decide(unpacked, name, settings.encoding)
     delimiter, in_file = _header(unpacked, decided.encoding, name, settings)
     export = _export(path, name, in_file, settings, sha256)
-    escaped = ours or export.escaped if settings.escaped is None else settings.escaped
+    escaped = (ours or export.escaped) if settings.escaped is None else settings.escaped
     if escaped:
         in_file = [escape.unescape(column) for column in in_file]
     return Source(
@@ -268,7 +269,7 @@ def _recognised_csv(
     )
 
 
-def _notes(delimiter: str, ours: bool, export: Exported, escaped: bool) -> Iterator[str]:
+def _notes(delimiter: str, ours: bool, export: Exported, escaped: bool | None) -> Iterator[str]:
     if delimiter != ",":
         yield f"columns are separated by {'tabs' if delimiter == chr(9) else delimiter}"
     if ours:

@@ -89,9 +89,10 @@ class State:
         try:
             self.runs.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.folder.chmod(0o700)
-        except OSError as error:
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
             raise StateError(
-                f"cannot use the state folder {self.folder}: {error.strerror}. "
+                f"cannot use the state folder {str(self.folder)!r}: {reason}. "
                 "Name another with --state-dir."
             ) from error
 

@@ -69,6 +69,7 @@ def build(journal: Journal, early: Iterable[Count]) -> dict[str, Any]:
         "repairs": _by_code(problems, ("repair", "drop", "truncate", "note")),
         "consent": consent.counts(journal),
         "lookup": facts.get("lookup"),
+        "unusual": orjson.loads(facts.get("unusual", "[]")),
         "beside": journal.additions.counts(),
         "verified": {
             "checked": sum(verified.values()),

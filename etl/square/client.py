@@ -25,7 +25,7 @@ from etl.square.exchange import Received, exchange
 from etl.square.network import BASE_URLS, check_base_url, network_transport
 from etl.square.pacing import Pace
 from etl.square.retry import TryAgain
-from etl.square.wire import Answer, Bulk, Call, GiftCard, Merchant, Page, Profile
+from etl.square.wire import Answer, Bulk, Call, GiftCard, Merchant, Page, Profile, TokenStatus
 
 __all__ = ["BASE_URLS", "SquareClient", "check_base_url", "network_transport"]
 
@@ -109,12 +109,18 @@ class SquareClient:
         self._wall = wall
         self._deadline = deadline
         self._told_time: float | None = None
+        self._told_version = ""
         self._progressed = -math.inf  # when a request last went through, of whichever thread
 
     @property
     def told_time(self) -> float | None:
         """Square's own Unix time when it gave its last good answer, None if that did not tell."""
         return self._told_time
+
+    @property
+    def told_version(self) -> str:
+        """The Square-Version of the last good answer, empty if that did not tell."""
+        return self._told_version
 
     def merchant(self) -> Merchant:
         """Return the seller this token belongs to."""
@@ -141,11 +147,11 @@ class SquareClient:
                 query["cursor"] = cursor
             return self._ask(wire.page, "GET", "/v2/customers", params=query)
 
-        return _pages("GET /v2/customers", turn)
+        return pages("GET /v2/customers", turn)
 
     def search_customers(self, filter: Mapping[str, Any]) -> Iterator[list[Profile]]:
         """Yield the profiles that pass Square's ``filter`` in pages, oldest first."""
-        return _pages("POST /v2/customers/search", partial(self.search_page, filter))
+        return pages("POST /v2/customers/search", partial(self.search_page, filter))
 
     def search_page(
         self, filter: Mapping[str, Any], cursor: str | None, *, counted: bool = False
@@ -188,7 +194,7 @@ class SquareClient:
             asked = {"limit": BATCH, "query": query} | ({"cursor": cursor} if cursor else {})
             return self._ask(wire.events, "POST", "/v2/events", body=orjson.dumps(asked))
 
-        return _pages("POST /v2/events", turn)
+        return pages("POST /v2/events", turn)
 
     def bulk_create(self, body: bytes) -> Bulk:
         """Send ``body`` to BulkCreateCustomers as it is; the result's keys are idempotency keys.
@@ -209,15 +215,6 @@ class SquareClient:
         """Delete a profile, if it has this version still."""
         template, guard = "/v2/customers/{customer_id}", {"version": str(version)}
         self._delete(template, params=guard, customer_id=customer_id)
-
-    def cards(self) -> Iterator[list[dict[str, Any]]]:
-        """Yield the enabled cards on file of all customers in pages, newest first."""
-
-        def turn(cursor: str | None) -> Page:
-            query = {"sort_order": "DESC"} | ({"cursor": cursor} if cursor else {})
-            return self.page("cards", "GET", "/v2/cards", params=query)
-
-        return _pages("GET /v2/cards", turn)
 
     def groups(self) -> Iterator[list[dict[str, Any]]]:
         """Yield the customer groups in pages, oldest first."""
@@ -305,9 +302,13 @@ class SquareClient:
         endpoint = "POST /v2/gift-cards/{gift_card_id}/link-customer"
         self._ask(wire.gift_card, "POST", path, body=body, endpoint=endpoint)
 
+    def token_status(self) -> TokenStatus:
+        """Return what the token may do, and until when."""
+        return self._ask(wire.token_status, "POST", "/oauth2/token/status")
+
     def scopes(self) -> frozenset[str]:
         """Return what the token may do; nothing if Square does not say."""
-        return self._ask(wire.scopes, "POST", "/oauth2/token/status")
+        return self.token_status().scopes
 
     def _if_there(
         self, method: str, path: str, body: bytes | None, endpoint: str = ""
@@ -343,7 +344,7 @@ class SquareClient:
             query = {"limit": str(limit)} | ({"cursor": cursor} if cursor else {})
             return self.page(member, "GET", template, parts, params=query)
 
-        return _pages(f"GET {template}", turn)
+        return pages(f"GET {template}", turn)
 
     def page(
         self,
@@ -510,6 +511,7 @@ class SquareClient:
             raise
         tell(received.status)
         self._told_time = retry.told_time(received.headers.get_list("date"))
+        self._told_version = received.headers.get("square-version", "")
         with self._turn:
             self._progressed = self._clock()
             self._pace.speed_up(self._progressed)
@@ -538,7 +540,7 @@ def _judge(
     if status in (401, 403):
         raise Unauthorized(endpoint, status, faults)
     if retry.may_pass(status, faults):
-        codes = ", ".join(fault.code for fault in faults)
+        codes = ", ".join(filter(None, (fault.code for fault in faults)))
         raise TryAgain(
             f"{status} {codes}".rstrip(),
             status,
@@ -548,7 +550,7 @@ def _judge(
     raise Refused(endpoint, status, faults)
 
 
-def _pages(endpoint: str, turn: Callable[[str | None], Page]) -> Iterator[list[Profile]]:
+def pages(endpoint: str, turn: Callable[[str | None], Page]) -> Iterator[list[Profile]]:
     """Turn pages until one has no cursor; Square may put fewer rows on any page.
 
     A server that repeats itself must not be read for ever: a cursor is compared with the one just
@@ -556,16 +558,16 @@ def _pages(endpoint: str, turn: Callable[[str | None], Page]) -> Iterator[list[P
     circle of any length and remembers two cursors only.
     """
     cursor = landmark = None
-    pages = 0
+    turned = 0
     while True:
         page = turn(cursor)
-        pages += 1
-        if page.customers:
-            yield page.customers
+        turned += 1
+        if page.rows:
+            yield page.rows
         if page.cursor is None:
             return
         if page.cursor in (cursor, landmark):
-            raise Unavailable(f"{endpoint}: after {pages} pages Square repeated a cursor")
+            raise Unavailable(f"{endpoint}: after {turned} pages Square repeated a cursor")
         cursor = page.cursor
-        if pages.bit_count() == 1:
+        if turned.bit_count() == 1:
             landmark = cursor

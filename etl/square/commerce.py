@@ -1,12 +1,13 @@
 """How are Square's other APIs asked what customers have, and what they bought?
 
-A page at a time, the oldest first: what comes to be meanwhile does not move what is still to come.
+A page at a time. The oldest come first, so that what comes to be meanwhile does not move what is
+still to come; of cards also the newest, for who wants no others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
@@ -32,9 +33,9 @@ _PAYMENTS = 100
 _ORDERS = 500
 
 
-def cards(square: SquareClient, cursor: str | None) -> Page:
+def cards(square: SquareClient, cursor: str | None, order: Literal["ASC", "DESC"] = "ASC") -> Page:
     """Return a page of the enabled cards on file."""
-    return square.page("cards", "GET", "/v2/cards", params=_turn(cursor, sort_order="ASC"))
+    return square.page("cards", "GET", "/v2/cards", params=_turn(cursor, sort_order=order))
 
 
 def gift_cards(square: SquareClient, cursor: str | None) -> Page:
@@ -46,7 +47,7 @@ def gift_cards(square: SquareClient, cursor: str | None) -> Page:
 
 def locations(square: SquareClient) -> list[str]:
     """Return the ids of all locations, closed ones too."""
-    found = square.page("locations", "GET", "/v2/locations").customers
+    found = square.page("locations", "GET", "/v2/locations").rows
     return [str(location["id"]) for location in found]
 
 

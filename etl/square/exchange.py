@@ -7,6 +7,7 @@ the run.
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -18,6 +19,9 @@ from etl.square.retry import TryAgain
 
 # A page of 100 profiles is below 1 MiB unless notes are enormous.
 LARGEST_BODY = 64 * 1024 * 1024
+
+# Where the words of an HTTP parser end, and what it could not parse begins.
+_QUOTED = re.compile(r""":|\sb['"]|\sbytearray\(""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,4 +93,8 @@ def _decoded(response: httpx.Response, chunks: Iterator[bytes]) -> Iterator[byte
 
 
 def _reason(error: httpx.TransportError) -> str:
-    return f"{type(error).__name__}: {error}".rstrip(": ")
+    told = str(error)
+    if isinstance(error, httpx.ProtocolError):
+        # "illegal header line: bytearray(b'...')" quotes the other side, and that may quote us.
+        told = _QUOTED.split(told)[0]
+    return f"{type(error).__name__}: {told}".rstrip(": ")

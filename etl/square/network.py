@@ -6,18 +6,24 @@ waited for all day. Here every operation on a socket gets only what is left of i
 
 from __future__ import annotations
 
+import logging
 import ssl
 import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from ipaddress import ip_address
 from typing import Any
 
 import httpcore
 import httpx
 
+from etl.addresses import is_loopback
 from etl.errors import ConfigError
+
+# In their own logs these quote what a server says, which may be what it was told: the token, and
+# people. Each call is told by the client's observer instead.
+logging.getLogger("httpcore").setLevel(logging.WARNING)
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 BASE_URLS = {
     "sandbox": "https://connect.squareupsandbox.com",
@@ -48,7 +54,7 @@ def check_base_url(url: str) -> str:
         raise ConfigError(f"the base URL {url!r} does not start with https:// and a host")
     if parsed.port is not None and not 0 < parsed.port < 65536:
         raise ConfigError(f"the base URL {url!r} has a port that does not exist")
-    if parsed.scheme == "http" and not _is_loopback(parsed.host):
+    if parsed.scheme == "http" and not is_loopback(parsed.host):
         raise ConfigError(
             f"the base URL {url!r} would send the token unencrypted: use https://"
             " (plain http is for this machine only)"
@@ -63,13 +69,6 @@ def network_transport() -> httpx.BaseTransport:
     the read time-out of a request is the time its whole exchange may take.
     """
     return _Network()
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 class _Budget(threading.local):

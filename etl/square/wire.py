@@ -6,6 +6,7 @@ which the client treats like an answer that never came: for a write that is "unk
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,11 @@ LATER = frozenset({"API_ERROR", "RATE_LIMIT_ERROR"})
 
 # Statuses that can be about the one thing a call names; others are about the call.
 OF_ONE = frozenset({400, 404, 409, 413})
+
+
+_CODE = re.compile(r"[A-Z][A-Z0-9_]{0,99}")
+# "address.postal_code", "customers[0].email_address"
+_FIELD = re.compile(r"[a-z_][A-Za-z0-9_.$\[\]-]{0,199}")
 
 
 class Unreadable(ValueError):
@@ -68,13 +74,21 @@ class GiftCard:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenStatus:
+    """What a token may do, nothing if Square does not say, and until when: "" is for ever."""
+
+    scopes: frozenset[str]
+    expires_at: str
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """One page of a listing; no cursor means there is no further page.
 
     ``count`` is how many there are on all pages, where that was asked for.
     """
 
-    customers: list[Profile]
+    rows: list[Profile]
     cursor: str | None
     count: int | None = None
 
@@ -123,14 +137,27 @@ def faults_in(body: bytes) -> tuple[Fault, ...]:
 
 
 def faults(errors: object) -> tuple[Fault, ...]:
-    """Return an ``errors`` list as faults; members Square left out become empty strings."""
+    """Return an ``errors`` list as faults; members Square left out become empty strings.
+
+    So does a code or a field that is none: these are shown on the screen, and whatever else stands
+    there may be somebody's data.
+    """
     if not isinstance(errors, list):
         return ()
     return tuple(
-        Fault(*(_text(entry.get(name)) for name in ("category", "code", "detail", "field")))
+        Fault(
+            _only(_CODE, entry.get("category")),
+            _only(_CODE, entry.get("code")),
+            _text(entry.get("detail")),
+            _only(_FIELD, entry.get("field")),
+        )
         for entry in errors
         if isinstance(entry, dict)
     )
+
+
+def _only(form: re.Pattern[str], value: object) -> str:
+    return value if isinstance(value, str) and form.fullmatch(value) else ""
 
 
 def merchant(answer: Answer) -> Merchant:
@@ -166,7 +193,7 @@ def page(answer: Answer) -> Page:
 def counted_page(answer: Answer) -> Page:
     """Read one page of a search that was to count what it finds."""
     found = page(answer)
-    return Page(found.customers, found.cursor, count(answer))
+    return Page(found.rows, found.cursor, count(answer))
 
 
 def items(answer: Answer, asked: Collection[str]) -> dict[str, Item]:
@@ -256,12 +283,12 @@ def gift_card(answer: Answer) -> GiftCard:
     return GiftCard(_text(found["id"]), tuple(map(_text, linked)))
 
 
-def scopes(answer: Answer) -> frozenset[str]:
-    """Read the answer of RetrieveTokenStatus: what the token may do."""
+def token_status(answer: Answer) -> TokenStatus:
+    """Read the answer of RetrieveTokenStatus."""
     found = answer.get("scopes", [])
     if not isinstance(found, list):
         raise Unreadable("the answer's scopes are no list")
-    return frozenset(map(_text, found))
+    return TokenStatus(frozenset(map(_text, found)), _text(answer.get("expires_at")))
 
 
 def upserted(answer: Answer, asked: Collection[str]) -> dict[str, tuple[Fault, ...]]:

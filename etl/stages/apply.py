@@ -13,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from etl.config import Config
+from etl.config import APART, Config
 from etl.customers import codes
 from etl.customers.problems import Problem
 from etl.directory.index import Index
@@ -74,17 +74,21 @@ def refuse_elsewhere(plan: Run, target: str, base_url: str) -> None:
 
 
 def refuse_other_settings(plan: Run, config: Config) -> None:
-    """Raise ConfigError when settings differ from those of the plan by more than limits."""
+    """Raise ConfigError when settings that say what is written are not those of the plan."""
     planned, given = (
         config.model_dump(
-            mode="json", exclude={"limits": True, "target": {"token_file", "environment"}}
+            mode="json",
+            exclude={
+                **dict.fromkeys(APART, True),
+                "target": {"token_file", "keyring", "environment"},
+            },
         )
         for config in (Config.model_validate_json(plan.config), config)
     )
     if other := sorted(section for section in planned if planned[section] != given[section]):
         raise ConfigError(
-            f"[{other[0]}] is not as it was when run {plan.run_id} planned. Only [limits] may "
-            "change before a plan is applied: plan again."
+            f"[{other[0]}] is not as it was when run {plan.run_id} planned. Only [limits] and what "
+            "watches a run may change before a plan is applied: plan again."
         )
 
 

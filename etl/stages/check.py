@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal, NamedTuple
@@ -12,12 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl.config import Config, OnInvalidSection
-from etl.customers import belongings, codes, octets, payload
+from etl.customers import belongings, codes, octets, payload, tokens
 from etl.customers.cells import NO_PROBLEMS, Finding, by_row, joined, repeated, rows_of
 from etl.customers.consent import SUBSCRIBED, subscription
 from etl.customers.dates import DateEvidence
 from etl.customers.erased import ErasedPeople
 from etl.customers.fields import CUSTOMERS
+from etl.customers.full_names import FULL_NAME
 from etl.customers.problems import Problem, problem_table
 from etl.engines import Engine
 from etl.errors import ConfigError
@@ -128,9 +129,10 @@ def check_batch(
     """Map, clean and validate one batch; ``constants`` are canonical, ``today`` as in ``clean``.
 
     Rows that extract could not read, whose problems are given, are left alone: their cells cannot
-    be trusted, so nothing more is said about them. Nor is anything about rows without consent, or
-    of people who were erased.
+    be trusted, so nothing more is said about them. Nor is anything about rows of a masked export,
+    without consent, or of people who were erased.
     """
+    unreadable = by_row([unreadable, *_masked(cells, mapping)])
     mapped = map_columns(cells, mapping)
     chosen = choose(mapped.customers, cells, mapping, config, country, constants)
     region = config.clean.default_region or country
@@ -215,6 +217,19 @@ def _with_note(customers: pa.RecordBatch, lines: pa.Array) -> pa.RecordBatch:
     at = CUSTOMERS.get_field_index("note")
     note = joined([customers.column(at), lines], "\n")
     return customers.set_column(at, CUSTOMERS.field(at), note)
+
+
+def _masked(cells: pa.RecordBatch, mapping: ColumnMapping) -> Iterator[pa.Table]:
+    """Find the cells that hold what an export wrote instead of values."""
+    used = [(name, header) for name, group in mapping.fields.items() for header in group]
+    used += [(belongings.ATTRIBUTES + key, header) for header, key in mapping.attributes.items()]
+    if mapping.groups:
+        used.append((belongings.GROUPS, mapping.groups[0]))
+    known = codes.BY_NAME["MASKED_VALUE"]
+    finding = Finding("reject", known.name, known.meaning, known.remedy)
+    for name, header in used:
+        shown_as = "given_name" if name == FULL_NAME else name
+        yield repeated(tokens.are_tokens(cells.column(header)), shown_as, finding)
 
 
 def _without_consent(cells: pa.RecordBatch, consent: ConsentColumn | None) -> pa.Table:

@@ -17,8 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl import config
+from etl.customers import octets
 from etl.customers.octets import Octets
 from etl.customers.problems import PROBLEMS, Problem, problem_table
+from etl.errors import SourceError
 from etl.files import csv, escape, parquet
 from etl.files.blocks import Block, Piece, parsed, pieces
 from etl.files.compression import refuse_bomb
@@ -88,6 +90,8 @@ def records(part: Part, source: Source, rows_per_batch: int = ROWS_PER_BATCH) ->
     columns = block.columns
     if source.escaped:
         columns = [escape.unescape_column(column) for column in columns]
+    elif source.escaped is None:
+        _refuse_unclear(block, source)
     cells = pa.RecordBatch.from_arrays(columns, names=list(source.columns))
     problems = problem_table([*_bad_rows(block.odd, source), *_bad_cells(cells)])
     yield from _cut(Records(pa.array(block.lines), cells, problems), rows_per_batch)
@@ -136,6 +140,27 @@ def _as_csv(cells: Sequence[str]) -> str:
     line = io.StringIO()
     standard_csv.writer(line, lineterminator="").writerow(cells)
     return line.getvalue()
+
+
+def _refuse_unclear(block: Block, source: Source) -> None:
+    """Raise SourceError for a cell that means one thing with our escape and another without.
+
+    The apostrophe before other characters is taken off by cleaning, or is no escape of ours.
+    """
+    for name, column in zip(source.columns, block.columns, strict=True):
+        guarded = Octets(column).beginning(octets.kind(b"'"))
+        unclear = octets.refined(column, guarded, _is_unclear)
+        if rows := _where(unclear):
+            raise SourceError(
+                f"{source.name} line {block.lines[rows[0]]}: the cell of column {name!r} begins "
+                "with an apostrophe that the export put there, or somebody wrote. Put the manifest "
+                "of the export back beside the file, or set [source] escaped = true (false if it "
+                "was exported with --raw)"
+            )
+
+
+def _is_unclear(column: pa.Array) -> pa.Array:
+    return pc.match_substring_regex(column, r"\A'['\t\r\n]")
 
 
 def _bad_cells(cells: pa.RecordBatch) -> Iterator[Problem]:

@@ -165,18 +165,28 @@ class Proposals:
 
 
 def propose(
-    found: Profile, name: str, not_text: Mapping[str, str], default_region: str | None
+    found: Profile,
+    name: str,
+    not_text: Mapping[str, str],
+    default_region: str | None,
+    system: str | None = None,
 ) -> Proposals:
-    """Propose a preset or a mapping; ``not_text`` columns cannot be the text of any field."""
+    """Propose a preset or a mapping; ``not_text`` columns cannot be the text of any field.
+
+    Somebody may know the ``system`` that wrote the file: a preset, or "" for none of them. Raises
+    ConfigError or SourceError when the file is not one of that preset's.
+    """
     headers = [column.header for column in found.columns]
     region = _region(found, default_region)
     meaning = synonyms(headers)
     holds = [_holds(column, meaning, region) for column in found.columns]
-    preset, because = _preset(headers)
+    preset, because = _preset(headers) if system is None else (system or None, ())
     if preset is not None:
         try:
             mapping = resolve(name, headers, not_text, parse({"source": {"preset": preset}}, name))
         except (ConfigError, SourceError):
+            if system:
+                raise
             preset, because = None, ()
         else:
             of_preset = {

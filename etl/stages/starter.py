@@ -30,10 +30,17 @@ _GROUPS = frozenset(
 _SEPARATORS = (",", ";", ":::", "|")
 
 
-def starter(source: Source, found: Profile, proposals: Proposals, settings: config.Source) -> str:
+def starter(
+    source: Source,
+    found: Profile,
+    proposals: Proposals,
+    settings: config.Source,
+    region: str | None = None,
+) -> str:
     """Return the config for a profiled source; ``settings`` are those it was read with.
 
-    Raises ConfigError when not a single column is known well enough.
+    Somebody may have said the default ``region``. Raises ConfigError when not a single column is
+    known well enough.
     """
     if not proposals.groups:
         raise ConfigError(
@@ -41,17 +48,51 @@ def starter(source: Source, found: Profile, proposals: Proposals, settings: conf
             'what they are, as in "E-mail" = "email_address"'
         )
     told = [
-        f"# A start, written by square-etl profile from {_text(source.name)}: look it over, then",
+        f"# A start, written by square-etl from {_text(source.name)}: look it over, then",
         "# see which rows Square would refuse: square-etl validate FILE --config THIS_FILE",
         *_source(source, proposals, settings),
         *_columns(found, proposals),
         *_groups(found, proposals),
         *_consent(proposals),
-        *_clean(found, proposals),
+        *_clean(found, proposals, region),
     ]
     text = "\n".join(told) + "\n"
     resolve(source.name, source.columns, source.not_text, config.parse(tomllib.loads(text), "it"))
     return text
+
+
+def nightly(environment: config.Environment, state_dir: str) -> str:
+    """Return what a job that nobody watches needs beside the mapping."""
+    return f"""
+[limits]
+# Up to this share of rejected, failed and review rows a run ends with exit 0, not 3.
+# tolerate = "1%"
+# Brakes: stop before anything is written (exit 6) when a file looks like an accident.
+max_rejected = "20%"
+# After the first night, which creates everybody:
+# max_created = "10%"
+
+# Rows, rejects and new profiles are compared with the last imports of files of this name.
+[anomaly]
+action = "warn"                  # "stop" is a brake
+
+[target]
+environment = {_text(environment)}
+# The token comes from SQUARE_ACCESS_TOKEN, or from a private file (chmod 600):
+# token_file = "/etc/square-etl/token"
+
+# Who is told when a run has ended with rows that need somebody, or failed:
+# [notify]
+# webhook = "https://chat.example.com/hooks/square"
+# secret_env = "HOOKTOKEN"       # its value goes along as the Authorization header
+# command = ["/usr/local/bin/tell-operations"]
+
+# [metrics]
+# textfile = "/var/lib/prometheus/node-exporter/square_etl.prom"
+
+# Runs, ledger and the copy of the directory stay in one state folder. Give every command the same:
+# --state-dir {state_dir}, or SQUARE_ETL_STATE={state_dir}
+"""
 
 
 def _source(source: Source, proposals: Proposals, settings: config.Source) -> Iterator[str]:
@@ -68,7 +109,7 @@ def _source(source: Source, proposals: Proposals, settings: config.Source) -> It
         return
     yield ""
     yield "[source]"
-    if proposals.preset:
+    if proposals.because:
         yield f"# These columns tell it: {', '.join(map(_text, proposals.because))}."
     for key, value in given.items():
         yield f"{key} = {_value(value)}"
@@ -144,16 +185,20 @@ def _consent(proposals: Proposals) -> Iterator[str]:
     yield f"yes = {_value(proposals.consent.yes)}"
 
 
-def _clean(found: Profile, proposals: Proposals) -> Iterator[str]:
-    lines = [*_region(proposals), *_dates(found, proposals)]
+def _clean(found: Profile, proposals: Proposals, region: str | None) -> Iterator[str]:
+    lines = [*_region(proposals, region), *_dates(found, proposals)]
     if lines:
         yield ""
         yield "[clean]"
         yield from lines
 
 
-def _region(proposals: Proposals) -> Iterator[str]:
+def _region(proposals: Proposals, said: str | None) -> Iterator[str]:
     region = proposals.region
+    if said and (region is None or region.share < _SURE):
+        yield "# Phones without + are numbers of this country."
+        yield f"default_region = {_text(said)}"
+        return
     if region is None:
         return
     yield (

@@ -27,7 +27,8 @@ from etl.journal.journal import Journal
 from etl.journal.ledger import Ledger, Written
 from etl.journal.records import Outcome, RowChange, Rows, Run, Write
 from etl.journal.undoing import Removal, Result, Subject
-from etl.square.client import SquareClient
+from etl.square import commerce
+from etl.square.client import SquareClient, pages
 from etl.square.flights import Flights
 from etl.square.wire import LATER, OF_ONE, STALE, Profile
 from etl.stages.load import Loader
@@ -236,7 +237,8 @@ class Undoer:
         since = datetime.fromisoformat(self.journal.facts()["since"]) - _SKEW
         found: set[str] = set()
         try:
-            for page in self.square.cards():
+            newest_first = partial(commerce.cards, self.square, order="DESC")
+            for page in pages("GET /v2/cards", newest_first):
                 for card in page:
                     made = card.get("created_at")
                     if made and datetime.fromisoformat(str(made)) < since:

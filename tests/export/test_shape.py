@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,10 +13,12 @@ from hypothesis import strategies as st
 
 from etl.customers import countries
 from etl.errors import ConfigError
-from etl.export.headers import SYSTEMS, headers
+from etl.export.headers import headers
+from etl.export.names import SYSTEMS
 from etl.export.shape import ALIASES, check, columns, left_out, shaped
 from etl.export.table import schema, table
 from etl.export.wanted import Further, Shape
+from etl.files.escape import escape
 from etl.presets import preset
 
 KEY = b"k" * 32
@@ -68,11 +71,17 @@ def given_shape(
         for start in range(0, len(profiles), size):
             yield table(profiles[start : start + size], further, as_sent=as_sent)
 
-    check(shape, of)
+    check(shape, of, time.sleep)
     written = pa.schema([(column.name, column.type) for column in columns(shape, of)])
-    made = pa.concat_tables([written.empty_table(), *shaped(batches, shape, of, KEY, "US")])
+    made = pa.concat_tables(
+        [written.empty_table(), *shaped(batches, shape, of, KEY, "US", time.sleep)]
+    )
     assert made.schema == written
-    return made if key == KEY else pa.concat_tables(list(shaped(batches, shape, of, key, "US")))
+    return (
+        made
+        if key == KEY
+        else pa.concat_tables(list(shaped(batches, shape, of, key, "US", time.sleep)))
+    )
 
 
 # -- columns -----------------------------------------------------------------------------------
@@ -113,7 +122,7 @@ def test_short_names_are_columns() -> None:
         (Shape(columns=("email", "email_address")), "--columns names email_address 2 times"),
         (Shape(columns=("note",), drop=("note",)), "note is both"),
         (Shape(columns=("note",), preset="shopify"), "leave --columns out"),
-        (Shape(preset="outlook"), "'outlook' has it; there are hubspot, mailchimp, salesforce"),
+        (Shape(preset="outlook"), "'outlook' has it; there are square-dashboard, shopify"),
         (Shape(drop=tuple(schema().names)), "leaves no column"),
         (Shape(sample=0), "--sample takes"),
         (Shape(where="emial = 1"), "--where: there is no column 'emial'; did you mean email"),
@@ -122,7 +131,7 @@ def test_short_names_are_columns() -> None:
 def test_what_cannot_be(shape: Shape, said: str) -> None:
     """A shape that no table can have is refused before anything is asked of Square."""
     with pytest.raises(ConfigError, match=said):
-        check(shape, schema())
+        check(shape, schema(), time.sleep)
 
 
 # -- rows --------------------------------------------------------------------------------------
@@ -213,7 +222,7 @@ def test_square_dashboard() -> None:
         "First Name": "Ada",
         "Last Name": "Byron",
         "Email Address": "Ada@Example.com",
-        "Phone Number": "(415) 555-0123",
+        "Phone Number": "+14155550123",
         "Street Address 1": "1 Main St",
         "City": "London",
         "Birthday": "12-10",
@@ -270,6 +279,41 @@ def test_every_column_that_is_read_is_written(system: str) -> None:
 
     assert read <= {*written}
     assert all(written.count(field) == 1 for field in read)
+
+
+PHONE = {"square-dashboard": "Phone Number", "shopify": "Phone", "hubspot": "Mobile Phone Number"}
+PHONE |= {"mailchimp": "Phone Number", "salesforce": "MobilePhone"}
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_phones_that_other_systems_can_read(system: str) -> None:
+    """Phones are in E.164, which no formula escape changes; what is no number stays as it is."""
+    typed = ["+1 305-555-0123", "(305) 555-0123", "0049 30 901820", "ask her", None]
+    profiles = [{"id": f"C{at}", "phone_number": phone} for at, phone in enumerate(typed)]
+    made = given_shape(profiles, Shape(preset=system)).column(PHONE[system]).to_pylist()
+
+    assert made == ["+13055550123", "+13055550123", "+4930901820", "ask her", None]
+    assert list(map(escape, filter(None, made))) == list(filter(None, made))
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_codes_are_not_read_as_phones(system: str) -> None:
+    """Letters and digits of a code may look like a number that people dial: it stays a code."""
+    profiles = [{"id": f"C{at}", "phone_number": f"+1305555{at:04}"} for at in range(3000)]
+    shape = Shape(preset=system, mask=("phone",))
+    made = given_shape(profiles, shape).column(PHONE[system])
+
+    assert pa.compute.all(pa.compute.match_substring_regex(made, "^phone_[0-9a-f]{16}$")).as_py()
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_second_line_of_the_street(system: str) -> None:
+    """No file loses the second line: where the system has no column for it, it has ours."""
+    address = {"address_line_1": "1 Main St", "address_line_2": "Suite 4"}
+    (row,) = filed(system, {"id": "C1", "address": address})
+
+    assert [text for text in row.values() if text != "C1"].count("Suite 4") == 1
+    assert "address.address_line_2" not in left_out(Shape(preset=system), schema())
 
 
 def test_what_has_no_place_is_told() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl.errors import ConfigError
+from etl.errors import ConfigError, Interrupted
 from etl.export.table import schema, table
 from etl.export.wanted import Further
 from etl.export.where import Where
@@ -37,7 +38,7 @@ VALUES = Further(
 
 def picked(expression: str, *, as_sent: bool = False) -> list[str]:
     """Return the ids of the people an expression is true of."""
-    where = Where(expression, schema([VALUES], as_sent=as_sent))
+    where = Where(expression, schema([VALUES], as_sent=as_sent), time.sleep)
     made = table(PEOPLE, [VALUES], as_sent=as_sent)
     found: list[str] = made.filter(where.rows(made)).column("id").to_pylist()
     where.close()
@@ -82,6 +83,7 @@ def test_expressions(expression: str, ids: list[str], as_sent: bool) -> None:
         ("true) OR (true", "syntax error"),
         ("true; DROP TABLE x", "."),
         ("count(*) > 1", "aggregates"),
+        ('"#row" > 1', "no column '#row'"),
         ("created_at > 'yesterday'", "timestamp"),
         ("id IN (SELECT content FROM read_text('/etc/hostname'))", "disabled by configuration"),
     ],
@@ -89,7 +91,7 @@ def test_expressions(expression: str, ids: list[str], as_sent: bool) -> None:
 def test_wrong_expressions(expression: str, said: str) -> None:
     """What cannot be evaluated is told before anybody is looked at, with the nearest names."""
     with pytest.raises(ConfigError, match=f"^--where: .*{said}"):
-        Where(expression, schema())
+        Where(expression, schema(), time.sleep)
 
 
 def test_no_value_is_shown() -> None:
@@ -103,7 +105,7 @@ def test_no_value_is_shown() -> None:
 def test_nothing_is_written(tmp_path: Path) -> None:
     """The database of an expression cannot be used to write."""
     with pytest.raises(ConfigError):
-        Where(f"(COPY (SELECT 1) TO '{tmp_path}/x.csv')", schema())
+        Where(f"(COPY (SELECT 1) TO '{tmp_path}/x.csv')", schema(), time.sleep)
     assert not list(tmp_path.iterdir())
 
 
@@ -116,7 +118,9 @@ def test_as_python_would(values: list[tuple[int, str | None]]) -> None:
         for at, (version, city) in enumerate(values)
     ]
     made = table(people)
-    where = Where("version >= 2 AND (address.locality <> 'Paris' OR version = 3)", schema())
+    where = Where(
+        "version >= 2 AND (address.locality <> 'Paris' OR version = 3)", schema(), time.sleep
+    )
     wanted = [v >= 2 and (v == 3 or city not in ("Paris", None)) for v, city in values]
 
     assert where.rows(made).to_pylist() == wanted
@@ -127,6 +131,23 @@ def test_as_python_would(values: list[tuple[int, str | None]]) -> None:
 def test_a_time_that_is_none() -> None:
     """A time Square never sends is unknown, not an error."""
     made = table([{"id": "C1", "created_at": "soon"}], as_sent=True)
-    where = Where("created_at > '2000-01-01' OR created_at IS NULL", schema(as_sent=True))
+    where = Where(
+        "created_at > '2000-01-01' OR created_at IS NULL", schema(as_sent=True), time.sleep
+    )
 
     assert where.rows(made).to_pylist() == [True]
+
+
+FOREVER = "(SELECT count(*) FROM range(100000000000) WHERE range % 7 = 3) > 0"
+
+
+def test_an_expression_without_end() -> None:
+    """Whoever stops an export does not wait for DuckDB."""
+
+    def stop(seconds: float) -> None:
+        raise Interrupted("stopped by SIGINT")
+
+    begin = time.monotonic()
+    with pytest.raises(Interrupted):
+        Where(FOREVER, schema(), stop)
+    assert time.monotonic() - begin < 5

@@ -401,6 +401,12 @@ def test_names_say_what_is_written(
         (Wanted("photos", overwrite=True), "photos: holds cat.jpg, which no export of ours"),
         (Wanted("mixed", overwrite=True), "mixed: holds year=1/notes.txt, which no export"),
         (Wanted("people.parquet", bom=True), "--bom is for CSV"),
+        (Wanted("people.parquet", raw=True), "--raw is for CSV"),
+        (Wanted("people", raw=True), "--raw is for CSV"),
+        (Wanted("people.jsonl", raw=True), "--raw is for CSV"),
+        (Wanted("lost.csv"), "lost.csv: is there already: --overwrite"),
+        (Wanted("lost", overwrite=True), "lost: is a link: name the folder itself"),
+        (Wanted("to-photos", overwrite=True), "to-photos: is a link: name the folder itself"),
         (Wanted("/"), "is not the name"),
     ],
 )
@@ -414,6 +420,8 @@ def test_destinations_that_cannot_be(
     for name in ("dir.csv", "photos", "mixed/year=1"):
         Path(name).mkdir(parents=True)
     os.mkfifo("pipe.csv")
+    for name, target in (("lost.csv", "gone"), ("lost", "gone"), ("to-photos", "photos")):
+        Path(name).symlink_to(target)
     Path("photos/cat.jpg").touch()
     Path("mixed/year=1/notes.txt").touch()
     Path("mixed/_manifest.json").write_text('{"square_etl": {"format": 1}, "files": []}')

@@ -38,6 +38,7 @@ def test_keys(world: World) -> None:
         "balanced",
         "planned",
         "reasons",
+        "unusual",
         "repairs",
         "consent",
         "lookup",

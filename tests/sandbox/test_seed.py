@@ -105,6 +105,23 @@ def test_a_seed_always_makes_the_same(opened: Opened) -> None:
     assert other["already_there"] == 0
 
 
+def test_who_is_gone_stays_gone(square: Square) -> None:
+    """Seeding again brings back nobody who was merged or deleted, and makes nothing twice."""
+    square.ok("POST", "/_sandbox/seed", {"profiles": 60, "seed": 7})
+    bought = len(orders(square))
+    ids = [profile["id"] for profile in everyone(square)]
+    became = square.ok("POST", "/_sandbox/merge", {"from": ids[:2]})["customer"]["id"]
+    for customer_id in (became, *ids[2:20]):
+        square.ok("DELETE", f"/v2/customers/{customer_id}")
+    again = square.ok("POST", "/_sandbox/seed", {"profiles": 60, "seed": 7})
+
+    assert (again["profiles"], again["already_there"], again["orders"]) == (0, 60, 0)
+    assert {profile["id"] for profile in everyone(square)} == {*ids[20:]}
+    assert len(orders(square)) == bought
+    more = square.ok("POST", "/_sandbox/seed", {"profiles": 90, "seed": 7})
+    assert more["profiles"] == 30
+
+
 def test_a_seed_makes_groups_cards_and_history(square: Square) -> None:
     """As many of each as the answer tells, all of them found by their lists."""
     filled = square.ok("POST", "/_sandbox/seed", {"profiles": 500, "seed": 7})

@@ -26,7 +26,7 @@ def test_payments_say_where_and_since_when() -> None:
 
     page = commerce.payments(client(square, Time()), "L1", *SPAN, "here")
 
-    assert (page.customers, page.cursor) == ([{"id": "p"}], "next")
+    assert (page.rows, page.cursor) == ([{"id": "p"}], "next")
     assert dict(square.requests[0].url.params) == {
         "location_id": "L1",
         "begin_time": SPAN[0],
@@ -44,7 +44,7 @@ def test_orders_are_sorted_by_the_time_that_filters(cursor: str | None) -> None:
 
     page = commerce.orders(client(square, Time()), ["L1", "L2"], *SPAN, cursor)
 
-    assert (page.customers, page.cursor) == ([], None)
+    assert (page.rows, page.cursor) == ([], None)
     asked = orjson.loads(square.bodies[0])
     created = {"start_at": SPAN[0], "end_at": SPAN[1]}
     assert asked.pop("cursor", None) == cursor
@@ -65,7 +65,7 @@ def test_listings_without_a_choice_of_order() -> None:
     assert dict(square.requests[0].url.params) == {"sort_order": "ASC"}
 
     square = answer(gift_cards=[{"id": "g"}])
-    assert commerce.gift_cards(client(square, Time()), "here").customers == [{"id": "g"}]
+    assert commerce.gift_cards(client(square, Time()), "here").rows == [{"id": "g"}]
     assert dict(square.requests[0].url.params) == {"limit": "200", "cursor": "here"}
 
     square = answer(locations=[{"id": "L1"}, {"id": "L2"}])

@@ -97,7 +97,8 @@ def test_a_stop_waits_for_what_is_under_way(world: World) -> None:
     def stop(progress: Progress) -> None:
         nonlocal loads
         loads += progress.stage == "load"
-        if loads == 2 * TOGETHER + 1:  # behind two boundaries for each call: all have left
+        # Behind the beginning and two boundaries for each call: all have left.
+        if loads == 2 * TOGETHER + 2:
             raise Interrupted("stopped by a test")
 
     stopped = imported(world, Gate(world, TOGETHER), stop)

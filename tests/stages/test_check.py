@@ -64,6 +64,48 @@ def test_a_bad_attribute_can_be_left_out() -> None:
     assert result.accepted.to_pylist() == [True, True, True]
 
 
+TOKENS = {"Email": "email_9f86d081884c7d65", "Tags": "text_9f86d081884c7d65,text_00ff00ff00ff00ff"}
+
+
+@pytest.mark.parametrize(
+    ("cells", "field"),
+    [
+        (TOKENS | {"Tags": ""}, "email_address"),
+        ({"Email": "a@example.com", "Tags": TOKENS["Tags"]}, "groups"),
+        ({"Email": "a@example.com", "Drink": "text_9f86d081884c7d65"}, "custom_attributes.drink"),
+        ({"Email": "a@example.com", "Name": " text_9f86d081884c7d65 "}, "given_name"),
+    ],
+)
+@pytest.mark.parametrize("policy", ["reject", "drop"])
+def test_masks_are_refused(cells: dict[str, str], field: str, policy: str) -> None:
+    """What a masked export has instead of values is nobody's, wherever it turns up."""
+    targets: dict[str, object] = {"columns": {"Email": "email_address"}}
+    if "Name" in cells:
+        targets = {"columns": {"Email": "email_address", "Name": "full_name"}}
+    if "Tags" in cells:
+        targets["groups"] = {"column": "Tags"}
+    if "Drink" in cells:
+        targets["custom_attributes"] = {"Drink": "drink"}
+    result = checked(
+        {name: [cell] for name, cell in cells.items()}, **targets, on_invalid={"default": policy}
+    )
+    assert result.accepted.to_pylist() == [False]
+    assert result.problems.select(["code", "field"]).to_pylist() == [
+        {"code": "MASKED_VALUE", "field": field}
+    ]
+
+
+def test_what_only_looks_like_a_mask() -> None:
+    """Notes that mention a code, and columns that nothing is made of, keep no row out."""
+    cells = {
+        "Email": ["a@example.com"],
+        "Note": ["see text_9f86d081884c7d65"],
+        "Name": ["text_9f86d081884c7d65"],
+    }
+    result = checked(cells, columns={"Email": "email_address", "Note": "note"})
+    assert result.accepted.to_pylist() == [True]
+
+
 def test_no_column_no_belongings() -> None:
     """A file of which nothing but fields is made carries nothing else."""
     assert checked(CELLS).belongings is None

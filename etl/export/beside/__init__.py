@@ -15,13 +15,14 @@ listings, merged customers. An edit of these does not change a profile.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
 from etl.errors import Fault, Unauthorized
-from etl.export.beside import aliases, attributes, cards, gathering, history, names, walks
+from etl.export.beside import aliases, attributes, cards, history, names, walks
 from etl.export.beside.gathering import Gathering
 from etl.export.beside.names import ids_by_name
 from etl.export.wanted import Further
@@ -98,9 +99,7 @@ KINDS = {
     ),
 }
 
-_SCHEMA = "".join(
-    one.SCHEMA for one in (gathering, walks, aliases, names, attributes, cards, history)
-)
+_SCHEMA = "".join(one.SCHEMA for one in (walks, aliases, names, attributes, cards, history))
 
 
 def check(names: Iterable[str], square: SquareClient) -> None:
@@ -159,13 +158,9 @@ def columns(names: Iterable[str], db: sqlite3.Connection) -> list[Further]:
 
 def forget(db: sqlite3.Connection) -> None:
     """Drop what was gathered: another export begins."""
-    db.executescript(_SCHEMA)
-    for table in (
-        *("notes", "walks", "aliases", "names", "payments", "orders", "tenders"),
-        *("attribute_keys", "attribute_values", "attribute_holders", "attribute_asked"),
-        *("cards", "gift_cards", "gift_card_customers"),
-    ):
-        db.execute(f"DELETE FROM {table}")
+    for table in re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", _SCHEMA):
+        db.execute(f"DROP TABLE IF EXISTS {table}")
+    db.execute("DELETE FROM facts WHERE name <> 'seen'")
 
 
 def _asked(names: Iterable[str]) -> list[tuple[str, Kind]]:

@@ -48,7 +48,11 @@ _GIFT_CARDS = (
 
 
 def gather(gathering: Gathering) -> None:
-    """Read all enabled cards on file."""
+    """Read all enabled cards on file.
+
+    Cards cannot be asked for by time (reference of ListCards), nor can gift cards: where a cursor
+    died they are read from the beginning, and kept once.
+    """
 
     def ask(walk: Walk) -> Page:
         return commerce.cards(gathering.square, walk.cursor)

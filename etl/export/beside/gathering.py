@@ -1,7 +1,7 @@
 """What does everything that gathers what lies beside profiles share?
 
 Where it is kept, whom it asks, how far it is. All of it is kept in tables of the collection's file,
-beside the table of profiles: what is noted as done there is not asked again after a kill.
+beside the table of profiles: what is noted as done among its facts is not asked again after a kill.
 """
 
 from __future__ import annotations
@@ -18,10 +18,6 @@ from etl.errors import Unavailable
 from etl.export.windows import microseconds
 from etl.square.client import SquareClient
 from etl.square.wire import Profile
-
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-"""
 
 DONE = "done"
 
@@ -52,13 +48,13 @@ class Gathering:
 
 def noted(db: sqlite3.Connection, name: str) -> str | None:
     """Return a note, None if it was never made."""
-    found = db.execute("SELECT value FROM notes WHERE name = ?", [name]).fetchone()
+    found = db.execute("SELECT value FROM facts WHERE name = ?", [name]).fetchone()
     return found and str(found[0])
 
 
 def note(db: sqlite3.Connection, name: str, value: str = DONE) -> None:
     """Make a note."""
-    db.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (name, value))
+    db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
 
 
 def made_at(row: Mapping[str, Any]) -> int:

@@ -8,16 +8,14 @@ matter of its id.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, NamedTuple
 
-from etl.errors import Interrupted, Refused, SquareError, Unavailable
+from etl.errors import Unavailable
+from etl.export import paging
 from etl.export.beside.gathering import DONE, Gathering, made_at, note, noted
 from etl.journal.database import transaction
-from etl.square.flights import Flights
 from etl.square.wire import Page
 
 SCHEMA = """
@@ -29,8 +27,6 @@ CREATE TABLE IF NOT EXISTS walks (
 # What is left of a span is not cut when it is shorter than a day.
 _SHORTEST = 86_400_000_000
 _MILLISECOND = 1000
-# Cursors in a row that may die before a walk goes on.
-_DEAD = 5
 
 
 class Span(NamedTuple):
@@ -53,6 +49,13 @@ class Walk:
     at: int | None = None
     cursor: str | None = None
     stuck: int = 0
+
+    def renewed(self) -> Walk:
+        """Return the walk that goes on by time, or else begins anew, because its cursor died."""
+        span = self.span
+        if span is not None and self.at is not None:
+            span = span._replace(start=self.at)
+        return replace(self, span=span, cursor=None, stuck=self.stuck + 1)
 
 
 class Kind(NamedTuple):
@@ -88,30 +91,16 @@ class _Walking:
         self._db = gathering.db
         self._gathering = gathering
         self._kind = kind
-        self._waiting = deque(self._open())
-        self._flights: Flights[Walk, Page] = Flights(gathering.in_flight)
+        self._seen = 0
 
     def run(self) -> None:
-        seen = 0
-        try:
-            while self._waiting or self._flights:
-                self._gathering.tell(self._kind.shown, seen, 0)
-                while self._waiting and not self._flights.full:
-                    walk = self._waiting.popleft()
-                    self._flights.launch(walk, partial(self._kind.ask, walk))
-                walk, answer = self._flights.land()
-                try:
-                    page = answer()
-                except Refused as refusal:
-                    self._waiting.append(_without_cursor(walk, refusal))
-                    continue
-                seen += len(page.customers)
-                with transaction(self._db):
-                    self._kind.keep(walk, page.customers)
-                    self._waiting.extend(self._turned(walk, page))
-        except (Interrupted, SquareError) as stop:
-            self._flights.land_rest(lambda walk, answer: None, stop)
-            raise
+        paging.read(
+            self._open(),
+            self._gathering.in_flight,
+            self._kind.ask,
+            self._keep,
+            lambda: self._gathering.tell(self._kind.shown, self._seen, 0),
+        )
 
     def _open(self) -> list[Walk]:
         found = self._db.execute(
@@ -123,7 +112,13 @@ class _Walking:
             for number, what, start, end, at, cursor in found.fetchall()
         ]
 
-    def _turned(self, walk: Walk, page: Page) -> list[Walk]:
+    def _keep(self, walk: Walk, page: Page, others: int) -> list[Walk]:
+        self._seen += len(page.rows)
+        with transaction(self._db):
+            self._kind.keep(walk, page.rows)
+            return self._turned(walk, page, others)
+
+    def _turned(self, walk: Walk, page: Page, others: int) -> list[Walk]:
         """Note how far a walk is; return the walks that go on in its place."""
         if page.cursor is None:
             self._db.execute("DELETE FROM walks WHERE number = ?", [walk.number])
@@ -132,8 +127,8 @@ class _Walking:
             raise Unavailable(f"of {self._kind.shown} Square repeated a cursor")
         at = walk.at
         if walk.span is not None:
-            at = max(map(made_at, page.customers), default=at)
-            if at is not None and (halves := self._halves(walk, walk.span, at)):
+            at = max(map(made_at, page.rows), default=at)
+            if at is not None and (halves := self._halves(walk, walk.span, at, others)):
                 return halves
         stuck = 0 if at != walk.at else walk.stuck
         walk = replace(walk, at=at, cursor=page.cursor, stuck=stuck)
@@ -143,11 +138,10 @@ class _Walking:
         )
         return [walk]
 
-    def _halves(self, walk: Walk, span: Span, at: int) -> list[Walk]:
+    def _halves(self, walk: Walk, span: Span, at: int, others: int) -> list[Walk]:
         """Cut what is left of a walk in two, if there are calls to spare."""
-        busy = len(self._waiting) + len(self._flights)
         short = at == span.start or span.end - at < _SHORTEST
-        if short or busy + 2 > self._gathering.in_flight:
+        if short or others + 2 > self._gathering.in_flight:
             return []
         middle = (at + span.end) // 2
         middle -= middle % _MILLISECOND
@@ -164,16 +158,3 @@ class _Walking:
         ).lastrowid
         assert number is not None
         return Walk(number, what, span)
-
-
-def _without_cursor(walk: Walk, refusal: Refused) -> Walk:
-    """Return a walk that goes on by time, or else begins anew: its cursor is refused."""
-    # Which status a dead cursor has is not published (reference/square-api, section 4.2).
-    if refusal.status not in (400, 404, 410) or walk.cursor is None:
-        raise refusal
-    if walk.stuck == _DEAD:
-        raise Unavailable(f"{_DEAD + 1} cursors in a row were refused") from refusal
-    span = walk.span
-    if span is not None and walk.at is not None:
-        span = span._replace(start=walk.at)
-    return replace(walk, span=span, cursor=None, stuck=walk.stuck + 1)

@@ -12,12 +12,13 @@ from etl.sandbox.seed import attributes, commerce, people
 def fill(call: Call, profiles: int, number: int) -> dict[str, Any]:
     """Add profiles drawn from the seed ``number``, and what belongs to them; tell how many.
 
-    Those that are there already, made by the same seed before, are left alone.
+    Those that the same seed made before are left alone, also if they are merged or deleted by now:
+    Square does not use an id twice, and what they bought is still there.
     """
-    shop = commerce.Shop(call, number)
+    shop, deleted = commerce.Shop(call, number), call.store.log.deleted()
     added, instant = 0, list[str]()
     for person in people.draw(number, profiles, call.merchant.country):
-        if call.store.profiles.knows(person.id):
+        if person.id in deleted or call.store.profiles.knows(person.id):
             continue
         _add(call, person, shop.join(person))
         attributes.give(call, number, person.id, call.now - person.age)

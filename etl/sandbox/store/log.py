@@ -102,6 +102,11 @@ class Log:
         )
         return [_entry(row, read) for row in rows]
 
+    def deleted(self) -> set[str]:
+        """Return the ids of all profiles that were deleted."""
+        rows = self._db.execute("SELECT customer_id FROM log WHERE action = 'delete'")
+        return {customer_id for (customer_id,) in rows}
+
     def of(self, customer_ids: Sequence[str], before: int, size: int) -> list[dict[str, Any]]:
         """Return the writes to profiles that come before a ``seq``, newest first."""
         # Without an index this reads 100,000 writes in 10 ms; with one, loading as many profiles
