@@ -83,7 +83,7 @@ def open_sources(
     names = [name for argument in arguments for name in _expanded(argument)]
     afar = Counter(name for name in names if name == "-" or remote.is_url(name))
     if repeated := [name for name, times in afar.items() if times > 1]:
-        raise SourceError(f"{repeated[0]}: is named twice: name it once")
+        raise SourceError(f"{repeated[0]}: is the same file as {repeated[0]}: name it once")
     paths = [(name, _here(name, at, spool, stdin)) for at, name in enumerate(names)]
     _refuse_twice(paths)
     return [_inspected(path, name, settings) for name, path in paths]

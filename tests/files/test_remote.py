@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import threading
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -110,7 +109,7 @@ def test_what_cannot_be_fetched_is_refused_in_words(shop: object, tmp_path: Path
     with pytest.raises(SourceError, match=r"s3://shop/empty\.csv: is empty"):
         opened("s3://shop/empty.csv", tmp_path)
     put(shop, "shop/a.csv", PEOPLE)
-    with pytest.raises(SourceError, match="is named twice"):
+    with pytest.raises(SourceError, match="is the same file as"):
         open_sources(["s3://shop/a.csv"] * 2, config.Source(), tmp_path / "spool")
     done = run("import", "s3://shop/gone.csv")
     assert (done.exit_code, "Traceback" in done.output) == (2, False)
@@ -136,6 +135,19 @@ def test_addresses_that_are_not_taken(url: str, said: str, tmp_path: Path) -> No
 # -- SFTP ------------------------------------------------------------------------------------
 
 
+SERVE = """
+import asyncio, asyncssh, sys
+async def serve():
+    server = await asyncssh.listen(
+        "127.0.0.1", 0, server_host_keys=[sys.argv[1]], authorized_client_keys=sys.argv[2],
+        sftp_factory=True,
+    )
+    print(server.get_port(), flush=True)
+    await server.wait_closed()
+asyncio.run(serve())
+"""
+
+
 @pytest.fixture
 def sftp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, Path]]:
     """An SFTP server of a folder; the host key is in known_hosts, the user's key is known to it."""
@@ -144,34 +156,17 @@ def sftp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str,
     served.mkdir()
     ours, theirs = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(2))
     ours.write_private_key(str(home / ".ssh/id_ed25519"))
+    ours.write_public_key(str(tmp_path / "authorized"))
+    theirs.write_private_key(str(tmp_path / "host"))
     monkeypatch.setenv("HOME", str(home))
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-
-    async def listen() -> Any:
-        keys = asyncssh.import_authorized_keys(ours.export_public_key().decode())
-        return await asyncssh.listen(
-            "127.0.0.1",
-            0,
-            server_host_keys=[theirs],
-            authorized_client_keys=keys,
-            sftp_factory=True,
-        )
-
-    async def end() -> None:
-        server.close()
-        await server.wait_closed()
-
-    server = asyncio.run_coroutine_threadsafe(listen(), loop).result(20)
-    port = server.get_port()
-    known = theirs.export_public_key().decode()
-    (home / ".ssh/known_hosts").write_text(f"[127.0.0.1]:{port} {known}")
-    yield f"sftp://somebody@127.0.0.1:{port}", served
-    asyncio.run_coroutine_threadsafe(end(), loop).result(20)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    loop.close()
+    command = [sys.executable, "-c", SERVE, str(tmp_path / "host"), str(tmp_path / "authorized")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        port = int(server.stdout.readline())
+        known = theirs.export_public_key().decode()
+        (home / ".ssh/known_hosts").write_text(f"[127.0.0.1]:{port} {known}")
+        yield f"sftp://somebody@127.0.0.1:{port}", served
+        server.terminate()
 
 
 def test_sftp_with_a_known_host(sftp: tuple[str, Path], tmp_path: Path) -> None:
