@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import shutil
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -20,7 +21,7 @@ from etl.config import APART, Config
 from etl.files.sources import Source, open_sources
 from etl.journal.journal import Journal
 from etl.journal.records import Run
-from etl.journal.state import JOURNAL, State
+from etl.journal.state import JOURNAL, SOURCES, State
 from etl.square.wire import Call, Merchant
 from etl.stages.amend import refuse_others
 from etl.stages.check import canonical_constants
@@ -86,7 +87,7 @@ def begin(
 ) -> tuple[Run, Path]:
     """Open the sources and begin a run, or find the one that this very command began."""
     run_id = new_id(world)
-    spool = state.folder / f"stdin-{run_id}"
+    spool = state.folder / f"sources-{run_id}"
     try:
         sources = open_sources(arguments, config.source, spool)
         if amends:
@@ -99,7 +100,7 @@ def begin(
         fingerprint = _fingerprint(config, hashes, merchant, square, amends)
         unfinished = next(state.unfinished(fingerprint=fingerprint), None)
         if command == "import" and unfinished is not None:
-            return _found(unfinished, sources, config), unfinished
+            return _found(unfinished, sources, spool, config), unfinished
         run = Run(
             run_id=run_id,
             command=command,
@@ -116,15 +117,15 @@ def begin(
         )
         folder = state.begin(run_id, run_dir)
         if spool.exists():
-            spool.rename(folder / "stdin")
+            spool.rename(folder / SOURCES)
         kept = [
-            (_kept(source, folder), as_json(asdict(m)))
+            (_kept(source, spool, folder), as_json(asdict(m)))
             for source, m in zip(sources, mappings, strict=True)
         ]
         Journal.create(folder / JOURNAL, run, kept).close()
         return run, folder
     finally:
-        spool.unlink(missing_ok=True)
+        shutil.rmtree(spool, ignore_errors=True)
 
 
 def new_id(world: World) -> str:
@@ -134,19 +135,20 @@ def new_id(world: World) -> str:
     return f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03}Z-{chance:04x}"
 
 
-def _found(folder: Path, sources: Sequence[Source], config: Config) -> Run:
+def _found(folder: Path, sources: Sequence[Source], spool: Path, config: Config) -> Run:
     """Go on with a run that this command began, on the files as they are named now."""
     with closing(Journal.open(folder / JOURNAL)) as journal:
         # The limits may have changed: that is how one gets past a brake.
         journal.note(config=config.model_dump_json())
-        if journal.stage == "read" and all(source.name != "-" for source in sources):
-            journal.move_sources([_kept(source, folder) for source in sources])
+        if journal.stage == "read" and not spool.exists():
+            journal.move_sources([_kept(source, spool, folder) for source in sources])
         return journal.run()
 
 
-def _kept(source: Source, folder: Path) -> str:
-    """Return what the journal keeps of a source; standard input lies in the run's folder."""
-    path = folder / "stdin" if source.name == "-" else source.path
+def _kept(source: Source, spool: Path, folder: Path) -> str:
+    """Return what the journal keeps of a source; what was copied lies in the run's folder."""
+    copied = source.path.parent == spool
+    path = folder / SOURCES / source.path.name if copied else source.path
     return as_json({**asdict(source), "path": str(path.resolve())})
 
 

@@ -25,7 +25,7 @@ from etl.errors import (
 )
 from etl.files.sources import verify_unchanged
 from etl.journal.journal import Journal
-from etl.journal.ledger import Ledger
+from etl.journal.ledger import Ledger, erased_people
 from etl.journal.lock import locked
 from etl.journal.records import Run
 from etl.journal.state import JOURNAL, WRITING, State
@@ -298,6 +298,7 @@ def _work(
             kept,
             in_flight,
             engine,
+            erased_people(state.ledger, state.erased_key),
             lambda: closing(journal for _, journal in state.journals()),
         )
         journal.note(stopped="", **({"canary": str(canary)} if canary else {}))

@@ -5,6 +5,7 @@ Each takes its work from the journal and leaves its results there, with the name
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, replace
@@ -13,11 +14,12 @@ from typing import TYPE_CHECKING
 
 from etl.begin import Progress, World, timestamp
 from etl.config import Config
+from etl.customers.erased import ErasedPeople
 from etl.engines import Engine
 from etl.journal.journal import Journal
 from etl.journal.ledger import Ledger
 from etl.journal.records import Run
-from etl.journal.state import JOURNAL
+from etl.journal.state import JOURNAL, SOURCES
 from etl.square.wire import Call
 from etl.stages.check import check
 from etl.stages.read import mapping_of, read, source_of
@@ -45,6 +47,7 @@ class Job:
     kept: Path  # the copy of the directory that stays between runs
     in_flight: int
     engine: Engine
+    erased: ErasedPeople
     earlier: Callable[[], AbstractContextManager[Iterator[Journal]]]  # of all runs, newest first
 
 
@@ -73,6 +76,8 @@ def _read(job: Job) -> None:
             lambda rows: _tell(job, "read", rows),
         )
     job.journal.note(stage="check")
+    # From here on the journal is the source.
+    shutil.rmtree(job.folder / SOURCES, ignore_errors=True)
 
 
 def _check(job: Job) -> None:
@@ -84,6 +89,7 @@ def _check(job: Job) -> None:
             job.engine,
             job.config,
             country,
+            job.erased,
             lambda rows: _tell(job, "check", rows, total),
         )
     if job.run.command != "validate":

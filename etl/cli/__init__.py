@@ -11,6 +11,7 @@ from etl.cli.export import export_command
 from etl.cli.imports import apply_command, import_command, plan_command, validate_command
 from etl.cli.init import init_command
 from etl.cli.profile import profile_command
+from etl.cli.retention import erase_command, purge_command
 from etl.cli.runs import runs
 from etl.cli.sandbox import sandbox
 
@@ -45,4 +46,6 @@ main.add_command(profile_command)
 main.add_command(export_command)
 main.add_command(doctor_command)
 main.add_command(runs)
+runs.add_command(purge_command)
+runs.add_command(erase_command)
 main.add_command(sandbox)

@@ -73,7 +73,8 @@ def import_command(
 ) -> int:
     """Import customers from CSV or Parquet files and account for every row.
 
-    SOURCE is a file, a glob, or - for standard input; .gz and .zst are unpacked on the way.
+    SOURCE is a file, a glob, an address such as s3://shop/people.csv, or - for standard input; .gz
+    and .zst are unpacked on the way.
     Stopped anywhere, the same command finishes the work. Imported again, a finished file writes
     nothing.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -135,6 +136,7 @@ def looked_at(
 ) -> Look:
     """Look at a file; somebody may know the ``system`` that wrote it, as ``propose`` has it."""
     from etl.customers.cells import for_screen
+    from etl.files.remote import is_url
     from etl.files.sources import open_sources
     from etl.journal.state import State
     from etl.pipeline import Progress
@@ -142,8 +144,8 @@ def looked_at(
     from etl.stages.profile import profile
     from etl.stages.propose import propose
 
-    spool = state_dir / f"stdin-profile-{os.getpid()}"
-    if name == "-":
+    spool = state_dir / f"sources-profile-{os.getpid()}"
+    if name == "-" or is_url(name):
         State(state_dir).prepare()
     try:
         sources = open_sources([name], config.source, spool)
@@ -154,7 +156,7 @@ def looked_at(
         batches = extract(source, config.source)
         found = profile(batches, source.columns, lambda rows: watcher(Progress("read", rows, 0)))
     finally:
-        spool.unlink(missing_ok=True)
+        shutil.rmtree(spool, ignore_errors=True)
     region = config.clean.default_region
     proposals = propose(found, source.name, source.not_text, region, system)
     return Look(source, found, proposals, nameless)

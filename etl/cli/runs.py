@@ -20,7 +20,7 @@ from etl.cli.options import (
 
 @click.group()
 def runs() -> None:
-    """List, show, resume, undo and report on runs."""
+    """List, show, compare, resume, undo, report on, purge and erase from runs."""
 
 
 @runs.command("list")
@@ -35,6 +35,13 @@ def list_command(state_dir: Path, output: str, quiet: bool) -> int:
     from etl.reports import report
 
     found = [report.headline(journal) for _, journal in State(state_dir).journals()]
+    taken_back = {
+        run["undoes"]: run["run_id"]
+        for run in found
+        if run["undoes"] and run["status"] != "planned"
+    }
+    for run in found:
+        run["undone_by"] = taken_back.get(run["run_id"])
     if output == "json":
         say(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
         return 0
@@ -43,6 +50,7 @@ def list_command(state_dir: Path, output: str, quiet: bool) -> int:
     for run in found:
         told = f"{run['run_id']}  {run['command']:<8}  {run['status']:<10}  "
         of = f", of {run['undoes']}" if run["undoes"] else ""
+        of += f", undone by {run['undone_by']}" if run["undone_by"] else ""
         say(f"{told}{run['rows']['read']:>9,} rows: {_outcomes(run['rows'])}{of}")
     return 0
 
@@ -77,6 +85,35 @@ def show_command(run: str, state_dir: Path, output: str, quiet: bool) -> int:
     with closing(Journal.open(state.run_folder(run) / JOURNAL)) as journal:
         built = report.build(journal, report.counts(journal))
     session.show(dict(built), state, output)
+    return 0
+
+
+@runs.command("diff")
+@click.argument("first")
+@click.argument("second")
+@state_option
+@output_options
+@exits
+def diff_command(first: str, second: str, state_dir: Path, output: str, quiet: bool) -> int:
+    """Say what changed between two runs, such as last night's and the one before.
+
+    Counts and reasons that differ, settings that differ, rows that are new or gone, and rows whose
+    outcome is another. Rows are the same by their reference, else email, else phone.
+    """
+    from contextlib import closing
+
+    import orjson
+
+    from etl.cli.differences import text
+    from etl.journal.journal import Journal
+    from etl.journal.state import JOURNAL, State
+    from etl.reports.difference import difference
+
+    state = State(state_dir)
+    places = [state.run_folder(run) / JOURNAL for run in (first, second)]
+    with closing(Journal.open(places[0])) as before, closing(Journal.open(places[1])) as after:
+        found = difference(before, after)
+    say(orjson.dumps(found, option=orjson.OPT_INDENT_2) if output == "json" else text(found))
     return 0
 
 

@@ -209,6 +209,12 @@ CODES: tuple[Code, ...] = (
         "nobody said yes in the consent column, and [consent] requires it",
         "ask the person, or set [consent] require = false",
     ),
+    Code(
+        "ERASED",
+        "square-etl",
+        "this person was erased from the records (runs erase)",
+        "take them out of the source, or say square-etl runs erase --readmit",
+    ),
     # Mapping: what the settings made of the columns.
     Code("VALUE_MAPPED", "square-etl", "[values] says what the written value means", ""),
     Code("VALUES_JOINED", "square-etl", "several columns became one value", ""),

@@ -17,6 +17,7 @@ import duckdb
 import phonenumbers
 
 from etl.directory import profiles
+from etl.journal.erasure import Person
 
 _FORMAT = "2"
 
@@ -32,6 +33,25 @@ def discard(path: Path) -> None:
     """Remove a copy that cannot be read: the next use pages the directory anew."""
     path.unlink(missing_ok=True)
     path.with_name(path.name + ".wal").unlink(missing_ok=True)
+
+
+def holds(path: Path, person: Person) -> bool:
+    """Tell whether a copy knows somebody; one that cannot be read may."""
+    try:
+        with closing(duckdb.connect(str(path))) as db:
+            (found,) = db.execute(
+                "SELECT count(*) FROM profiles WHERE id IN (SELECT unnest(?::VARCHAR[])) "
+                "OR reference_id IN (SELECT unnest(?::VARCHAR[])) "
+                "OR email IN (SELECT unnest(?::VARCHAR[])) "
+                "OR phone IN (SELECT unnest(?::VARCHAR[]))",
+                [
+                    sorted(keys)
+                    for keys in (person.customers, person.references, person.emails, person.phones)
+                ],
+            ).fetchall()
+    except duckdb.Error:
+        return True
+    return bool(found[0])
 
 
 class Kept:

@@ -14,9 +14,11 @@ from typing import Any, Self
 
 import orjson
 
+from etl.customers.normalize import email_key, phone_key
 from etl.errors import Unavailable
 from etl.export.windows import MILLISECOND, Window, microseconds
 from etl.journal.database import connect, transaction
+from etl.journal.erasure import Person
 from etl.square.wire import Profile
 
 _FORMAT = 1
@@ -253,6 +255,26 @@ def discard(path: Path) -> None:
     """Remove a collection that is not needed any more, or cannot be read."""
     for end in ("", "-wal", "-shm"):
         path.with_name(path.name + end).unlink(missing_ok=True)
+
+
+def holds(path: Path, person: Person) -> bool:
+    """Tell whether profiles are kept that hold somebody's email or phone, or have their id.
+
+    After an increment ids stay, without anything else: the next one tells that they are gone.
+    """
+    with closing(connect(path)) as db:
+        kept = db.execute("SELECT profile FROM profiles WHERE profile IS NOT NULL")
+        return any(_is(orjson.loads(profile), person) for (profile,) in kept)
+
+
+def _is(profile: Profile, person: Person) -> bool:
+    return (
+        profile["id"] in person.customers
+        or profile.get("reference_id") in person.references
+        or email_key(profile.get("email_address")) in person.emails
+        # Valid international numbers are read the same wherever they belong.
+        or phone_key(profile.get("phone_number"), "US") in person.phones
+    )
 
 
 def _row(profile: Profile, turn: int) -> tuple[str, int, int, int, int, bytes]:

@@ -19,16 +19,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Literal, NamedTuple
 
 from etl import config
 from etl.customers.cells import for_screen
 from etl.errors import ConfigError, SourceError
-from etl.files import csv, encoding, escape, parquet
+from etl.files import csv, encoding, escape, parquet, remote
 from etl.files.atomic import replacing
 from etl.files.compression import Compression, compression_of, open_unpacked
-from etl.files.exported import Exported, exported
+from etl.files.exported import Exported, exported, manifest_of
 
 # The rejects and the review file of a run carry both; no other system's export does.
 OUR_COLUMNS = frozenset({"_line", "_codes"})
@@ -44,7 +44,7 @@ _RENAME = "or name all columns with [source] header"
 class Source:
     """One file of customers, and how it is read."""
 
-    path: Path  # where the bytes are (stdin: the spooled copy)
+    path: Path  # where the bytes are: of stdin and of an address, those of the copy
     name: str  # as the user named it, "-" for stdin
     kind: Literal["csv", "parquet"]
     compression: Compression | None
@@ -75,15 +75,16 @@ def open_sources(
 ) -> list[Source]:
     """Return the files the arguments name, in their order, globs expanded and sorted.
 
-    ``-`` is standard input: it is copied to the file ``spool`` (mode 0600) and read from there.
-    Raises SourceError for whatever cannot be read as it stands, ConfigError for a wrong dialect.
+    ``-`` is standard input: that, and whatever has an address, is copied into the folder ``spool``
+    and read from there. Raises SourceError for whatever cannot be read as it stands, ConfigError
+    for a wrong dialect or address.
     """
     _check(settings)
     names = [name for argument in arguments for name in _expanded(argument)]
-    if "-" in names:
-        with replacing(spool) as copy:
-            shutil.copyfileobj(stdin or sys.stdin.buffer, copy, _CHUNK)
-    paths = [(name, spool if name == "-" else Path(name)) for name in names]
+    afar = Counter(name for name in names if name == "-" or remote.is_url(name))
+    if repeated := [name for name, times in afar.items() if times > 1]:
+        raise SourceError(f"{repeated[0]}: is the same file as {repeated[0]}: name it once")
+    paths = [(name, _here(name, at, spool, stdin)) for at, name in enumerate(names)]
     _refuse_twice(paths)
     return [_inspected(path, name, settings) for name, path in paths]
 
@@ -123,7 +124,25 @@ def _check(settings: config.Source) -> None:
             raise ConfigError("[source] header needs a different name for every column")
 
 
+def _here(name: str, at: int, spool: Path, stdin: BinaryIO | None) -> Path:
+    """Return where the bytes of a source are on this machine, for which they may be copied."""
+    if name != "-" and not remote.is_url(name):
+        return Path(name)
+    spool.mkdir(mode=0o700, exist_ok=True)
+    copy = spool / f"{at}{PurePosixPath(name).suffix}"
+    if name == "-":
+        with replacing(copy) as file:
+            shutil.copyfileobj(stdin or sys.stdin.buffer, file, _CHUNK)
+    else:
+        remote.fetch(name, copy)
+        remote.fetch_if_there(f"{name}.manifest.json", manifest_of(copy))
+    return copy
+
+
 def _expanded(argument: str) -> Iterator[str]:
+    if remote.is_url(argument):
+        yield from remote.expanded(argument)
+        return
     # os.path: a name too long, or in a folder that is closed to us, is reported when it is opened.
     # A file may be called "list [old].csv": only what is no file's name is a pattern.
     if argument == "-" or os.path.exists(argument) or not glob.has_magic(argument):

@@ -24,6 +24,7 @@ from etl.errors import StateError
 from etl.journal import additions, timeline, undoing
 from etl.journal.additions import Additions
 from etl.journal.database import connect, transaction
+from etl.journal.erasure import Erasure
 from etl.journal.plan import Plan
 from etl.journal.records import (
     Amendment,
@@ -111,6 +112,7 @@ class Journal:
         self.plan = Plan(connection, self.additions)
         self.undoing = Undoing(connection)
         self.timeline = Timeline(connection)
+        self.erasure = Erasure(self, connection)
 
     @classmethod
     def create(cls, path: Path, run: Run, sources: Sequence[tuple[str, str]]) -> Self:

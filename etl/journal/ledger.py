@@ -2,19 +2,21 @@
 
 Which source key became which customer (the crosswalk), what we last wrote to a customer (search
 lags behind writes, so this is consulted beside the directory, always), and which rows wait for a
-person or were decided by one. Everything is kept per merchant.
+person or were decided by one: kept per merchant. And, as keyed digests, who was erased.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from etl.customers.erased import ErasedPeople
 from etl.errors import StateError
 from etl.journal.database import connect, transaction
+from etl.journal.erasure import Person
 
 # SQLite takes at least this many parameters in one statement, whatever it was built with.
 _PARAMETERS = 500
@@ -33,6 +35,7 @@ CREATE TABLE IF NOT EXISTS written (
 CREATE TABLE IF NOT EXISTS reviews (
     merchant TEXT, review_key TEXT, decision TEXT NOT NULL,
     PRIMARY KEY (merchant, review_key)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS erased (digest TEXT PRIMARY KEY, erased_at TEXT NOT NULL) WITHOUT ROWID;
 PRAGMA user_version = 2;
 """
 
@@ -224,9 +227,97 @@ class Ledger:
             ((self._merchant, key, customer_id) for key, customer_id in created),
         )
 
+    # -- erased people -----------------------------------------------------------------------
+
+    def find(self, person: Person) -> frozenset[str]:
+        """Return the customers, of any merchant, that are known under these keys."""
+        found = set(person.customers)
+        for column, values in (
+            ("reference_id", person.references),
+            ("email", person.emails),
+            ("phone", person.phones),
+        ):
+            for value in values:
+                sql = f"SELECT customer_id FROM written WHERE {column} = ?"
+                found.update(customer_id for (customer_id,) in self._db.execute(sql, (value,)))
+        for part in _parts(person):
+            sql = f"SELECT customer_id FROM crosswalk WHERE {_NAMES} AND customer_id <> ''"
+            found.update(customer_id for (customer_id,) in self._db.execute(sql, (part,)))
+        return frozenset(found)
+
+    def erase(self, person: Person) -> int:
+        """Forget everything that is known of a person; return how many entries that were."""
+        self._db.execute("PRAGMA secure_delete = ON")
+        before = self._db.total_changes
+        with self.transaction():
+            for customer_id in person.customers:
+                for table, column in (
+                    ("crosswalk", "customer_id"),
+                    ("written", "customer_id"),
+                    ("reviews", "decision"),
+                ):
+                    self._db.execute(f"DELETE FROM {table} WHERE {column} = ?", (customer_id,))
+            for part in _parts(person):
+                self._db.execute(f"DELETE FROM crosswalk WHERE {_NAMES}", (part,))
+                names = _NAMES.replace("source_key", "review_key")
+                self._db.execute(f"DELETE FROM reviews WHERE {names}", (part,))
+        forgotten = self._db.total_changes - before
+        self._db.execute("VACUUM")
+        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return forgotten
+
+    def bury(self, digests: Iterable[str], erased_at: str) -> None:
+        """Remember, as keyed digests, the keys of somebody who was erased."""
+        with self.transaction():
+            self._db.executemany(
+                "INSERT OR IGNORE INTO erased VALUES (?, ?)",
+                ((digest, erased_at) for digest in digests),
+            )
+
+    def unbury(self, digests: Iterable[str]) -> int:
+        """Forget erasures that left one of these digests; return how many digests go."""
+        with self.transaction():
+            return sum(
+                self._db.execute(
+                    "DELETE FROM erased WHERE erased_at IN "
+                    "(SELECT erased_at FROM erased WHERE digest = ?)",
+                    (digest,),
+                ).rowcount
+                for digest in digests
+            )
+
+    def erased(self) -> dict[str, str]:
+        """Return the digests of the keys of erased people, and when that was."""
+        return dict(self._db.execute("SELECT digest, erased_at FROM erased"))
+
     def _each(self, sql: str, values: Sequence[str]) -> Iterator[tuple[Any, ...]]:
         for start in range(0, len(values), _PARAMETERS):
             chunk = values[start : start + _PARAMETERS]
             yield from self._db.execute(
                 sql.format(",".join("?" * len(chunk))), (self._merchant, *chunk)
             )
+
+
+def erased_people(ledger: Path, key: Path) -> ErasedPeople:
+    """Return who was erased, of any merchant; ``key`` is the file that digests are made with."""
+    if not (ledger.is_file() and key.is_file()):
+        return ErasedPeople()
+    with closing(Ledger(ledger, "")) as opened:
+        return ErasedPeople(key.read_bytes(), opened.erased())
+
+
+# A source key holds this part, or is made of it and of names (``payload.review_key``).
+_NAMES = "instr(source_key || '|', ?) > 0"
+
+
+def _parts(person: Person) -> list[str]:
+    """Return how the keys of a person stand in source keys (``payload.source_keys``)."""
+    return [
+        f"|{field}|{value}|"
+        for field, values in (
+            ("reference_id", person.references),
+            ("email_address", person.emails),
+            ("phone_number", person.phones),
+        )
+        for value in sorted(values)
+    ]

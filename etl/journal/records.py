@@ -101,7 +101,7 @@ class Rows(NamedTuple):
     def of(cls, lines: pa.Array, cells: pa.RecordBatch, found: pa.Table) -> Self:
         """Pack cells and the problems (``PROBLEMS``) of unreadable rows; any process can do it."""
         places = lines.to_numpy(zero_copy_only=False).astype("<i8").tobytes()
-        return cls(len(lines), places, _to_ipc(found), _to_ipc(cells))
+        return cls(len(lines), places, packed(found), packed(cells))
 
 
 class Check(NamedTuple):
@@ -128,9 +128,9 @@ class Check(NamedTuple):
         return cls(
             len(rejected(found)),
             len(skipped(found)),
-            _to_ipc(found),
-            None if customers is None else _to_ipc(customers),
-            None if belongings is None else _to_ipc(belongings),
+            packed(found),
+            None if customers is None else packed(customers),
+            None if belongings is None else packed(belongings),
         )
 
 
@@ -235,7 +235,8 @@ def unpacked(data: pa.Buffer) -> pa.Table:
         return reader.read_all()
 
 
-def _to_ipc(data: pa.RecordBatch | pa.Table) -> pa.Buffer:
+def packed(data: pa.RecordBatch | pa.Table) -> pa.Buffer:
+    """Return columns as the journal keeps them."""
     sink = pa.BufferOutputStream()
     # zstd makes it a third smaller, and takes three times as long.
     options = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)

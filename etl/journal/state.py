@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,8 @@ from etl.errors import StateError
 from etl.journal.journal import Journal
 
 JOURNAL = "journal.sqlite"
+# The folder of what a run had to copy before it could read it.
+SOURCES = "sources"
 _COLLECTED = "collected.sqlite"
 
 # The commands whose runs write to Square.
@@ -59,6 +61,24 @@ class State:
         """Return where the customers of exports are collected that do not stay."""
         return [*(self.folder / "exports").glob(f"*/{_COLLECTED}")]
 
+    def directories(self) -> list[Path]:
+        """Return the copies of directories that stay between runs."""
+        return [*(self.folder / "directory").glob("*.duckdb")]
+
+    def collections(self) -> list[Path]:
+        """Return where the customers of exports are collected."""
+        return [*self.exports(), *(self.folder / "increments").glob(f"*/{_COLLECTED}")]
+
+    @property
+    def erased_key(self) -> Path:
+        """The key of the digests by which erased people are known."""
+        return self.folder / "erased.key"
+
+    @property
+    def erasing(self) -> Path:
+        """Whom the erasure that is under way is about."""
+        return self.folder / "erasing.json"
+
     @property
     def mask_key(self) -> Path:
         """The key that masks and samples of exports are made with."""
@@ -103,9 +123,18 @@ class State:
         if not folder.is_symlink():
             shutil.rmtree(folder)
             return
-        for file in (*folder.glob(f"{JOURNAL}*"), *folder.glob("stdin")):
+        for file in folder.glob(f"{JOURNAL}*"):
             file.unlink()
+        shutil.rmtree(folder / SOURCES, ignore_errors=True)
         folder.unlink()
+
+    def remove(self, run_id: str, artifacts: Iterable[str]) -> None:
+        """Remove a run with its ``artifacts``; of a folder elsewhere nothing but these."""
+        folder = self.runs / run_id
+        if folder.is_symlink():
+            for name in artifacts:
+                (folder / name).unlink(missing_ok=True)
+        self.discard(run_id)
 
     def run_folder(self, run_id: str) -> Path:
         """Return the folder of a run named by its id or an unambiguous beginning of it.

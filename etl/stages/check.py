@@ -16,6 +16,7 @@ from etl.customers import belongings, codes, octets, payload, tokens
 from etl.customers.cells import NO_PROBLEMS, Finding, by_row, joined, repeated, rows_of
 from etl.customers.consent import SUBSCRIBED, subscription
 from etl.customers.dates import DateEvidence
+from etl.customers.erased import ErasedPeople
 from etl.customers.fields import CUSTOMERS
 from etl.customers.full_names import FULL_NAME
 from etl.customers.problems import Problem, problem_table
@@ -40,11 +41,12 @@ def check(
     engine: Engine,
     config: Config,
     country: str,
+    erased: ErasedPeople,
     between: Callable[[int], None],
 ) -> None:
     """Check every batch that was not checked yet; ``between`` hears how many rows so far.
 
-    ``country`` is the merchant's.
+    ``country`` is the merchant's; rows about ``erased`` people are left out.
     """
     sources = journal.sources()
     checking = _Checking(
@@ -56,6 +58,7 @@ def check(
         canonical_constants(config, country),
         # Not the day of a resume: a run reads two-digit years the same to its end.
         datetime.datetime.fromisoformat(journal.run().started_at).date(),
+        erased,
         last=journal.run().command == "validate",
     )
     waiting = (journal.packed(batch) for batch in journal.batches(unchecked=True))
@@ -86,6 +89,7 @@ class _Checking:
     country: str
     constants: dict[str, str]
     today: datetime.date
+    erased: ErasedPeople
     last: bool
 
     def __call__(self, packed: Packed) -> _Done:
@@ -100,6 +104,7 @@ class _Checking:
             self.country,
             self.constants,
             self.today,
+            self.erased,
         )
         found, decided = checked.problems, dict[str, str]()
         if self.ours[source] and _DECISION in cells.schema.names:
@@ -119,12 +124,13 @@ def check_batch(
     country: str,
     constants: Mapping[str, str] = MappingProxyType({}),
     today: datetime.date | None = None,
+    erased: ErasedPeople | None = None,
 ) -> Checked:
     """Map, clean and validate one batch; ``constants`` are canonical, ``today`` as in ``clean``.
 
     Rows that extract could not read, whose problems are given, are left alone: their cells cannot
     be trusted, so nothing more is said about them. Nor is anything about rows of a masked export,
-    or without consent.
+    without consent, or of people who were erased.
     """
     unreadable = by_row([unreadable, *_masked(cells, mapping)])
     mapped = map_columns(cells, mapping)
@@ -134,7 +140,12 @@ def check_batch(
     cleaned = replace(cleaned, customers=_with_note(cleaned.customers, chosen.to_note))
     checked = judged(cleaned, config.on_invalid, country)
     kept = _belongings(cells, mapping, chosen.to_attributes, config.on_invalid.of_belongings)
-    unwilling = _without_consent(cells, mapping.consent)
+    unwilling = by_row(
+        [
+            _without_consent(cells, mapping.consent),
+            (erased or ErasedPeople()).among(cleaned.customers),
+        ]
+    )
     cannot, left = rows_of(unreadable, len(cells)), rows_of(unwilling, len(cells))
     said = by_row([unwilling], cannot, unreadable)
     problems = [mapped.problems, chosen.problems, checked.problems, kept.problems]

@@ -19,6 +19,9 @@ _TABLES = {
     planned.PLAN_FILE: tables.write_plan,
 }
 
+# All that a run leaves beside its journal.
+ARTIFACTS = ("report.json", "rows.csv", "rejects.csv", *_TABLES)
+
 
 def reconcile(
     journal: Journal, folder: Path, engine: Engine | None = None, *, parquet: bool = False

@@ -107,7 +107,9 @@ def _touched(done: Journal, first: int, last: int) -> list[tuple[int, int, str]]
     landed = "EXISTS (SELECT 1 FROM {} AS made WHERE made.row = rows.row AND state = 'landed')"
     found = done.query(
         "SELECT row, line, source_key FROM rows WHERE row BETWEEN ? AND ? "
-        f"AND ({landed.format('writes')} OR {landed.format('additions')}) ORDER BY row",
+        # Of erased people nothing is known that could be taken back.
+        f"AND source_key <> '' AND ({landed.format('writes')} OR {landed.format('additions')}) "
+        "ORDER BY row",
         first,
         last,
     )

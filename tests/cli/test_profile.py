@@ -184,7 +184,7 @@ def test_what_is_told_of_a_small_file() -> None:
 def test_standard_input_is_a_source() -> None:
     """``-`` is read, and leaves nothing behind."""
     assert looked_at("-", text=PEOPLE)["source"]["rows"] == 3
-    assert list(Path(".square-etl").glob("stdin*")) == []
+    assert list(Path(".square-etl").glob("sources*")) == []
 
 
 def test_a_preset_is_told_by_its_columns() -> None:

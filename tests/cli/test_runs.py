@@ -92,3 +92,69 @@ def test_the_printed_command_resumes(
     assert resumed.exit_code == 0
     assert json.loads(resumed.stdout)["rows"]["created"] == 2
     assert len([entry for entry in sandbox.log() if entry["action"] == "create"]) == 2
+
+
+def test_diff_says_what_changed(imported: str, folder: Path) -> None:
+    """Two nights side by side: counts, reasons, settings, and rows by their lines."""
+    rows = BROKEN.splitlines()
+    (folder / "people.csv").write_text("\n".join([*rows[:2], *rows[3:], "4,Dora,Dent,,"]) + "\n")
+    (folder / "etl.toml").write_text('[dedupe]\nkeys = ["email_address"]\n')
+    second = json.loads(
+        run("import", "people.csv", "--config", "etl.toml", "--output", "json").stdout
+    )["run_id"]
+
+    text = run("runs", "diff", imported, second).stdout
+    found = json.loads(run("runs", "diff", imported, second, "--output", "json").stdout)
+
+    assert found["runs"] == [imported, second]
+    assert found["settings"]["dedupe.keys"][1] == ["email_address"]
+    assert found["rows"]["created"] == [2, 1]
+    assert (found["new"]["rows"], found["gone"]["rows"]) == (1, 1)
+    assert found["gone"]["such_as"] == ["people.csv:3"]
+    assert re.search(r"^  created +2 +1 +-1$", text, re.M)
+    assert "another dedupe.keys" in text
+
+
+def test_diff_of_a_run_with_itself(imported: str) -> None:
+    """Nothing changed, and that is said."""
+    text = run("runs", "diff", imported, imported).stdout
+    assert "every row is in both, with the same outcome" in text
+
+
+def test_undone_runs_are_marked(imported: str) -> None:
+    """The list says of a run that it was taken back, and by which run."""
+    undo = json.loads(run("runs", "undo", imported, "--output", "json").stdout)["run_id"]
+    assert f"undone by {undo}" in run("runs", "list").stdout.splitlines()[1]
+
+
+def test_purge_by_age_and_name(imported: str, folder: Path) -> None:
+    """What would go is said first; what goes is gone, and who is who stays known."""
+    assert run("runs", "purge").exit_code == 2
+    assert run("runs", "purge", "--older-than", "3x").exit_code == 2
+    assert "0 runs removed" in run("runs", "purge", "--older-than", "1d").stdout
+    assert imported in run("runs", "purge", imported, "--dry-run").stdout
+    assert "1 runs removed" in run("runs", "purge", imported).stdout
+    assert run("runs", "list").stdout == ""
+    again = json.loads(run("import", "people.csv", "--output", "json").stdout)
+    assert again["rows"]["created"] == 0
+
+
+def test_erase_asks_and_proves(imported: str, folder: Path) -> None:
+    """Nothing goes without a yes; then everything is searched again, which is told."""
+    email = PEOPLE.splitlines()[1].split(",")[3]
+    assert "@" in email
+    assert run("runs", "erase", "--email", email).exit_code == 2
+    (folder / ".square-etl" / "mine.txt").write_text(f"call {email}")
+
+    left = run("runs", "erase", "--email", email.upper(), "--yes")
+    (folder / ".square-etl" / "mine.txt").unlink()
+    done = run("runs", "erase", "--email", email, "--yes")
+
+    assert (left.exit_code, done.exit_code) == (3, 0)
+    assert "STILL THERE" in left.stdout
+    assert "mine.txt" in left.stdout
+    assert "found nothing" in done.stdout
+    assert email not in left.output + done.output
+    again = json.loads(run("import", "people.csv", "--output", "json").stdout)
+    assert again["rows"]["skipped"] == 1
+    assert "readmitted" in run("runs", "erase", "--email", email, "--readmit").stdout

@@ -282,11 +282,11 @@ def test_standard_input_is_spooled(tmp_path: Path) -> None:
     spool = tmp_path / "spool"
     [source] = open_sources(["-"], config.Source(), spool, io.BytesIO(packed))
 
-    assert (source.path, source.name, source.compression) == (spool, "-", "gzip")
+    assert (source.path, source.name, source.compression) == (spool / "0", "-", "gzip")
     assert source.columns == ("Name", "Phone")
-    assert spool.read_bytes() == packed
+    assert source.path.read_bytes() == packed
     assert source.sha256 == hashlib.sha256(packed).hexdigest()
-    assert stat.S_IMODE(spool.stat().st_mode) == 0o600
+    assert stat.S_IMODE(source.path.stat().st_mode) == 0o600
 
 
 def test_the_process_has_a_standard_input(tmp_path: Path) -> None:
