@@ -20,7 +20,7 @@ _TABLES = {
 }
 
 # All that a run leaves beside its journal.
-ARTIFACTS = ("report.json", "rows.csv", "rejects.csv", *_TABLES)
+ARTIFACTS = ("report.html", "report.json", "rows.csv", LEDGER_FILE, "rejects.csv", *_TABLES)
 
 
 def reconcile(
