@@ -16,8 +16,10 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import click
 from pydantic import BaseModel
 
+from etl.cli import main as main_command
 from etl.cli.summary import MEANING, UNDONE
 from etl.config import Config
 from etl.customers import codes, fields
@@ -26,6 +28,12 @@ from etl.sandbox.routes import ROUTES
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
+
+# Options that are told once, above the list.
+_EVERYWHERE = {
+    *("output", "quiet", "state_dir", "config_file", "log_json", "log_level"),
+    *("target", "base_url", "token_file"),
+}
 
 _TABLE = re.compile(r"<!-- (?P<name>[a-z]+) -->\n.*?<!-- end -->", re.DOTALL)
 _BLOCK = re.compile(r"```console\n(?P<text>.*?)```", re.DOTALL)
@@ -36,6 +44,7 @@ def with_tables(text: str) -> str:
     tables = {
         "outcomes": lambda: outcome_lines(MEANING),
         "undone": lambda: outcome_lines(UNDONE),
+        "commands": command_lines,
         "settings": setting_lines,
         "fields": field_lines,
         "codes": code_lines,
@@ -57,6 +66,32 @@ def outcome_lines(meanings: Mapping[str, str]) -> Iterator[str]:
     yield "|---|---|"
     for outcome, meaning in meanings.items():
         yield f"| `{outcome}` | {meaning} |"
+
+
+def command_lines() -> Iterator[str]:
+    """Yield a list of all commands with their options, as ``--help`` tells them."""
+    for path, command in leaves(main_command):
+        context = click.Context(command)
+        words = [p.make_metavar(context) for p in command.params if isinstance(p, click.Argument)]
+        yield f"- **`square-etl {' '.join([*path, *words])}`**: {command.get_short_help_str(200)}"
+        for option in command.params:
+            if not isinstance(option, click.Option) or option.name in _EVERYWHERE:
+                continue
+            record = option.get_help_record(context)
+            assert record is not None, option
+            named, told = (" ".join(each.split()) for each in record)
+            yield f"  - `{named}` {told}"
+
+
+def leaves(
+    command: click.Command, path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Yield all commands below one, each with its path."""
+    if not isinstance(command, click.Group):
+        yield path, command
+        return
+    for name, sub in command.commands.items():
+        yield from leaves(sub, (*path, name))
 
 
 def setting_lines() -> Iterator[str]:
