@@ -40,8 +40,7 @@ def test_python_blocks(block: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("path", "command"),
-    readme.leaves(main),
-    ids=[" ".join(path) for path, _ in readme.leaves(main)],
+    [pytest.param(path, command, id=" ".join(path)) for path, command in readme.leaves(main)],
 )
 def test_every_command_and_option_is_described(
     path: tuple[str, ...], command: click.Command
