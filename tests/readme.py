@@ -17,8 +17,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import click
 from pydantic import BaseModel
 
+from etl.cli import main as main_command
 from etl.config import Config
 from etl.customers import codes, fields
 from etl.reports.outcomes import MEANING, UNDONE
@@ -28,6 +30,12 @@ from etl.sandbox.routes import ROUTES
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
+
+# Options that are told once, above the list.
+_EVERYWHERE = {
+    *("output", "quiet", "state_dir", "config_file", "log_json", "log_level"),
+    *("target", "base_url", "token_file"),
+}
 
 _TABLE = re.compile(r"<!-- (?P<name>[a-z]+) -->\n.*?<!-- end -->", re.DOTALL)
 _BLOCK = re.compile(r"```console\n(?P<text>.*?)```", re.DOTALL)
@@ -39,6 +47,7 @@ def with_tables(text: str) -> str:
         "outcomes": lambda: outcome_lines(MEANING),
         "undone": lambda: outcome_lines(UNDONE),
         "report": report_lines,
+        "commands": command_lines,
         "settings": setting_lines,
         "fields": field_lines,
         "codes": code_lines,
@@ -81,6 +90,32 @@ def _members(about: dict[str, Any]) -> list[str]:
             name = one[0]["$ref"].rpartition("/")[2]
             return list(json_schema()["$defs"][name]["properties"])
     return []
+
+
+def command_lines() -> Iterator[str]:
+    """Yield a list of all commands with their options, as ``--help`` tells them."""
+    for path, command in leaves(main_command):
+        context = click.Context(command)
+        words = [p.make_metavar(context) for p in command.params if isinstance(p, click.Argument)]
+        yield f"- **`square-etl {' '.join([*path, *words])}`**: {command.get_short_help_str(200)}"
+        for option in command.params:
+            if not isinstance(option, click.Option) or option.name in _EVERYWHERE:
+                continue
+            record = option.get_help_record(context)
+            assert record is not None, option
+            named, told = (" ".join(each.split()) for each in record)
+            yield f"  - `{named}` {told}"
+
+
+def leaves(
+    command: click.Command, path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Yield all commands below one, each with its path."""
+    if not isinstance(command, click.Group):
+        yield path, command
+        return
+    for name, sub in command.commands.items():
+        yield from leaves(sub, (*path, name))
 
 
 def setting_lines() -> Iterator[str]:

@@ -38,22 +38,21 @@ def test_python_blocks(block: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def leaves(command: click.Command, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
-    """Return the paths of all commands below one."""
-    if not isinstance(command, click.Group):
-        return [path]
-    return [leaf for name, sub in command.commands.items() for leaf in leaves(sub, (*path, name))]
-
-
-@pytest.mark.parametrize("path", leaves(main), ids=" ".join)
-def test_every_command_is_described(path: tuple[str, ...]) -> None:
-    """Every command has a help text and a place in the README."""
-    command: click.Command = main
-    for name in path:
-        assert isinstance(command, click.Group)
-        command = command.commands[name]
+@pytest.mark.parametrize(
+    ("path", "command"),
+    [pytest.param(path, command, id=" ".join(path)) for path, command in readme.leaves(main)],
+)
+def test_every_command_and_option_is_described(
+    path: tuple[str, ...], command: click.Command
+) -> None:
+    """Every command has a help text and a place in the README, and so has every option."""
     assert command.help
     assert re.search(rf"square-etl {' '.join(path)}\b", TEXT)
+    for option in command.params:
+        if isinstance(option, click.Option):
+            assert option.help, option.name
+            for name in option.opts:
+                assert name in TEXT, name
 
 
 @pytest.mark.parametrize("line", re.findall(r"^python3 -m venv .*$", TEXT, re.MULTILINE))

@@ -109,7 +109,13 @@ def serve(
 
 
 @sandbox.command()
-@click.option("--profiles", type=click.IntRange(1, 1_000_000), default=1000, show_default=True)
+@click.option(
+    "--profiles",
+    type=click.IntRange(1, 1_000_000),
+    default=1000,
+    show_default=True,
+    help="How many people.",
+)
 @click.option(
     "--seed",
     "number",
