@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import orjson
 
 from etl.config import APART, Config
+from etl.files.atomic import passing_folder
 from etl.files.sources import Source, open_sources
 from etl.journal.journal import Journal
 from etl.journal.records import Run
-from etl.journal.state import JOURNAL, SOURCES, State
+from etl.journal.state import JOURNAL, State, copies
 from etl.square.wire import Call, Merchant
 from etl.stages.amend import refuse_others
 from etl.stages.check import canonical_constants
@@ -87,8 +88,7 @@ def begin(
 ) -> tuple[Run, Path]:
     """Open the sources and begin a run, or find the one that this very command began."""
     run_id = new_id(world)
-    spool = state.folder / f"sources-{run_id}"
-    try:
+    with passing_folder(state.folder / "sources") as spool:
         sources = open_sources(arguments, config.source, spool)
         if amends:
             refuse_others(sources, amends)
@@ -116,16 +116,15 @@ def begin(
             state_dir=str(state.folder.resolve()),
         )
         folder = state.begin(run_id, run_dir)
-        if spool.exists():
-            spool.rename(folder / SOURCES)
         kept = [
-            (_kept(source, spool, folder), as_json(asdict(m)))
+            (_kept(source, spool, folder / copies(run_id)), as_json(asdict(m)))
             for source, m in zip(sources, mappings, strict=True)
         ]
+        if any(spool.iterdir()):
+            # The folder of the run may be on another disk.
+            shutil.move(spool, folder / copies(run_id))
         Journal.create(folder / JOURNAL, run, kept).close()
         return run, folder
-    finally:
-        shutil.rmtree(spool, ignore_errors=True)
 
 
 def new_id(world: World) -> str:
@@ -140,15 +139,14 @@ def _found(folder: Path, sources: Sequence[Source], spool: Path, config: Config)
     with closing(Journal.open(folder / JOURNAL)) as journal:
         # The limits may have changed: that is how one gets past a brake.
         journal.note(config=config.model_dump_json())
-        if journal.stage == "read" and not spool.exists():
-            journal.move_sources([_kept(source, spool, folder) for source in sources])
+        if journal.stage == "read" and not any(spool.iterdir()):
+            journal.move_sources([_kept(source, spool, spool) for source in sources])
         return journal.run()
 
 
-def _kept(source: Source, spool: Path, folder: Path) -> str:
-    """Return what the journal keeps of a source; what was copied lies in the run's folder."""
-    copied = source.path.parent == spool
-    path = folder / SOURCES / source.path.name if copied else source.path
+def _kept(source: Source, spool: Path, copied: Path) -> str:
+    """Return what the journal keeps of a source; what is in ``spool`` will be in ``copied``."""
+    path = copied / source.path.name if source.path.parent == spool else source.path
     return as_json({**asdict(source), "path": str(path.resolve())})
 
 

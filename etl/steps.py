@@ -19,7 +19,7 @@ from etl.engines import Engine
 from etl.journal.journal import Journal
 from etl.journal.ledger import Ledger
 from etl.journal.records import Run
-from etl.journal.state import JOURNAL, SOURCES
+from etl.journal.state import JOURNAL, copies
 from etl.square.wire import Call
 from etl.stages.check import check
 from etl.stages.read import mapping_of, read, source_of
@@ -77,7 +77,7 @@ def _read(job: Job) -> None:
         )
     job.journal.note(stage="check")
     # From here on the journal is the source.
-    shutil.rmtree(job.folder / SOURCES, ignore_errors=True)
+    shutil.rmtree(job.folder / copies(job.run.run_id), ignore_errors=True)
 
 
 def _check(job: Job) -> None:

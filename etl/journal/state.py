@@ -12,8 +12,6 @@ from etl.errors import StateError
 from etl.journal.journal import Journal
 
 JOURNAL = "journal.sqlite"
-# The folder of what a run had to copy before it could read it.
-SOURCES = "sources"
 _COLLECTED = "collected.sqlite"
 
 # The commands whose runs write to Square.
@@ -125,7 +123,7 @@ class State:
             return
         for file in folder.glob(f"{JOURNAL}*"):
             file.unlink()
-        shutil.rmtree(folder / SOURCES, ignore_errors=True)
+        shutil.rmtree(folder / copies(run_id), ignore_errors=True)
         folder.unlink()
 
     def remove(self, run_id: str, artifacts: Iterable[str]) -> None:
@@ -187,6 +185,14 @@ class State:
         if not self.runs.is_dir():
             return []
         return sorted((path for path in self.runs.iterdir() if path.is_dir()), reverse=True)
+
+
+def copies(run_id: str) -> str:
+    """Return the name of the folder of what a run had to copy before it could read it.
+
+    No other: the folder of a run may be anybody's, with their own files in it.
+    """
+    return f"sources-{run_id}"
 
 
 def _told(report: Path) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sqlite3
+import tempfile
 from contextlib import closing
 from pathlib import Path
 
@@ -279,6 +281,28 @@ def test_a_file_without_a_header_line_shows_nobody(folder: Path) -> None:
     for secret in ("jane@", "bob@", "5550100", "5550101"):
         assert secret not in done.output
     assert not list(folder.glob(".square-etl/runs/*"))
+
+
+def test_run_dir_with_files_of_its_owner(folder: Path) -> None:
+    """What else lies in the folder stays, whatever it is called; of copies nothing stays."""
+    people = folder / "tonight/sources/people.csv"
+    people.parent.mkdir(mode=0o700, parents=True)
+    people.parent.parent.chmod(0o700)
+    people.write_text(PEOPLE)
+
+    done = run("import", str(people), "-", "--run-dir", "tonight", text=PEOPLE)
+
+    assert done.exit_code == 0
+    assert {path.name for path in (folder / "tonight").iterdir() if path.is_dir()} == {"sources"}
+    assert people.read_text() == PEOPLE
+
+
+def test_run_dir_on_another_disk(folder: Path) -> None:
+    """What is piped in is kept there until it is read."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as tonight:
+        assert os.stat(tonight).st_dev != folder.stat().st_dev
+        assert run("import", "-", "--run-dir", tonight, text=PEOPLE).exit_code == 0
+        assert not [path for path in Path(tonight).iterdir() if path.is_dir()]
 
 
 def test_run_dir_of_an_unreadable_source_is_free_again(folder: Path) -> None:
