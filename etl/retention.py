@@ -257,16 +257,16 @@ def _prove(state: State, person: Person, erased: Erased) -> None:
         rows, _ = journal.erasure.find(person)
         if rows:
             erased.left.append(folder.name)
-    words = [
-        word.encode()
-        for word in (*person.emails, *person.phones, *(c for c in person.customers if c))
-    ]
+    keys = [key.encode() for key in (*person.emails, *person.phones)]
+    ids = [customer.encode() for customer in person.customers if customer]
+    # Ids stay in the memory of increments, so that the next one tells that they are gone.
+    remembering = {path.parent for path in state.collections()}
     for path in _files(state.folder):
         # The embedded Square is Square: whoever is erased there is deleted there.
         if path.name.startswith(state.sandbox.name) or path == state.erasing:
             continue
         erased.searched += 1
-        if _holds(path, words):
+        if _holds(path, keys if path.parent in remembering else [*keys, *ids]):
             erased.left.append(str(path.relative_to(state.folder)))
 
 

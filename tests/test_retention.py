@@ -18,7 +18,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from etl import retention
+from etl.config import Config
 from etl.errors import ConfigError, LockedError, StateError
+from etl.export.wanted import wanted
+from etl.exporting import export_customers
 from etl.journal.journal import Journal
 from etl.journal.lock import locked
 from etl.journal.records import unpacked
@@ -309,6 +312,31 @@ def test_a_killed_erasure_is_finished_by_the_next(world: World) -> None:
 
     left = told(world)
     assert [secret for secret in SECRETS if secret in left] == []
+
+
+def test_increments_remember_ids_and_nothing_else(world: World) -> None:
+    """Nothing else is left of her, and the next one tells that she is gone."""
+    nights(world)
+    config = Config()
+
+    def increment(name: str) -> Report:
+        asked = wanted(str(world.folder / name), incremental=True)
+        return export_customers(asked, config, world.state, world.square(config), world.edges())
+
+    increment("export-1.csv")
+    (ann,) = [
+        customer_id
+        for customer_id, profile in world.alive().items()
+        if profile.get("email_address") == ANN["email_address"]
+    ]
+
+    assert erased(world, email=ANN["email_address"]).left == []
+
+    left = told(world)
+    assert [secret for secret in SECRETS if secret in left] == []
+    world.delete(ann)
+    world.time.sleep(300)
+    assert increment("export-2.csv")["incremental"]["deleted"]["rows"] == 1
 
 
 def test_the_proof_finds_what_is_left(world: World) -> None:

@@ -98,7 +98,7 @@ class Erasure:
     def erase(self, rows: Iterable[int], person: Person) -> None:
         """Take everything about these rows and customers out; doing it again changes nothing."""
         with self._erasing(rows):
-            for batch in [*self._journal.batches()]:
+            for batch in self._journal.batches():
                 self._blank(batch)
             self._withdraw_calls(person.customers)
             for table, blanked in _TOLD.items():
@@ -228,11 +228,11 @@ class Erasure:
             "DELETE FROM decisions WHERE decision = ?", ((customer_id,) for customer_id in ids)
         )
         for row, *texts in self._db.execute(
-            "SELECT row, candidates, hints FROM reviews"
+            "SELECT row, candidates, hints FROM reviews WHERE EXISTS (SELECT * FROM "
+            "json_each(candidates) WHERE value IN (SELECT value FROM json_each(?)))",
+            (orjson.dumps([*ids]).decode(),),
         ).fetchall():
             candidates, hints = map(orjson.loads, texts)
-            if not ids.intersection(candidates):
-                continue
             left = [at for at, candidate in enumerate(candidates) if candidate not in ids]
             told = [
                 orjson.dumps([each[at] for at in left if at < len(each)]).decode()
