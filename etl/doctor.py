@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -58,6 +58,8 @@ _FLEETING = {
     "ramfs": "in memory, and gone when the machine stops",
     "overlay": "a container's own layer, and gone with the container",
 }
+
+_OCTAL = re.compile(r"\\([0-7]{3})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,12 +172,12 @@ def filesystem(place: Path, mounts: str) -> str:
     """Return the kind of filesystem that a place lies on, empty where that is not known."""
     found, best = "", -1
     for line in mounts.splitlines():
-        # proc(5): blanks, tabs and backslashes in a mount point are octal escapes.
         before, _, after = line.partition(" - ")
         fields = before.split(" ")
         if len(fields) < 5 or not after:
             continue
-        point = Path(fields[4].encode().decode("unicode_escape"))
+        # proc(5): blanks, tabs and backslashes in a mount point are octal escapes.
+        point = Path(_OCTAL.sub(lambda found: chr(int(found[1], 8)), fields[4]))
         # Of two mounts on one point the later one is seen.
         if place.is_relative_to(point) and len(point.parts) >= best:
             found, best = after.split(" ")[0], len(point.parts)
@@ -373,4 +375,4 @@ def examine(
     """Answer every question about this machine, the config and its Square."""
     yield from of_config(file, config, os.environ)
     yield from of_state(state, mounts())
-    yield from of_square(config, base_url, state, lambda: datetime.fromtimestamp(time.time(), UTC))
+    yield from of_square(config, base_url, state, lambda: datetime.now(UTC))

@@ -252,6 +252,8 @@ MOUNTS = r"""22 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw
 30 22 0:40 / /mnt/share rw - nfs4 server:/export rw
 31 22 0:41 / /mnt/share/local\040disk rw shared:5 - xfs /dev/sdb rw
 32 22 0:42 / /tmp rw - tmpfs tmpfs rw
+35 22 0:45 / /srv/données rw - nfs server:/données rw
+36 22 0:46 / /srv/donn\udce9es rw - cifs //server/latin1 rw
 33 22 0:43 / /srv rw - ext4 /dev/sdc rw
 34 22 0:44 / /srv rw - cifs //server/srv rw
 nonsense
@@ -266,6 +268,8 @@ nonsense
         ("/mnt/sharepoint", "ext4"),
         ("/mnt/share/local disk/etl", "xfs"),
         ("/tmp/etl", "tmpfs"),
+        ("/srv/données/etl", "nfs"),
+        ("/srv/donn\udce9es/etl", "cifs"),
         ("/srv/etl", "cifs"),
     ],
 )
