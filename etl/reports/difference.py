@@ -23,6 +23,8 @@ _NAMED = 5
 
 # What a run is about that is always another one, or is told beside.
 _OWN = frozenset({"run_id", "started_at", "config", "fingerprint"})
+# An address that may be all the secret there is.
+_SECRET = frozenset({"notify.webhook"})
 
 _ROWS = (
     "SELECT source_key, outcome, source, line FROM rows JOIN batches USING (batch) "
@@ -128,7 +130,7 @@ def _settings(first: Run, second: Run) -> dict[str, list[Any]]:
         | dict(_leaves("", orjson.loads(run.config)))
         for run in (first, second)
     ]
-    names = sorted({name for each in facts for name in each})
+    names = sorted({name for each in facts for name in each} - _SECRET)
     pairs = {name: [each.get(name) for each in facts] for name in names}
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 

@@ -31,7 +31,9 @@ _INSTALL = "[traces] needs a library: pip install 'square-etl[otel]'"
 def missing() -> str:
     """Return what has to be installed before there can be traces, empty if nothing has to."""
     try:
-        found = find_spec("opentelemetry.sdk") and find_spec("opentelemetry.exporter.otlp.proto")
+        found = find_spec("opentelemetry.sdk") and find_spec(
+            "opentelemetry.exporter.otlp.proto.http"
+        )
     except ModuleNotFoundError:
         found = None
     return "" if found else _INSTALL

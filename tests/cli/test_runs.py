@@ -98,7 +98,10 @@ def test_diff_says_what_changed(imported: str, folder: Path) -> None:
     """Two nights side by side: counts, reasons, settings, and rows by their lines."""
     rows = BROKEN.splitlines()
     (folder / "people.csv").write_text("\n".join([*rows[:2], *rows[3:], "4,Dora,Dent,,"]) + "\n")
-    (folder / "etl.toml").write_text('[dedupe]\nkeys = ["email_address"]\n')
+    (folder / "etl.toml").write_text(
+        '[dedupe]\nkeys = ["email_address"]\n'
+        '[notify]\nwebhook = "https://127.0.0.1/s3cret"\non = ["failure"]\n'
+    )
     second = json.loads(
         run("import", "people.csv", "--config", "etl.toml", "--output", "json").stdout
     )["run_id"]
@@ -113,6 +116,7 @@ def test_diff_says_what_changed(imported: str, folder: Path) -> None:
     assert found["gone"]["such_as"] == ["people.csv:3"]
     assert re.search(r"^  created +2 +1 +-1$", text, re.M)
     assert "another dedupe.keys" in text
+    assert "s3cret" not in text + json.dumps(found)
 
 
 def test_diff_of_a_run_with_itself(imported: str) -> None:
