@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -178,17 +178,18 @@ class Following:
 
     def over(self) -> None:
         """Tell everybody that the command is over, as its report says."""
-        self._tell_end(Ended(self._command, int(self._report["exit_code"]), 0.0, self._report))
+        self._tell_end(int(self._report["exit_code"]))
 
     def failed(self, error: Exception) -> None:
         """Tell everybody that the command failed before there was a report."""
         failed = failure(error)
         told = {"trace": failed.trace} if failed.trace else {}
         self._log("error", "failed", exit_code=failed.status, error=failed.words, **told)
-        self._tell_end(Ended(self._command, failed.status, 0.0, {}, failed.words))
+        self._tell_end(failed.status, failed.words)
 
-    def _tell_end(self, ended: Ended) -> None:
-        ended = replace(ended, seconds=time.monotonic() - self._begun)
+    def _tell_end(self, exit_code: int, error: str = "") -> None:
+        seconds = time.monotonic() - self._begun
+        ended = Ended(self._command, exit_code, seconds, self._report, error)
         levels: dict[str, Level] = {"success": "info", "attention": "warning", "failure": "error"}
         told = {name: value for name, value in summary(ended).items() if name != "text"}
         self._log(levels[ended.ending], "end", **told)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, ParamSpec
 
 import click
 
+from etl.cli import failures
 from etl.reports.advice import DEFAULT_STATE
 
 P = ParamSpec("P")
@@ -122,8 +123,6 @@ def yes_option(command: _Command) -> _Command:
 
 def exits(command: Callable[P, int | None]) -> Callable[P, None]:
     """Turn what a command returns or raises into an exit status and, where it failed, words."""
-
-    from etl.cli import failures
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:

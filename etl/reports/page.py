@@ -30,10 +30,16 @@ _TEMPLATES = Path(__file__).parent / "templates"
 _LONGEST = 200
 # More than anybody reads; report.json has them all.
 _MOST = {
-    **{"reasons": REASONS, "repairs": 60, "sources": 30, "columns": 12, "notes": 10},
-    **{"endpoints": 60, "runs": 20},
+    "reasons": REASONS,
+    "repairs": 60,
+    "sources": 30,
+    "columns": 12,
+    "notes": 10,
+    "endpoints": 60,
+    "runs": 20,
     # More than these are folded away.
-    **{"first": 10, "first_sources": 4},
+    "first": 10,
+    "first_sources": 4,
 }
 # One of them, or a run of the same: control and direction characters, and what takes no room.
 _UNSEEN = re.compile(
@@ -147,15 +153,21 @@ def _attention(report: Report, rows: dict[str, int]) -> tuple[str, str]:
         left = _listed(rows, ("conflict", "failed"))
         return "Taken back in part", f"Left as they are: {left or 'see the codes below'}."
     waiting = _listed(rows, ("rejected", "failed", "review"))
-    beside = report["beside"]
-    wrong = report["verified"]["mismatched"] + sum(
-        counts["mismatched"]
-        for counts in (beside["groups"], beside["custom_attributes"], beside["gift_cards"])
-    )
+    wrong = _mismatched(report)
     apart = f"{wrong:,} did not read back as written" if wrong else ""
     sentence = f"{', '.join(filter(None, [waiting, apart]))}."
     words = {"validate": "Some rows would be refused", "plan": "Planned, with rows left out"}
     return words.get(report["command"], "Done, but some rows need you"), sentence
+
+
+def _mismatched(report: Report) -> int:
+    """Return how much did not read back as written: profiles, and what is beside them."""
+    beside = report["beside"]
+    checked = (
+        report["verified"],
+        *(beside["groups"], beside["custom_attributes"], beside["gift_cards"]),
+    )
+    return sum(counts["mismatched"] for counts in checked)
 
 
 def _listed(rows: dict[str, int], outcomes: tuple[str, ...]) -> str:
@@ -191,19 +203,13 @@ def _counted(report: Report) -> list[tuple[str, str, int]]:
 def _brakes(report: Report, rows: dict[str, int], limits: Limits) -> Iterator[Brake]:
     if report["command"] not in ("import", "plan"):
         return
-    planned, beside = report["planned"], report["beside"]
+    planned = report["planned"]
     counts = {
         "max_rejected": ("rows rejected", rows["rejected"]),
         "max_created": ("profiles to create", planned["creates"]),
         "max_cleared": ("fields to clear", planned["fields_cleared"]),
         "max_failed": ("rows refused by Square", rows["failed"]),
-        "max_mismatched": (
-            "not read back as written",
-            report["verified"]["mismatched"]
-            + beside["groups"]["mismatched"]
-            + beside["custom_attributes"]["mismatched"]
-            + beside["gift_cards"]["mismatched"],
-        ),
+        "max_mismatched": ("not read back as written", _mismatched(report)),
     }
     for name, (told, count) in counts.items():
         limit = getattr(limits, name)
