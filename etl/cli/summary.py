@@ -245,7 +245,7 @@ def _table(
         count = rows[outcome]
         if count or outcome in always:
             bar = "█" * max(round(_BAR * count / max(rows["read"], 1)), 1)
-            told = f"  {outcome:<10}{count:>{width},}  {meaning:<30}"
+            told = f"  {outcome:<10}{count:>{width},}  {meaning:<32}"
             bar = click.style(f"{bar:<{_BAR}}", fg=_COLOURS.get(outcome)) if count else ""
             yield (told + bar + f"{share(count, rows['read']):>7}" if count else told).rstrip()
     verdict = (

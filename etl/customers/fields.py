@@ -62,7 +62,8 @@ FIELDS: tuple[Field, ...] = (
         match_key=True,
         synonyms=(
             "reference id, customer id, client id, record id, internal id, id, customer "
-            "code, klaviyo id, euid, contact id, external id, user id"
+            "code, klaviyo id, euid, contact id, external id, user id, kundennummer, kundennr, "
+            "numero client, numéro client, numero de cliente, número de cliente, klantnummer"
         ),
     ),
     Field(
@@ -106,7 +107,7 @@ FIELDS: tuple[Field, ...] = (
         match_key=True,
         synonyms=(
             "email, e mail, email address, e mail address, e mail 1 value, primary email, "
-            "courriel, correo electronico, correo electrónico"
+            "courriel, correo electronico, correo electrónico, e mail adresse, adresse e mail"
         ),
     ),
     Field(
@@ -116,14 +117,17 @@ FIELDS: tuple[Field, ...] = (
         match_key=True,
         synonyms=(
             "phone, phone number, phone 1 value, primary phone, telephone, tel, mobile, "
-            "mobile phone, mobile phone number, cell, cell phone"
+            "mobile phone, mobile phone number, cell, cell phone, telefon, telefonnummer, handy, "
+            "telephone portable, téléphone, téléphone portable, telefono, teléfono, movil, móvil, "
+            "cellulare, telefoon"
         ),
     ),
     Field(
         "birthday",
         kind="birthday",
         synonyms=(
-            "birthday, birthdate, birth date, date of birth, dob, geburtstag, date de naissance"
+            "birthday, birthdate, birth date, date of birth, dob, geburtstag, geburtsdatum, date "
+            "de naissance, fecha de nacimiento, data di nascita, geboortedatum"
         ),
     ),
     Field(
@@ -131,7 +135,8 @@ FIELDS: tuple[Field, ...] = (
         max_length=500,
         synonyms=(
             "street address 1, address 1, address1, address line 1, address, street, street "
-            "address, streetname"
+            "address, streetname, strasse, adresse, rue, direccion, dirección, calle, "
+            "indirizzo, straat"
         ),
     ),
     Field(
@@ -156,7 +161,7 @@ FIELDS: tuple[Field, ...] = (
     Field(
         "address.locality",
         max_length=300,
-        synonyms="city, town, locality, ort, ville, ciudad",
+        synonyms="city, town, locality, ort, stadt, ville, ciudad, citta, città, plaats",
     ),
     Field(
         "address.administrative_district_level_1",
@@ -171,17 +176,18 @@ FIELDS: tuple[Field, ...] = (
         "address.postal_code",
         max_length=12,
         synonyms=(
-            "zip, zip code, zipcode, postal code, postcode, postal zip code, plz, code postal"
+            "zip, zip code, zipcode, postal code, postcode, postal zip code, plz, postleitzahl, "
+            "code postal, codigo postal, código postal"
         ),
     ),
     Field(
         "address.country",
         kind="country",
-        synonyms="country, country code, country region, pays, land",
+        synonyms="country, country code, country region, pays, land, pais, país, paese",
     ),
     Field(
         "note",
-        synonyms="note, notes, memo, customer note, comments, remarks",
+        synonyms="note, notes, memo, customer note, comments, remarks, notiz, notizen, remarques",
     ),
     Field(
         "tax_ids.eu_vat",
