@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
 import textwrap
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -136,6 +135,7 @@ def looked_at(
 ) -> Look:
     """Look at a file; somebody may know the ``system`` that wrote it, as ``propose`` has it."""
     from etl.customers.cells import for_screen
+    from etl.files.atomic import passing_folder
     from etl.files.remote import is_url
     from etl.files.sources import open_sources
     from etl.journal.state import State
@@ -144,10 +144,11 @@ def looked_at(
     from etl.stages.profile import profile
     from etl.stages.propose import propose
 
-    spool = state_dir / f"sources-profile-{os.getpid()}"
-    if name == "-" or is_url(name):
-        State(state_dir).prepare()
-    try:
+    with ExitStack() as stack:
+        spool = state_dir
+        if name == "-" or is_url(name):
+            State(state_dir).prepare()
+            spool = stack.enter_context(passing_folder(state_dir / "sources"))
         sources = open_sources([name], config.source, spool)
         if len(sources) > 1:
             raise SourceError(f"{name}: these are {len(sources)} files: profile one at a time")
@@ -155,8 +156,6 @@ def looked_at(
         nameless = for_screen(source.columns) != ", ".join(source.columns)
         batches = extract(source, config.source)
         found = profile(batches, source.columns, lambda rows: watcher(Progress("read", rows, 0)))
-    finally:
-        shutil.rmtree(spool, ignore_errors=True)
     region = config.clean.default_region
     proposals = propose(found, source.name, source.not_text, region, system)
     return Look(source, found, proposals, nameless)

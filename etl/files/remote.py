@@ -45,9 +45,10 @@ def expanded(url: str) -> Iterator[str]:
         found = sorted(system.glob(path))
     if not found:
         raise SourceError(f"{url}: no file has such a name")
-    scheme = url.partition("://")[0]
-    host = urlsplit(url).netloc if scheme.lower() in _SSH else ""
-    yield from (f"{scheme}://{host}{each}" for each in found)
+    scheme, host = url.partition("://")[0], urlsplit(url).netloc
+    for each in found:
+        # Buckets are part of the path, hosts are not.
+        yield f"{scheme}://{each if each.startswith(f'{host}/') else host + each}"
 
 
 def fetch(url: str, path: Path) -> None:
@@ -70,7 +71,7 @@ def _opened(url: str) -> tuple[Any, str]:
     """Return the file system of an address, and the path in it."""
     scheme = url.partition("://")[0].lower()
     parts = urlsplit(url)
-    if parts.password is not None or parts.query:
+    if parts.password is not None or "=" in parts.query:
         # Addresses stand in journals and reports.
         raise ConfigError(
             f"{scheme}://…: a password or signature in an address would be written down: leave it "
