@@ -7,6 +7,7 @@ import still knows who is who; an erasure leaves every row in its account.
 from __future__ import annotations
 
 import random
+import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
@@ -20,7 +21,7 @@ import orjson
 from etl.customers.erased import KEYS, digest
 from etl.customers.normalize import email_key, phone_key
 from etl.errors import ConfigError, StateError
-from etl.files.atomic import replacing
+from etl.files.atomic import replacing, sweep
 from etl.journal.erasure import Person
 from etl.journal.journal import Journal
 from etl.journal.ledger import Ledger
@@ -30,6 +31,8 @@ from etl.stages.reconcile import ARTIFACTS, reconcile
 
 _CHUNK = 1 << 20
 _KEY_BYTES = 32
+# No key is longer: Square's limit of an email is 254 characters.
+_LONGEST = 1024
 
 
 class Purged(NamedTuple):
@@ -112,31 +115,47 @@ def erase(
     """
     state.prepare()
     with locked(state.folder, "erase"):
-        person |= _begun(state)
-        person = _gather(state, person, note)
-        # Ids of one run find rows of another, and are gone from it once it is erased.
-        with replacing(state.erasing) as file:
-            file.write(orjson.dumps({name: sorted(keys) for name, keys in _sets(person)}))
-        at = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        erased = Erased(at, digests(_key(state, chance), person))
-        for folder, journal in state.journals():
-            rows, _ = journal.erasure.find(person)
-            if rows:
-                note(f"{folder.name}: {len(rows):,} rows")
-                journal.erasure.erase(rows, person)
-                _write_anew(journal, folder)
-                erased.runs[folder.name] = len(rows)
-        with closing(Ledger(state.ledger, "")) as ledger:
-            erased.ledger = ledger.erase(person)
-            ledger.bury(erased.digests, at)
-        erased.copies = _discard_copies(state, person)
-        _prove(state, person, erased)
-        if not erased.left:
-            state.erasing.unlink()
-        erased.record = f"erased-{at.replace(':', '')}.json"
-        with replacing(state.folder / erased.record) as file:
-            file.write(orjson.dumps(erased.as_json(), option=orjson.OPT_INDENT_2))
-        return erased
+        sweep(state.folder / "sources")
+        if begun := _begun(state):
+            note("an erasure that was killed is finished first")
+            _erase(state, begun, now, chance, note, again=True)
+        return _erase(state, person, now, chance, note)
+
+
+def _erase(
+    state: State,
+    person: Person,
+    now: datetime,
+    chance: random.Random,
+    note: Callable[[str], None],
+    *,
+    again: bool = False,
+) -> Erased:
+    """Erase one person; ``again``, artifacts may still be as they were before their journal was."""
+    person = _gather(state, person, note)
+    # Ids of one run find rows of another, and are gone from it once it is erased.
+    with replacing(state.erasing) as file:
+        file.write(orjson.dumps({name: sorted(keys) for name, keys in _sets(person)}))
+    at = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    erased = Erased(at, digests(_key(state, chance), person))
+    for folder, journal in state.journals():
+        rows, _ = journal.erasure.find(person)
+        if rows:
+            note(f"{folder.name}: {len(rows):,} rows")
+            journal.erasure.erase(rows, person)
+            erased.runs[folder.name] = len(rows)
+        if rows or (again and (folder / "report.json").is_file()):
+            _write_anew(journal, folder)
+    with closing(Ledger(state.ledger, "")) as ledger:
+        erased.ledger = ledger.erase(person)
+        ledger.bury(erased.digests, at, chance.randbytes(8).hex())
+    erased.copies = _discard_copies(state, person)
+    _prove(state, person, erased)
+    erased.record = f"erased-{at.replace(':', '')}.json"
+    with replacing(state.folder / erased.record) as file:
+        file.write(orjson.dumps(erased.as_json(), option=orjson.OPT_INDENT_2))
+    state.erasing.unlink()
+    return erased
 
 
 def person(emails: Iterable[str], phones: Iterable[str], references: Iterable[str]) -> Person:
@@ -178,10 +197,10 @@ def _sets(person: Person) -> list[tuple[str, frozenset[str]]]:
     return [(name, getattr(person, name)) for name in Person.__slots__]
 
 
-def _begun(state: State) -> Person:
+def _begun(state: State) -> Person | None:
     """Return whom an erasure that was killed was about."""
     if not state.erasing.is_file():
-        return Person()
+        return None
     kept: dict[str, list[str]] = orjson.loads(state.erasing.read_bytes())
     return Person(**{name: frozenset(values) for name, values in kept.items()})
 
@@ -215,7 +234,8 @@ def _refuse_open(run_id: str, journal: Journal, state: State) -> None:
     if any(folder.name == run_id for folder in state.unfinished()):
         raise StateError(
             f"run {run_id} holds this person and is not finished: go on with it first, "
-            f"square-etl runs resume {run_id}"
+            f"square-etl runs resume {run_id}, or give it up, square-etl runs purge {run_id} "
+            "--unfinished"
         )
 
 
@@ -257,8 +277,9 @@ def _prove(state: State, person: Person, erased: Erased) -> None:
         rows, _ = journal.erasure.find(person)
         if rows:
             erased.left.append(folder.name)
-    keys = [key.encode() for key in (*person.emails, *person.phones)]
-    ids = [customer.encode() for customer in person.customers if customer]
+    erased.left += [f"runs/{name}, whose folder is not there" for name in state.unreachable()]
+    keys = [_whole(key) for key in (*person.emails, *person.phones)]
+    ids = [_whole(customer) for customer in person.customers if customer]
     # Ids stay in the memory of increments, so that the next one tells that they are gone.
     remembering = {path.parent for path in state.collections()}
     for path in _files(state.folder):
@@ -270,15 +291,20 @@ def _prove(state: State, person: Person, erased: Erased) -> None:
             erased.left.append(str(path.relative_to(state.folder)))
 
 
-def _holds(path: Path, words: Sequence[bytes]) -> bool:
-    longest = max(map(len, words), default=0)
+def _whole(key: str) -> re.Pattern[bytes]:
+    """Return what finds a key where it is no part of another one: joann@ is not ann@."""
+    word = re.escape(key.lower().encode())
+    return re.compile(rb"(?<![a-z0-9._+-])" + word + rb"(?![a-z0-9-]|\.[a-z0-9])")
+
+
+def _holds(path: Path, keys: Sequence[re.Pattern[bytes]]) -> bool:
     with open(path, "rb") as file:
         before = b""
         while chunk := file.read(_CHUNK):
             text = before + chunk.lower()
-            if any(word.lower() in text for word in words):
+            if any(key.search(text) for key in keys):
                 return True
-            before = text[-longest:]
+            before = text[-_LONGEST:]
     return False
 
 

@@ -208,6 +208,50 @@ def test_another_email_that_holds_the_same_letters_stays(world: World) -> None:
     assert [bool(each) for each in ids] == [False, True, True, False]
 
 
+def test_a_later_import_keeps_nothing_of_an_erased_person(world: World) -> None:
+    """The file still has her: her row is left out, and the journal forgets what it read."""
+    done = run_import(world, [*people(3), ANN])
+    world.delete(table(world, done, "rows.csv")[3]["customer_id"])
+    erased(world, email=ANN["email_address"])
+
+    again = run_import(world, [*people(3), ANN], name="again.csv")
+
+    assert outcomes(world, again) == ["unchanged"] * 3 + ["skipped"]
+    left = told(world)
+    assert [secret for secret in SECRETS if secret in left] == []
+
+
+def test_whoever_only_mentions_somebody_stays_welcome(world: World) -> None:
+    """Bob's note names Ann's email: his row goes, but he is not taken for her."""
+    bob = {"reference_id": "R-BOB", "given_name": "Bob", "note": f"ask {ANN['email_address']}"}
+    run_import(world, [ANN, bob])
+    erased(world, email=ANN["email_address"])
+
+    again = run_import(world, [{**bob, "note": "new"}, ANN], name="again.csv")
+
+    assert outcomes(world, again) == ["updated", "skipped"]
+
+
+def test_erasures_are_told_apart(world: World) -> None:
+    """One that was killed is finished by itself; readmitting another does not undo it."""
+    bob = {"reference_id": "R-BOB", "given_name": "Bob", "email_address": "bob@example.com"}
+    run_import(world, [ANN, bob])
+
+    def dies(text: str) -> None:
+        if text.endswith(" rows"):
+            raise Killed
+
+    now = datetime.fromtimestamp(world.time.now, UTC)
+    with pytest.raises(Killed):
+        erase(world.state, retention.person([], [], ["R-ANN-77"]), now, world.chance, dies)
+    erased(world, email="bob@example.com")
+    retention.readmit(world.state, retention.person(["bob@example.com"], [], []))
+
+    again = run_import(world, [ANN, bob], name="again.csv")
+
+    assert outcomes(world, again) == ["skipped", "unchanged"]
+
+
 def test_later_imports_leave_an_erased_person_out(world: World) -> None:
     """Whoever was erased does not come back by last week's file, until readmitted."""
     nights(world)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import click
 
 from etl import errors
+from etl.journal.database import is_full
 from etl.reports.advice import resume_command
 
 EXIT_BUG, EXIT_USAGE, EXIT_INCOMPLETE, EXIT_LOCKED, EXIT_BRAKE = 1, 2, 4, 5, 6
@@ -98,7 +99,7 @@ def _leaves_a_run() -> bool:
 def _disk_full(error: BaseException | None) -> bool:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return True
-    if isinstance(error, sqlite3.OperationalError) and "full" in str(error):
+    if isinstance(error, sqlite3.OperationalError) and is_full(error):
         return True
     # DuckDB tells it in words, under several kinds of error.
     return error is not None and os.strerror(errno.ENOSPC) in str(error)

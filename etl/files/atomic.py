@@ -80,6 +80,11 @@ def passing_folder(path: Path) -> Iterator[Path]:
 
 def _unfinished(path: Path) -> str:
     """Return how a temporary name for ``path`` begins; what killed processes left is removed."""
+    return f"{sweep(path)}{os.getpid()}-"
+
+
+def sweep(path: Path) -> str:
+    """Remove what killed processes left of making ``path``; return how such names begin."""
     begin = f"{_PARTIAL}{path.name[:_NAME]}-"
     for left in path.parent.glob(f"{glob.escape(begin)}*"):
         maker = left.name.removeprefix(begin).partition("-")[0]
@@ -88,7 +93,7 @@ def _unfinished(path: Path) -> str:
                 shutil.rmtree(left)
             else:
                 left.unlink(missing_ok=True)
-    return f"{begin}{os.getpid()}-"
+    return begin
 
 
 def _lives(process: int) -> bool:

@@ -21,6 +21,26 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def into_one_file(connection: sqlite3.Connection) -> None:
+    """Bring all that was committed into the file itself, before that is moved or copied.
+
+    Closing does so too, but says nothing if the disk is full: raises sqlite3.OperationalError then.
+    """
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def is_passing(error: sqlite3.Error) -> bool:
+    """Tell whether the machine is at fault just now, and not the file: busy, or a full disk."""
+    return "locked" in str(error) or is_full(error)
+
+
+def is_full(error: sqlite3.Error) -> bool:
+    """Tell whether the disk is full; of the memory that connections share it is told so."""
+    # Errors that Python itself raises have no code.
+    code = getattr(error, "sqlite_errorcode", None)
+    return "full" in str(error) or code == sqlite3.SQLITE_IOERR_SHMSIZE
+
+
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     """Make everything inside durable together, or none of it."""

@@ -29,6 +29,7 @@ _NOTHING = frozenset[str]()
 
 # An email in a cell, but not as a part of another one.
 _EMAIL = r"(^|[^\pL\pN._+-]){}($|[^\pL\pN.-]|\.($|[^\pL\pN]))"
+_NUMBER = r"(^|[^\pN]){}($|[^\pN])"
 _LAST_DIGITS = 6
 
 # Of a row, what tables say: table, assignments.
@@ -73,40 +74,52 @@ class Erasure:
         self._db = connection
 
     def find(self, person: Person) -> tuple[list[int], Person]:
-        """Return the rows about a person, and under which keys and ids they know them.
+        """Return the rows about a person, and under which ids and references they know them.
 
-        An email is looked for in every cell, also among others; references and phones in the
-        columns that hold them, and in what became of these.
+        An email or an international number is looked for in every cell, also among others. Rows
+        that only mention one, in a note say, are somebody else's: they lead no further.
         """
         rows, known = set(self._by_id(person.customers)), Person()
+        mentions = set[int]()
         region, undoes = self._journal.run().country, self._journal.run().undoes
         for batch in self._journal.batches():
             size = len(batch.lines)
             places = np.fromiter(rows, "<i8", len(rows)) - batch.first_row
             hit = np.zeros(size, dtype=bool)
             hit[places[(places >= 0) & (places < size)]] = True
+            mentioned = np.zeros(size, dtype=bool)
             if not undoes:  # whose rows have no cells
-                hit |= self._in_cells(batch, person, region)
+                theirs, mentioned = self._in_cells(batch, person, region)
+                hit |= theirs
             customers = self._customers(batch)
             if customers is not None:
                 hit |= _in_customers(customers, person)
-                known |= _keys(customers.filter(pa.array(hit)))
+                references = customers.column("reference_id").filter(pa.array(hit)).drop_null()
+                known |= Person(references=frozenset(references.to_pylist()))
             rows |= {batch.first_row + int(at) for at in np.flatnonzero(hit)}
-        found = sorted(rows)
-        return found, known | Person(customers=frozenset(self._ids(found)))
+            mentions |= {batch.first_row + int(at) for at in np.flatnonzero(mentioned & ~hit)}
+        known |= Person(customers=frozenset(self._ids(sorted(rows))))
+        return sorted(rows | mentions), known
 
     def erase(self, rows: Iterable[int], person: Person) -> None:
         """Take everything about these rows and customers out; doing it again changes nothing."""
+        rows = list(rows)
+        customers = person.customers.union(self._ids(rows))
         with self._erasing(rows):
             for batch in self._journal.batches():
                 self._blank(batch)
-            self._withdraw_calls(person.customers)
+            self._withdraw_calls(customers)
             for table, blanked in _TOLD.items():
                 self._db.execute(f"UPDATE {table} SET {blanked} WHERE row IN temp.erased")
             self._forget_reviews(person.customers)
             self._db.execute("DELETE FROM gift_cards WHERE row IN temp.erased")
         self._db.execute("VACUUM")
         self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def forget(self, batch: Batch, places: Iterable[int]) -> None:
+        """Take rows out of a batch as it was read and checked; the caller holds a transaction."""
+        self._db.execute("PRAGMA secure_delete = ON")
+        self._rewrite(batch, [*places])
 
     @contextmanager
     def _erasing(self, rows: Iterable[int]) -> Iterator[None]:
@@ -145,37 +158,41 @@ class Erasure:
         ).fetchone()
         return self._journal.customers(batch) if kept and kept[0] else None
 
-    def _in_cells(self, batch: Batch, person: Person, region: str) -> np.ndarray:
+    def _in_cells(self, batch: Batch, person: Person, region: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return which rows have one of the keys in the column for it, and which anywhere."""
         cells = self._journal.cells(batch)
         mapped = self._journal.sources()[batch.source]["mapping"]["fields"]
-        hit = np.zeros(len(cells), dtype=bool)
+        theirs, mentioned = (np.zeros(len(cells), dtype=bool) for _ in range(2))
+        words = [_EMAIL.format(re.escape(email)) for email in person.emails]
+        words += [_NUMBER.format(re.escape(phone)) for phone in person.phones]
         for name, column in zip(cells.schema.names, cells.columns, strict=True):
             text = pc.utf8_trim_whitespace(pc.fill_null(column.cast(pa.string()), ""))
-            folded = pc.ascii_lower(text)
-            for email in person.emails:
-                hit |= _mask(pc.match_substring_regex(folded, _EMAIL.format(re.escape(email))))
+            folded, holding = pc.ascii_lower(text), np.zeros(len(cells), dtype=bool)
+            for word in words:
+                holding |= _mask(pc.match_substring_regex(folded, word))
+            mentioned |= holding
+            if name in mapped.get("email_address", ()):
+                theirs |= holding
             if name in mapped.get("id", ()):
-                hit |= _among(text, person.customers)
+                theirs |= _among(text, person.customers)
             if name in mapped.get("reference_id", ()):
-                hit |= _among(text, person.references)
+                theirs |= _among(text, person.references)
             if name in mapped.get("phone_number", ()):
-                hit |= _dialling(text, person.phones, region)
-        return hit
+                theirs |= holding | _dialling(text, person.phones, region)
+        return theirs, mentioned
 
     # -- erasing -----------------------------------------------------------------------------
 
     def _blank(self, batch: Batch) -> None:
+        last = batch.first_row + len(batch.lines) - 1
+        found = self._db.execute(
+            "SELECT row FROM temp.erased WHERE row BETWEEN ? AND ?", (batch.first_row, last)
+        )
+        if places := [row - batch.first_row for (row,) in found]:
+            self._rewrite(batch, places)
+
+    def _rewrite(self, batch: Batch, places: list[int]) -> None:
         """Take the rows out of what a batch was read and checked as."""
-        size = len(batch.lines)
-        places = [
-            row - batch.first_row
-            for (row,) in self._db.execute(
-                "SELECT row FROM temp.erased WHERE row BETWEEN ? AND ?",
-                (batch.first_row, batch.first_row + size - 1),
-            )
-        ]
-        if not places:
-            return
         for table, blanked in _PACKED.items():
             names = ", ".join(blanked)
             kept = self._db.execute(
@@ -257,18 +274,6 @@ def _in_customers(customers: pa.RecordBatch, person: Person) -> np.ndarray:
     hit |= _among(customers.column("phone_number"), person.phones)
     hit |= _among(customers.column("reference_id"), person.references)
     return hit
-
-
-def _keys(customers: pa.RecordBatch) -> Person:
-    emails, phones, references = (
-        frozenset(column.drop_null().to_pylist())
-        for column in (
-            pc.ascii_lower(customers.column("email_address")),
-            customers.column("phone_number"),
-            customers.column("reference_id"),
-        )
-    )
-    return Person(emails, phones, references)
 
 
 def _among(column: pa.Array, values: Iterable[str]) -> np.ndarray:

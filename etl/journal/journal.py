@@ -23,7 +23,7 @@ from etl.customers.problems import Problem
 from etl.errors import StateError
 from etl.journal import additions, timeline, undoing
 from etl.journal.additions import Additions
-from etl.journal.database import connect, transaction
+from etl.journal.database import connect, into_one_file, is_passing, transaction
 from etl.journal.erasure import Erasure
 from etl.journal.plan import Plan
 from etl.journal.records import (
@@ -120,18 +120,20 @@ class Journal:
 
         It gets its name when it is complete: a run killed before that never began.
         """
-        with closing(connect(_unnamed(path))) as connection, transaction(connection):
-            # executescript would commit by itself
-            for statement in (_SCHEMA + additions.SCHEMA + undoing.SCHEMA + timeline.SCHEMA).split(
-                ";\n"
-            ):
-                connection.execute(statement)
-            facts = {**asdict(run), "format": FORMAT, "stage": "read"}
-            connection.executemany("INSERT INTO facts VALUES (?, ?)", facts.items())
-            connection.executemany(
-                "INSERT INTO sources (source, facts, mapping) VALUES (?, ?, ?)",
-                [(number, *source) for number, source in enumerate(sources)],
-            )
+        with closing(connect(_unnamed(path))) as connection:
+            with transaction(connection):
+                # executescript would commit by itself
+                for statement in (
+                    _SCHEMA + additions.SCHEMA + undoing.SCHEMA + timeline.SCHEMA
+                ).split(";\n"):
+                    connection.execute(statement)
+                facts = {**asdict(run), "format": FORMAT, "stage": "read"}
+                connection.executemany("INSERT INTO facts VALUES (?, ?)", facts.items())
+                connection.executemany(
+                    "INSERT INTO sources (source, facts, mapping) VALUES (?, ?, ?)",
+                    [(number, *source) for number, source in enumerate(sources)],
+                )
+            into_one_file(connection)
         _name(path)
         return cls.open(path)
 
@@ -149,6 +151,7 @@ class Journal:
                 for table in ("calls", "seconds", "timeline"):
                     connection.execute(f"DELETE FROM {table}")
                 Plan(connection, Additions(connection)).reconsider()
+            into_one_file(connection)
         _name(path)
 
     @classmethod
@@ -163,7 +166,7 @@ class Journal:
             journal = cls(path, connect(path))
             found = journal.facts().get("format")
         except sqlite3.DatabaseError as error:
-            if "locked" in str(error) or "full" in str(error):
+            if is_passing(error):
                 raise
             raise StateError(f"{path} is not a usable journal: {error}") from error
         if found != FORMAT:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from etl.customers.erased import ErasedPeople
 from etl.errors import StateError
-from etl.journal.database import connect, transaction
+from etl.journal.database import connect, is_passing, transaction
 from etl.journal.erasure import Person
 
 # SQLite takes at least this many parameters in one statement, whatever it was built with.
@@ -35,7 +35,8 @@ CREATE TABLE IF NOT EXISTS written (
 CREATE TABLE IF NOT EXISTS reviews (
     merchant TEXT, review_key TEXT, decision TEXT NOT NULL,
     PRIMARY KEY (merchant, review_key)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS erased (digest TEXT PRIMARY KEY, erased_at TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS erased (
+    digest TEXT PRIMARY KEY, erased_at TEXT NOT NULL, erasure TEXT NOT NULL) WITHOUT ROWID;
 PRAGMA user_version = 2;
 """
 
@@ -71,7 +72,7 @@ class Ledger:
                 self._take_over()
             self._db.executescript(_SCHEMA)
         except sqlite3.DatabaseError as error:
-            if "locked" in str(error) or "full" in str(error):
+            if is_passing(error):
                 raise
             raise StateError(f"{path} is not a usable ledger: {error}") from error
 
@@ -266,12 +267,12 @@ class Ledger:
         self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return forgotten
 
-    def bury(self, digests: Iterable[str], erased_at: str) -> None:
-        """Remember, as keyed digests, the keys of somebody who was erased."""
+    def bury(self, digests: Iterable[str], erased_at: str, erasure: str) -> None:
+        """Remember, as keyed digests, the keys of somebody who was erased by one ``erasure``."""
         with self.transaction():
             self._db.executemany(
-                "INSERT OR IGNORE INTO erased VALUES (?, ?)",
-                ((digest, erased_at) for digest in digests),
+                "INSERT OR REPLACE INTO erased VALUES (?, ?, ?)",
+                ((digest, erased_at, erasure) for digest in digests),
             )
 
     def unbury(self, digests: Iterable[str]) -> int:
@@ -279,8 +280,8 @@ class Ledger:
         with self.transaction():
             return sum(
                 self._db.execute(
-                    "DELETE FROM erased WHERE erased_at IN "
-                    "(SELECT erased_at FROM erased WHERE digest = ?)",
+                    "DELETE FROM erased WHERE erasure IN "
+                    "(SELECT erasure FROM erased WHERE digest = ?)",
                     (digest,),
                 ).rowcount
                 for digest in digests

@@ -181,6 +181,12 @@ class State:
                 continue  # killed between its last artifact and the note of it
             yield folder
 
+    def unreachable(self) -> list[str]:
+        """Return the runs that lie elsewhere, in a folder that is not there now."""
+        if not self.runs.is_dir():
+            return []
+        return sorted(path.name for path in self.runs.iterdir() if not path.exists())
+
     def _folders(self) -> list[Path]:
         if not self.runs.is_dir():
             return []

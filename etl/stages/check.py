@@ -62,9 +62,11 @@ def check(
         last=journal.run().command == "validate",
     )
     waiting = (journal.packed(batch) for batch in journal.batches(unchecked=True))
-    for batch, checked, decided in engine.in_order(checking, waiting):
+    for batch, checked, decided, gone in engine.in_order(checking, waiting):
         with journal.transaction():
             journal.check_batch(batch, checked)
+            if gone:
+                journal.erasure.forget(batch, gone)
             journal.add_decisions(decided)
         between(batch.first_row + len(batch.lines))
 
@@ -73,6 +75,7 @@ class _Done(NamedTuple):
     batch: Batch
     check: Check
     decided: dict[str, str]
+    gone: list[int]  # places of rows about erased people
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,14 @@ class _Checking:
             found = by_row([found, problem_table(wrong)])
         kept = (None, None) if self.last else (checked.customers, checked.belongings)
         check = Check.of(kept[0], found, kept[1])
-        return _Done(packed.batch, check, decided)
+        return _Done(packed.batch, check, decided, self._gone(found))
+
+    def _gone(self, found: pa.Table) -> list[int]:
+        if not self.erased.digests:
+            return []
+        gone = found.filter(pc.equal(found.column("code"), "ERASED"))
+        told: list[int] = gone.column("row").to_pylist()
+        return told
 
 
 def check_batch(
