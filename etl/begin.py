@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import orjson
 
 from etl.config import APART, Config
+from etl.errors import StateError
 from etl.files.atomic import passing_folder
 from etl.files.sources import Source, open_sources
 from etl.journal.journal import Journal
@@ -27,6 +28,7 @@ from etl.square.wire import Call, Merchant
 from etl.stages.amend import refuse_others
 from etl.stages.check import canonical_constants
 from etl.stages.mapping import resolve
+from etl.stages.reconcile import ARTIFACTS
 
 # httpx is loaded by those who speak to Square.
 if TYPE_CHECKING:
@@ -115,6 +117,7 @@ def begin(
             amends=amends,
             state_dir=str(state.folder.resolve()),
         )
+        _refuse_to_replace(run_dir)
         folder = state.begin(run_id, run_dir)
         kept = [
             (_kept(source, spool, folder / copies(run_id)), as_json(asdict(m)))
@@ -125,6 +128,14 @@ def begin(
             shutil.move(spool, folder / copies(run_id))
         Journal.create(folder / JOURNAL, run, kept).close()
         return run, folder
+
+
+def _refuse_to_replace(run_dir: Path | None) -> None:
+    """Raise StateError for a folder with files of the names that a run leaves: whose are they?"""
+    there = [name for name in ARTIFACTS if run_dir and (run_dir / name).exists()]
+    # A run that lies there already is told of by State.begin.
+    if run_dir and there and not (run_dir / JOURNAL).exists():
+        raise StateError(f"{run_dir / there[0]} is there already: name an empty folder")
 
 
 def new_id(world: World) -> str:

@@ -50,7 +50,7 @@ ARROWS = {
     # A client and an emulator that share a mistake agree with each other.
     "sandbox": {"customers.fields"},
     "target": {"errors", "config", "sandbox", "square"},
-    "begin": {"config", "files", "journal", "square", "stages"},
+    "begin": {"config", "errors", "files", "journal", "square", "stages"},
     "exporting": {"begin", "config", "errors", "export", "files", "journal", "square"},
     "steps": {"begin", "config", "customers", "engines", "journal", "square", "stages"},
     "pipeline": {

@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from etl.errors import ConfigError, EtlError, SourceError
+from etl.errors import ConfigError, EtlError, SourceError, Unavailable
 from etl.files.atomic import replacing
 
 _CHUNK = 1 << 20
 _SAID = 200
+# How the errors of botocore, aiohttp and asyncssh are called that may be over in a while.
+_OUTAGE = re.compile("Connect|Timeout|Connection|Disconnect")
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 # What brings the code for an address, by its scheme.
@@ -110,6 +112,10 @@ def _told(url: str) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             raise
+        if isinstance(error, ConnectionError | TimeoutError) or _OUTAGE.search(
+            type(error).__name__
+        ):
+            raise Unavailable(f"{url}: nobody answers there ({type(error).__name__})") from error
         reason = error.strerror if isinstance(error, OSError) else None
         said = reason or str(error).partition("\n")[0][:_SAID] or "no reason given"
         raise SourceError(f"{url}: cannot be read: {said} ({type(error).__name__})") from error

@@ -297,6 +297,17 @@ def test_run_dir_with_files_of_its_owner(folder: Path) -> None:
     assert people.read_text() == PEOPLE
 
 
+def test_run_dir_replaces_nobodys_files(folder: Path) -> None:
+    """A folder with a file that a run would write over is refused before anything is."""
+    (folder / "people.csv").write_text(PEOPLE)
+    (folder / "mine").mkdir(mode=0o700)
+    (folder / "mine" / "review.csv").write_text("mine")
+    done = run("import", "people.csv", "--run-dir", "mine")
+    assert done.exit_code == 2
+    assert "review.csv is there already" in done.output
+    assert (folder / "mine" / "review.csv").read_text() == "mine"
+
+
 def test_run_dir_on_another_disk(folder: Path) -> None:
     """What is piped in is kept there until it is read."""
     with tempfile.TemporaryDirectory(dir="/dev/shm") as tonight:

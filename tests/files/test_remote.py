@@ -132,6 +132,18 @@ def test_addresses_that_are_not_taken(url: str, said: str, tmp_path: Path) -> No
     assert "abc" not in str(refused.value)
 
 
+def test_a_place_that_does_not_answer_is_tried_again_later(
+    shop: object, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An outage is exit 4, which schedulers try again: nothing is wrong with the command."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    done = run("import", "s3://elsewhere/people.csv")
+    assert done.exit_code == 4, done.output
+    assert "nobody answers there" in done.output
+    assert "give the same command again" in done.output
+
+
 # -- SFTP ------------------------------------------------------------------------------------
 
 
