@@ -293,7 +293,8 @@ def _match(
     intent = _intent(verdict, values, config)
     changes = payload.difference(intent, profile, config.update.policy_for, run.country)
     # Square may hold what cleaning would mend: a cell that says the same asks for nothing.
-    for name in [name for name in changes if _says_what_is_held(verdict, values, name, profile)]:
+    rows = _rows(verdict, config)
+    for name in [name for name in changes if _says_what_is_held(rows, values, name, profile)]:
         del changes[name], intent[name]
     evidence = verdict["matched_by"]
     version = profile.get("version", 0)
@@ -383,11 +384,17 @@ def _intent(verdict: dict[str, Any], values: RowValues, config: Config) -> paylo
 
 
 def _says_what_is_held(
-    verdict: dict[str, Any], values: RowValues, name: str, profile: Mapping[str, Any]
+    rows: Sequence[int], values: RowValues, name: str, profile: Mapping[str, Any]
 ) -> bool:
-    """Is there a cell with the very text the profile has, as in a file that came from Square?"""
+    """Is there a cell with the very text the profile has, as in a file that came from Square?
+
+    Of ``rows`` whose values are joined, it is the last one's that says anything.
+    """
     held = payload.value_of(profile, name)
-    return held is not None and values.written(verdict["row"], name) == held
+    if held is None:
+        return False
+    telling = [row for row in rows if values(row).get(name) is not None]
+    return values.written((telling or rows)[-1], name) == held
 
 
 def _write_down(journal: Journal, page: _Page) -> None:

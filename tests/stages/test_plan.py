@@ -416,6 +416,20 @@ def test_a_cell_that_says_what_is_held_changes_nothing(world: World, held: str) 
     assert updates(world) == []
 
 
+@pytest.mark.parametrize(
+    ("notes", "after"),
+    [(["tea", "milk"], "milk"), (["milk", "tea"], "tea"), (["milk", "tea", ""], "tea")],
+)
+def test_the_last_of_joined_rows_says_what_is_held(
+    world: World, notes: list[str], after: str
+) -> None:
+    """An earlier row of the person that says the same does not hide the last one's value."""
+    world.create(**ADA, note="tea")
+    run_import(world, [{**ADA, "note": note} for note in notes])
+
+    assert [profile["note"] for profile in world.alive().values()] == [after]
+
+
 def test_a_mended_cell_is_written(world: World) -> None:
     """Where Square holds another text, also the damaged one of an earlier import, it is mended."""
     world.create(**ADA, note='="tea"')
