@@ -117,6 +117,10 @@ class Component(NamedTuple):
     profiles: list[dict[str, Any]]
 
 
+# The odd number by which a profile is known beside rows.
+_ELEMENT = "((hash(id) >> 2) * 2 + 1)::BIGINT"
+
+
 class Index:
     """Rows of a run and profiles of the directory, side by side."""
 
@@ -144,6 +148,8 @@ class Index:
         """Take from the file ``kept`` every profile that shares a key with a row or is known to be
         one.
         """
+        # A search may have been given up half way.
+        self._db.execute("DELETE FROM profiles")
         self._want([*((key, key) for key in keys), ("id", "customer_id")])
         pairs = [(key, key) for key in keys] + [("id", "id")]
         with self._attached(kept):
@@ -295,7 +301,7 @@ class Index:
         self._db.execute(
             "CREATE OR REPLACE TABLE labelled_profiles AS "
             "SELECT label, profiles.* EXCLUDE (profile) FROM profiles "
-            "JOIN labels ON element = profiles.rowid * 2 + 1"
+            f"JOIN labels ON element = {_ELEMENT}"
         )
         rows, profiles = (
             self._stream(
@@ -321,12 +327,13 @@ class Index:
     def _label(self, keys: Sequence[str]) -> None:
         """Give everything that shares a key the smallest element number of its component.
 
-        Rows have even numbers and profiles odd ones. Labels spread along shared keys and jump to
-        their label's label, so a chain of n links takes about log n rounds.
+        Rows have even numbers and profiles odd ones, made of their ids: DuckDB gives other rowids
+        to what is left when it cleans up behind deletions. Labels spread along shared keys and jump
+        to their label's label, so a chain of n links takes about log n rounds.
         """
         every = [
             _hashed("rows", [*((key, key) for key in keys), ("id", "customer_id")], "row * 2"),
-            _hashed("profiles", [*((key, key) for key in keys), ("id", "id")], "rowid * 2 + 1"),
+            _hashed("profiles", [*((key, key) for key in keys), ("id", "id")], _ELEMENT),
             # Rows without any key are joined to their exact twins.
             "SELECT hash('digest', source_key), row * 2 FROM rows "
             "WHERE source_key LIKE '%|digest|%'",

@@ -102,20 +102,21 @@ def read_directory(
     way: Literal["search", "snapshot", "index"],
     keys: Sequence[str],
     asked_at: float | None,
+    size: int,
     progress: Callable[[int], None],
 ) -> Gone:
     """Bring every profile that could match a row of the index into it.
 
     ``kept`` is where the copy lies that stays between runs; all ways but searching leave it whole
-    as of ``asked_at``, Square's time before. Profiles that were deleted or merged since it was are
-    dropped, and returned.
+    as of ``asked_at``, Square's time before, when it counted ``size`` profiles. Profiles that were
+    deleted or merged since it was are dropped, and returned.
     """
     if way == "search":
         index.add_profiles(_counted(_found(square, index, keys), progress))
         return Gone({}, "")
     with Kept.open(kept, region) as copy:
         since = copy.complete_until
-        surplus = _refreshed(square, copy, asked_at, progress) if way == "index" else None
+        surplus = _refreshed(square, copy, asked_at, size, progress) if way == "index" else None
         if surplus is None:
             copy.fill(_counted(square.list_customers(), progress), asked_at)
     index.take_profiles(kept, keys)
@@ -127,17 +128,23 @@ def read_directory(
 
 
 def _refreshed(
-    square: SquareClient, copy: Kept, asked_at: float | None, progress: Callable[[int], None]
+    square: SquareClient,
+    copy: Kept,
+    asked_at: float | None,
+    size: int,
+    progress: Callable[[int], None],
 ) -> int | None:
     """Take what changed since the copy was whole; return how many of its profiles are gone.
 
-    None tells that it lacks some, and cannot be trusted.
+    Whoever is created between the changes and the count must not stand in for somebody who is gone:
+    of the counts before and after the smaller one is held against the copy. None tells that it
+    lacks some, and cannot be trusted.
     """
     since = copy.complete_until
     assert since is not None
     changed = square.search_customers({"updated_at": {"start_at": since}})
     copy.refresh(_counted(changed, progress), asked_at)
-    return copy.surplus(square.count_customers())
+    return copy.surplus(min(size, square.count_customers()))
 
 
 def consult_ledger(

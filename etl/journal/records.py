@@ -140,8 +140,9 @@ class Write:
 
     ``intent`` holds what the row wants (field → value, None is an empty cell), ``changes`` what of
     it is sent (None clears), ``before`` what of an update's changes Square held until then.
-    ``key`` names the entry in the bulk call: idempotency key or id. ``tries`` counts the calls it
-    was put in; ``uncertain`` says that one of them may have done it though no answer said so.
+    ``key`` names the entry in the bulk call: idempotency key or id. ``tries`` counts how often it
+    was computed, anew when its profile had moved; ``uncertain`` says that one of them may have done
+    it though no answer said so.
     Number and request are given when it is planned.
     """
 

@@ -224,12 +224,13 @@ class Loader:
         for write in self.journal.writes(request):
             item = bulk.get(write.key)
             if item is None:
-                settlement.again.append(replace(write, tries=write.tries + 1, uncertain=True))
+                settlement.again.append(replace(write, uncertain=True))
             elif any(fault.category in LATER for fault in item.faults):
                 # An internal error of Square's does not say whether the write was done.
                 broken = any(fault.category == "API_ERROR" for fault in item.faults)
                 uncertain = write.uncertain or unanswered or broken
-                settlement.again.append(replace(write, tries=write.tries + 1, uncertain=uncertain))
+                # Being put off is no try: those count against a profile that keeps changing.
+                settlement.again.append(replace(write, uncertain=uncertain))
             elif item.customer is not None and write.action == "create" and self._is_old(item):
                 old.append((write, item))
             elif item.customer is not None:
@@ -300,7 +301,8 @@ class Loader:
         """Settle creates that answered with older profiles: their keys were used before.
 
         Square answers with what it made then, whatever became of it since. Most are what an earlier
-        run made, whose journal is lost; one that is gone by now is created anew.
+        run made, whose journal is lost; one that was edited since is updated like any other, one
+        that is gone by now is created anew.
         """
         ids = [str(item.customer["id"]) for _, item in old if item.customer]
         profiles = self.square.retrieve_customers(ids) if ids else {}
@@ -308,7 +310,7 @@ class Loader:
             profile = profiles[id]
             if profile is None:
                 self._reused(write, item, settlement)
-            elif profile["id"] == id:
+            elif profile["id"] == id and not self._changes(write, profile):
                 settlement.land(write, profile)
             else:
                 self._bring(write, profile, settlement)

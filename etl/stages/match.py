@@ -140,7 +140,7 @@ def _read(
     journal.note(lookup=choice.told)
     read = partial(read_directory, square, index, kept, run.country, run.merchant_id)
     try:
-        gone = read(choice.way, keys, asked_at, between)
+        gone = read(choice.way, keys, asked_at, profiles, between)
         if gone.told:
             journal.note(lookup=f"{choice.told}; {gone.told}")
         return _Read(choice.way != "search", gone.moved)
@@ -149,5 +149,5 @@ def _read(
             raise
         # One value that cannot be searched for must not stop the others.
         journal.note(lookup="by a snapshot, because Square refused a search")
-        read("snapshot", keys, asked_at, between)
+        read("snapshot", keys, asked_at, profiles, between)
         return _Read(True, {})

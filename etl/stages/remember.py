@@ -58,11 +58,13 @@ def recall(ledger: Ledger, profiles: Sequence[Profile], region: str) -> None:
 
 
 def _created(journal: Journal) -> Iterator[tuple[str, str]]:
-    for writes in journal.landed_writes(1000):
-        for write in writes:
-            if write.action == "create":
-                (key,) = next(journal.query("SELECT source_key FROM rows WHERE row = ?", write.row))
-                yield payload.review_key(key, write.intent), write.customer_id
+    """Yield who became of rows that were to be created, whichever call it was that did it."""
+    for key, intent, customer_id in journal.query(
+        "SELECT source_key, intent, rows.customer_id FROM rows JOIN writes USING (row) "
+        "WHERE action = 'create' AND rows.customer_id <> '' "
+        "AND outcome IN ('created', 'updated', 'unchanged') ORDER BY number"
+    ):
+        yield payload.review_key(key, orjson.loads(intent)), customer_id
 
 
 def _review_keys(journal: Journal, outcome: str) -> Iterator[str]:
@@ -89,8 +91,9 @@ def _written(write: Write) -> Written:
     return Written(
         write.customer_id,
         write.version,
-        write.intent.get("reference_id"),
-        email_key(write.intent.get("email_address")),
-        write.intent.get("phone_number"),
+        # What the row says and a policy left unwritten is none of its keys.
+        write.changes.get("reference_id"),
+        email_key(write.changes.get("email_address")),
+        write.changes.get("phone_number"),
         orjson.dumps({n: payload.digest(value) for n, value in write.changes.items()}).decode(),
     )

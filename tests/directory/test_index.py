@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etl.directory.index import ROWS, VERDICTS, WRITTEN, Index
+from etl.directory.kept import Kept
 
 KEYS = ("reference_id", "email", "phone")
 Thing = dict[str, Any]
@@ -376,3 +377,15 @@ def test_what_is_put_in_order_may_be_larger_than_memory() -> None:
         ]
 
     assert decided == [(i, f"C{i}", True) for i in range(number)]
+
+
+def test_profiles_found_before_are_taken_once(tmp_path: Path) -> None:
+    """A search that was given up half way leaves nobody twice beside the copy."""
+    person = {"id": "C1", "version": 1, "email_address": "ada@example.com"}
+    kept = tmp_path / "kept.duckdb"
+    with Kept.open(kept, "US") as copy:
+        copy.fill([person], None)
+    with opened() as index:
+        add(index, [row(0, email="ada@example.com")], [person])
+        index.take_profiles(kept, KEYS)
+        assert index.count_profiles() == 1

@@ -93,8 +93,19 @@ def read(
 ) -> None:
     """Read the world's directory for the rows of an index."""
     kept = world.folder / "kept.duckdb"
-    merchant, now = world.sandbox.merchant_id, world.time.now
-    read_directory(client(world), index, kept, "US", merchant, way, keys, now, progress)  # type: ignore[arg-type]
+    merchant, now, square = world.sandbox.merchant_id, world.time.now, client(world)
+    read_directory(
+        square,
+        index,
+        kept,
+        "US",
+        merchant,
+        way,  # type: ignore[arg-type]
+        keys,
+        now,
+        square.count_customers(),
+        progress,
+    )
 
 
 def verdicts(world: World, rows: Sequence[Values], way: str, keys: Sequence[str]) -> list[Any]:

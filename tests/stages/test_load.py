@@ -11,6 +11,7 @@ import httpx
 import orjson
 import pytest
 
+from etl.journal.state import State
 from tests.worlds import (
     Killed,
     Sent,
@@ -722,3 +723,45 @@ def test_a_search_that_is_refused_does_not_stop_the_run(world: World, lookup: st
     assert "snapshot" in report["lookup"]
     assert 0 < len(world.calls("search")) <= 3
     assert len(world.calls("list")) > 5
+
+
+def test_being_put_off_is_no_conflict(world: World) -> None:
+    """Three answers that put a row off, then one edit meanwhile: the update is made."""
+    customer = world.create(given_name="Ada", email_address="ada@example.com")
+    sent = 0
+
+    def before(request: Sent) -> httpx.Response | None:
+        nonlocal sent
+        if request.endpoint != "bulk-update":
+            return None
+        sent += 1
+        if sent <= 3:
+            fault = {"category": "RATE_LIMIT_ERROR", "code": "RATE_LIMITED"}
+            return httpx.Response(
+                200, json={"responses": {key: {"errors": [fault]} for key in request.customers}}
+            )
+        if sent == 4:
+            world.update(customer, nickname="Countess")
+        return None
+
+    world.before = before
+    report = run_import(world, [{"email_address": "ada@example.com", "note": "hi"}])
+
+    assert counts(report) == {"updated": 1}
+    assert world.profile(customer)["note"] == "hi"
+    assert world.profile(customer)["nickname"] == "Countess"
+
+
+def test_what_a_lost_run_made_and_somebody_edited_is_updated(world: World) -> None:
+    """Without the journal its key answers with it; the row is held against it as it is now."""
+    row = {"given_name": "Jo", "family_name": "Berg", "note": "from the file"}
+    run_import(world, [row])
+    ((customer, _),) = world.alive().items()
+    world.time.sleep(7200)
+    world.update(customer, note="the seller's")
+
+    report = run_import(world, [row], state=State(world.folder / "other"))
+
+    assert counts(report) == {"updated": 1}
+    assert report["verified"] == {"checked": 1, "matched": 1, "mismatched": 0}
+    assert [profile["note"] for profile in world.alive().values()] == ["from the file"]

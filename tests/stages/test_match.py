@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.worlds import (
+    Sent,
     World,
     counts,
     folder_of,
@@ -279,3 +280,30 @@ def test_who_is_nearly_there_is_hinted_at(world: World) -> None:
     again = run_import(world, world.folder / "decided.csv", config)
     assert counts(again) == {"updated": 1}
     assert world.profile(there)["email_address"] == "ada@exmaple.com"
+
+
+def test_whoever_is_created_meanwhile_stands_in_for_nobody(world: World) -> None:
+    """One profile is deleted, another made between the changes and the count: both are noticed."""
+    config = {"dedupe": {"lookup": "index"}}
+    rows = [
+        {"email_address": "ada@example.com", "given_name": "Ada"},
+        {"email_address": "bob@example.com", "given_name": "Bob"},
+    ]
+    for _ in range(2):
+        run_import(world, rows, config)
+        world.time.sleep(7200)
+    ada = next(id for id, profile in world.alive().items() if profile["given_name"] == "Ada")
+    world.delete(ada)
+    world.time.sleep(7200)
+    made: list[str] = []
+
+    def after(sent: Sent) -> None:
+        if sent.endpoint == "search" and b'"count"' not in sent.content and not made:
+            made.append(world.create(given_name="Cid", email_address="cid@example.com"))
+
+    world.after = after
+    report = run_import(world, rows, config)
+
+    assert made
+    assert outcomes(world, report) == ["created", "unchanged"]
+    assert table(world, report, "rows.csv")[0]["customer_id"] != ada

@@ -17,6 +17,7 @@ from etl.journal.state import JOURNAL
 from etl.stages.remember import remember
 from tests.worlds import (
     Killed,
+    Sent,
     World,
     counts,
     folder_of,
@@ -499,3 +500,57 @@ def test_a_phone_alone_does_not_rename_somebody(world: World) -> None:
 
     assert counts(report) == {"review": 1}
     assert [profile["given_name"] for profile in world.alive().values()] == ["John"]
+
+
+def test_a_key_that_a_policy_left_unwritten_is_not_remembered(tmp_path: Path) -> None:
+    """Under fill the profile keeps its email: it is found by that, though search is behind."""
+    world = open_world(tmp_path, lag=60)
+    config = {"update": {"policy": "fill"}, "dedupe": {"lookup": "search"}}
+    jo = {"reference_id": "R1", "given_name": "Jo", "email_address": "one@example.com"}
+    run_import(world, [jo], config)
+    run_import(world, [{**jo, "email_address": "two@example.com", "note": "x"}], config)
+
+    third = {"given_name": "Jo", "email_address": "one@example.com"}
+    report = run_import(world, [third], config, name="third.csv")
+
+    assert counts(report) == {"unchanged": 1}
+    assert len(world.alive()) == 1
+    world.close()
+
+
+def test_a_decision_to_create_is_done_once_the_customer_is_there(tmp_path: Path) -> None:
+    """Its answer was lost and the profile merged: the resumed run finds it, the next does too."""
+    world = open_world(tmp_path)
+    world.create(given_name="Else", family_name="Other", phone_number="+14155550123")
+    world.time.sleep(7200)
+    jo = {
+        "email_address": "jo@example.com",
+        "given_name": "Jo",
+        "family_name": "Berg",
+        "phone_number": "+14155550123",
+    }
+    held = run_import(world, [jo])
+    review = [{**row, "decision": "create"} for row in table(world, held, "review.csv")]
+
+    def lost(sent: Sent) -> None:
+        if sent.endpoint == "bulk-create":
+            raise Killed
+
+    world.after = lost
+    with pytest.raises(Killed):
+        run_import(world, review, name="review.csv")
+    world.after = lambda sent: None
+    made = next(id for id, profile in world.alive().items() if profile["given_name"] == "Jo")
+    world.time.sleep(3600)
+    other = world.create(given_name="Jo", family_name="Berg", email_address="jb@example.com")
+    world.merge(made, other)
+    world.time.sleep(3600)
+    run_import(world, review, name="review.csv")
+    people_then = len(world.alive())
+
+    for night in range(2):
+        world.time.sleep(90_000)
+        run_import(world, [jo], name=f"night{night}.csv")
+
+    assert len(world.alive()) == people_then
+    world.close()
