@@ -113,12 +113,12 @@ class Crm:
         met = [email for email in met if email not in taken]
         for number in [number for number, back in self.away.items() if back <= night]:
             del self.away[number]
+        known = [number for number in self.people if number not in untouchable]
         self.person()
         if chance.random() < 0.6:
             row = self.person()
             if met and chance.random() < 0.5:
                 row["email_address"] = chance.choice(met)
-        known = [number for number in self.people if number not in untouchable]
         for number in chance.sample(known, min(5, len(known))):
             name = chance.choice(("nickname", "address.locality", "email_address", "phone_number"))
             self.people[number][name] = self._news(name, number, night)
