@@ -125,6 +125,9 @@ def answer(job: Job, file: Night, report: Report) -> None:
     ids, memory, ends = job.seller.ids(), job.model.memory, dict[str, int]()
     for row in rows:
         key = row[HEADERS["reference_id"]]
+        if key not in memory.held:  # a mere hint, of somebody who was created
+            ends["unchanged"] = ends.get("unchanged", 0) + 1
+            continue
         candidates = [id for id in row["_candidates"].split(";") if id]
         choice = job.chance.choice(("create", "skip", "this one"))
         memory.held.discard(key)
