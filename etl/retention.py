@@ -142,9 +142,10 @@ def _erase(
         rows, _ = journal.erasure.find(person)
         if rows:
             note(f"{folder.name}: {len(rows):,} rows")
-            journal.erasure.erase(rows, person)
             erased.runs[folder.name] = len(rows)
-        if rows or (again and (folder / "report.json").is_file()):
+        if found := bool(rows) or journal.erasure.is_candidate(person.customers):
+            journal.erasure.erase(rows, person)
+        if found or (again and (folder / "report.json").is_file()):
             _write_anew(journal, folder)
     with closing(Ledger(state.ledger, "")) as ledger:
         erased.ledger = ledger.erase(person)

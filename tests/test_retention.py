@@ -311,6 +311,30 @@ def test_additions_and_reviews_go_too(world: World) -> None:
     assert [s for s in SECRETS if s in left.replace("cardamom friends", "")] == []
 
 
+def test_being_a_candidate_goes_from_runs_that_had_no_row_of_hers(world: World) -> None:
+    """A row that only resembles her keeps its hint without her, the account as it was."""
+    run_import(world, [ANN])
+    world.time.sleep(60)
+    alike = {**ANN, "reference_id": "8", "email_address": "annabel.q@exmaple.com"}
+    del alike["phone_number"]
+    config = {"dedupe": {"lookup": "snapshot"}}
+    hinted = run_import(world, [alike, *people(2)], config, name="alike.csv")
+    asked = run_import(
+        world,
+        [{"reference_id": "9", "given_name": "Zoe", "phone_number": ANN["phone_number"]}],
+        name="asked.csv",
+    )
+    before = [table(world, run, "rows.csv") for run in (hinted, asked)]
+    (hers,) = (id for id, one in world.alive().items() if one["reference_id"] == "R-ANN-77")
+    assert hers.lower() in told(world)
+
+    what = erased(world, email=ANN["email_address"])
+
+    assert what.left == []
+    assert hers.lower() not in told(world)
+    assert [table(world, run, "rows.csv") for run in (hinted, asked)] == before
+
+
 def test_what_could_still_be_sent_is_not_torn_apart(world: World) -> None:
     """An unfinished run and a plan are named, with the command that ends them."""
     plan = run_plan(world, [ANN, *people(2)])

@@ -101,6 +101,16 @@ class Erasure:
         known |= Person(customers=frozenset(self._ids(sorted(rows))))
         return sorted(rows | mentions), known
 
+    def is_candidate(self, customers: Iterable[str]) -> bool:
+        """Is one of these customers named as who somebody else's row could be?"""
+        (found,) = self._db.execute(
+            "SELECT EXISTS (SELECT * FROM reviews, json_each(candidates) "
+            "WHERE value IN (SELECT value FROM json_each(?1))) OR EXISTS "
+            "(SELECT * FROM decisions WHERE decision IN (SELECT value FROM json_each(?1)))",
+            (orjson.dumps([*customers]).decode(),),
+        ).fetchone()
+        return bool(found)
+
     def erase(self, rows: Iterable[int], person: Person) -> None:
         """Take everything about these rows and customers out; doing it again changes nothing."""
         rows = list(rows)

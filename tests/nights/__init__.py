@@ -1,0 +1,1 @@
+"""A nightly job over many virtual nights: its CRM, its seller, its model and its events."""
