@@ -169,7 +169,8 @@ class Loader:
         settlement = _Settlement()
         for write in self.journal.writes(request):
             found = self._written(write)
-            if len(found) == 1:
+            # Reading it back tells what somebody made of it since.
+            if len(found := found or self._made_then(write, request)) == 1:
                 settlement.land(write, found[0])
             else:
                 settlement.again.append(replace(write, tries=write.tries + 1, uncertain=False))
@@ -290,12 +291,7 @@ class Loader:
     def _is_old(self, item: Item) -> bool:
         """Does a create answer with a profile that was there before it was asked for?"""
         assert item.customer is not None
-        made = str(item.customer.get("created_at", ""))
-        try:
-            at = datetime.fromisoformat(made).timestamp()
-        except ValueError:
-            return True
-        return at < (self.square.told_time or self.now()) - _FRESH
+        return _created_at(item.customer) < (self.square.told_time or self.now()) - _FRESH
 
     def _meet(self, old: Sequence[tuple[Write, Item]], settlement: _Settlement) -> None:
         """Settle creates that answered with older profiles: their keys were used before.
@@ -386,6 +382,18 @@ class Loader:
             if not payload.mismatches(write.changes, profile, self.run.country)
         ]
 
+    def _made_then(self, write: Write, request: Request) -> list[Profile]:
+        """Return the profiles that a create may have made, whatever somebody made of them since.
+
+        They came about while it was being sent, and the row's keys lead to them.
+        """
+        first = request.sent_at or 0.0
+        return [
+            profile
+            for profile in self._alive(write)
+            if -_FRESH <= _created_at(profile) - first <= self.config.limits.patience + _FRESH
+        ]
+
     def _alive(self, write: Write) -> list[Profile]:
         """Return the profiles the row's keys lead to, as they are now."""
         if write.action == "update":
@@ -463,3 +471,11 @@ def _updating(write: Write, profile: Profile, changes: dict[str, str | None]) ->
 
 def _named(write: Write) -> str:
     return "" if write.action == "create" else ", ".join(sorted(write.changes))
+
+
+def _created_at(profile: Profile) -> float:
+    """Return the Unix time at which a profile came about; long ago where nobody can tell."""
+    try:
+        return datetime.fromisoformat(str(profile.get("created_at", ""))).timestamp()
+    except ValueError:
+        return 0.0

@@ -554,3 +554,40 @@ def test_a_decision_to_create_is_done_once_the_customer_is_there(tmp_path: Path)
 
     assert len(world.alive()) == people_then
     world.close()
+
+
+def test_a_create_that_was_decided_and_edited_is_known_after_its_key_has_lapsed(
+    tmp_path: Path,
+) -> None:
+    """Its answer was lost, somebody edited what it made, a day went by: nobody is made twice."""
+    world = open_world(tmp_path)
+    world.create(given_name="Else", family_name="Other", phone_number="+14155550123")
+    world.time.sleep(7200)
+    jo = {
+        "email_address": "jo@example.com",
+        "given_name": "Jo",
+        "family_name": "Berg",
+        "phone_number": "+14155550123",
+    }
+    held = run_import(world, [jo])
+    review = [{**row, "decision": "create"} for row in table(world, held, "review.csv")]
+
+    def lost(sent: Sent) -> None:
+        if sent.endpoint == "bulk-create":
+            raise Killed
+
+    world.after = lost
+    with pytest.raises(Killed):
+        run_import(world, review, name="review.csv")
+    world.after = lambda sent: None
+    made = next(id for id, profile in world.alive().items() if profile["given_name"] == "Jo")
+    world.time.sleep(3600)
+    world.update(made, nickname="Joey", family_name="Berg-Maier")
+    world.time.sleep(90_000)
+
+    report = run_import(world, review, name="review.csv")
+
+    assert table(world, report, "rows.csv")[0]["customer_id"] == made
+    assert len(world.alive()) == 2
+    assert world.profile(made)["nickname"] == "Joey"
+    world.close()
