@@ -132,10 +132,12 @@ def begin(
 
 def _refuse_to_replace(run_dir: Path | None) -> None:
     """Raise StateError for a folder with files of the names that a run leaves: whose are they?"""
-    there = [name for name in ARTIFACTS if run_dir and (run_dir / name).exists()]
     # A run that lies there already is told of by State.begin.
-    if run_dir and there and not (run_dir / JOURNAL).exists():
-        raise StateError(f"{run_dir / there[0]} is there already: name an empty folder")
+    if run_dir is None or (run_dir / JOURNAL).exists():
+        return
+    for name in ARTIFACTS:
+        if (run_dir / name).exists():
+            raise StateError(f"{run_dir / name} is there already: name an empty folder")
 
 
 def new_id(world: World) -> str:

@@ -14,7 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import orjson
 
@@ -98,10 +98,6 @@ class Erased:
     left: list[str] = field(default_factory=list)
     record: str = ""
 
-    def as_json(self) -> dict[str, Any]:
-        """Return it as the record that stays."""
-        return {name: getattr(self, name) for name in self.__slots__}
-
 
 def erase(
     state: State, person: Person, now: datetime, chance: random.Random, note: Callable[[str], None]
@@ -149,12 +145,12 @@ def _erase(
             _write_anew(journal, folder)
     with closing(Ledger(state.ledger, "")) as ledger:
         erased.ledger = ledger.erase(person)
-        ledger.bury(erased.digests, at, chance.randbytes(8).hex())
+        ledger.bury(erased.digests, chance.randbytes(8).hex())
     erased.copies = _discard_copies(state, person)
     _prove(state, person, erased)
     erased.record = f"erased-{at.replace(':', '')}.json"
     with replacing(state.folder / erased.record) as file:
-        file.write(orjson.dumps(erased.as_json(), option=orjson.OPT_INDENT_2))
+        file.write(orjson.dumps(erased, option=orjson.OPT_INDENT_2))
     state.erasing.unlink()
     return erased
 

@@ -55,4 +55,5 @@ def _moves(found: dict[str, Any]) -> Iterator[str]:
 
 
 def _such_as(change: dict[str, Any]) -> str:
-    return f" ({', '.join(change['such_as'])}{', ...' if change['rows'] > 5 else ''})"
+    named = change["such_as"]
+    return f" ({', '.join(named)}{', ...' if change['rows'] > len(named) else ''})"

@@ -137,7 +137,7 @@ def erase_command(
         click.confirm("Erase this person for good?", abort=True)
     erased = retention.erase(state, person, edges.now(), edges.chance, _to_stderr(quiet))
     if output == "json":
-        say(orjson.dumps(erased.as_json(), option=orjson.OPT_INDENT_2))
+        say(orjson.dumps(erased, option=orjson.OPT_INDENT_2))
     else:
         say("\n".join(_erased(erased, state_dir)))
     return 3 if erased.left else 0

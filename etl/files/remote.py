@@ -21,7 +21,7 @@ from etl.files.atomic import replacing
 _CHUNK = 1 << 20
 _SAID = 200
 # How the errors of botocore, aiohttp and asyncssh are called that may be over in a while.
-_OUTAGE = re.compile("Connect|Timeout|Connection|Disconnect")
+_OUTAGE = re.compile("Connect|Disconnect|Timeout")
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 # What brings the code for an address, by its scheme.

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from etl.customers.erased import ErasedPeople
+from etl.customers.erased import NOBODY, ErasedPeople
 from etl.errors import StateError
 from etl.journal.database import connect, is_passing, transaction
 from etl.journal.erasure import Person
@@ -36,7 +36,7 @@ CREATE TABLE IF NOT EXISTS reviews (
     merchant TEXT, review_key TEXT, decision TEXT NOT NULL,
     PRIMARY KEY (merchant, review_key)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS erased (
-    digest TEXT PRIMARY KEY, erased_at TEXT NOT NULL, erasure TEXT NOT NULL) WITHOUT ROWID;
+    digest TEXT PRIMARY KEY, erasure TEXT NOT NULL) WITHOUT ROWID;
 PRAGMA user_version = 2;
 """
 
@@ -267,12 +267,12 @@ class Ledger:
         self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return forgotten
 
-    def bury(self, digests: Iterable[str], erased_at: str, erasure: str) -> None:
+    def bury(self, digests: Iterable[str], erasure: str) -> None:
         """Remember, as keyed digests, the keys of somebody who was erased by one ``erasure``."""
         with self.transaction():
             self._db.executemany(
-                "INSERT OR REPLACE INTO erased VALUES (?, ?, ?)",
-                ((digest, erased_at, erasure) for digest in digests),
+                "INSERT OR REPLACE INTO erased VALUES (?, ?)",
+                ((digest, erasure) for digest in digests),
             )
 
     def unbury(self, digests: Iterable[str]) -> int:
@@ -287,9 +287,9 @@ class Ledger:
                 for digest in digests
             )
 
-    def erased(self) -> dict[str, str]:
-        """Return the digests of the keys of erased people, and when that was."""
-        return dict(self._db.execute("SELECT digest, erased_at FROM erased"))
+    def erased(self) -> frozenset[str]:
+        """Return the digests of the keys of erased people."""
+        return frozenset(digest for (digest,) in self._db.execute("SELECT digest FROM erased"))
 
     def _each(self, sql: str, values: Sequence[str]) -> Iterator[tuple[Any, ...]]:
         for start in range(0, len(values), _PARAMETERS):
@@ -302,7 +302,7 @@ class Ledger:
 def erased_people(ledger: Path, key: Path) -> ErasedPeople:
     """Return who was erased, of any merchant; ``key`` is the file that digests are made with."""
     if not (ledger.is_file() and key.is_file()):
-        return ErasedPeople()
+        return NOBODY
     with closing(Ledger(ledger, "")) as opened:
         return ErasedPeople(key.read_bytes(), opened.erased())
 

@@ -16,7 +16,7 @@ from etl.customers import belongings, codes, octets, payload, tokens
 from etl.customers.cells import NO_PROBLEMS, Finding, by_row, joined, repeated, rows_of
 from etl.customers.consent import SUBSCRIBED, subscription
 from etl.customers.dates import DateEvidence
-from etl.customers.erased import ErasedPeople
+from etl.customers.erased import NOBODY, ErasedPeople
 from etl.customers.fields import CUSTOMERS
 from etl.customers.full_names import FULL_NAME
 from etl.customers.problems import Problem, problem_table
@@ -134,7 +134,7 @@ def check_batch(
     country: str,
     constants: Mapping[str, str] = MappingProxyType({}),
     today: datetime.date | None = None,
-    erased: ErasedPeople | None = None,
+    erased: ErasedPeople = NOBODY,
 ) -> Checked:
     """Map, clean and validate one batch; ``constants`` are canonical, ``today`` as in ``clean``.
 
@@ -153,7 +153,7 @@ def check_batch(
     unwilling = by_row(
         [
             _without_consent(cells, mapping.consent),
-            (erased or ErasedPeople()).among(cleaned.customers),
+            erased.among(cleaned.customers),
         ]
     )
     cannot, left = rows_of(unreadable, len(cells)), rows_of(unwilling, len(cells))

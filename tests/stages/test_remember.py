@@ -518,18 +518,19 @@ def test_a_key_that_a_policy_left_unwritten_is_not_remembered(tmp_path: Path) ->
     world.close()
 
 
-def test_a_decision_to_create_is_done_once_the_customer_is_there(tmp_path: Path) -> None:
-    """Its answer was lost and the profile merged: the resumed run finds it, the next does too."""
-    world = open_world(tmp_path)
-    world.create(given_name="Else", family_name="Other", phone_number="+14155550123")
+JO = {
+    "email_address": "jo@example.com",
+    "given_name": "Jo",
+    "family_name": "Berg",
+    "phone_number": "+14155550123",
+}
+
+
+def decided_and_lost(world: World) -> tuple[list[dict[str, str]], str]:
+    """Create somebody by decision, and lose the answer; return the review file and their id."""
+    world.create(given_name="Else", family_name="Other", phone_number=JO["phone_number"])
     world.time.sleep(7200)
-    jo = {
-        "email_address": "jo@example.com",
-        "given_name": "Jo",
-        "family_name": "Berg",
-        "phone_number": "+14155550123",
-    }
-    held = run_import(world, [jo])
+    held = run_import(world, [JO])
     review = [{**row, "decision": "create"} for row in table(world, held, "review.csv")]
 
     def lost(sent: Sent) -> None:
@@ -540,7 +541,14 @@ def test_a_decision_to_create_is_done_once_the_customer_is_there(tmp_path: Path)
     with pytest.raises(Killed):
         run_import(world, review, name="review.csv")
     world.after = lambda sent: None
-    made = next(id for id, profile in world.alive().items() if profile["given_name"] == "Jo")
+    (made,) = (id for id, profile in world.alive().items() if profile["given_name"] == "Jo")
+    return review, made
+
+
+def test_a_decision_to_create_is_done_once_the_customer_is_there(tmp_path: Path) -> None:
+    """Its answer was lost and the profile merged: the resumed run finds it, the next does too."""
+    world = open_world(tmp_path)
+    review, made = decided_and_lost(world)
     world.time.sleep(3600)
     other = world.create(given_name="Jo", family_name="Berg", email_address="jb@example.com")
     world.merge(made, other)
@@ -550,7 +558,7 @@ def test_a_decision_to_create_is_done_once_the_customer_is_there(tmp_path: Path)
 
     for night in range(2):
         world.time.sleep(90_000)
-        run_import(world, [jo], name=f"night{night}.csv")
+        run_import(world, [JO], name=f"night{night}.csv")
 
     assert len(world.alive()) == people_then
     world.close()
@@ -561,26 +569,7 @@ def test_a_create_that_was_decided_and_edited_is_known_after_its_key_has_lapsed(
 ) -> None:
     """Its answer was lost, somebody edited what it made, a day went by: nobody is made twice."""
     world = open_world(tmp_path)
-    world.create(given_name="Else", family_name="Other", phone_number="+14155550123")
-    world.time.sleep(7200)
-    jo = {
-        "email_address": "jo@example.com",
-        "given_name": "Jo",
-        "family_name": "Berg",
-        "phone_number": "+14155550123",
-    }
-    held = run_import(world, [jo])
-    review = [{**row, "decision": "create"} for row in table(world, held, "review.csv")]
-
-    def lost(sent: Sent) -> None:
-        if sent.endpoint == "bulk-create":
-            raise Killed
-
-    world.after = lost
-    with pytest.raises(Killed):
-        run_import(world, review, name="review.csv")
-    world.after = lambda sent: None
-    made = next(id for id, profile in world.alive().items() if profile["given_name"] == "Jo")
+    review, made = decided_and_lost(world)
     world.time.sleep(3600)
     world.update(made, nickname="Joey", family_name="Berg-Maier")
     world.time.sleep(90_000)
