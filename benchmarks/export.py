@@ -14,49 +14,21 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import subprocess
-import sys
 import tempfile
 import time
-import urllib.request
 from pathlib import Path
 from typing import Any
+
+from measure import ETL, run
+from served import Served, served
 
 from etl.config import Config
 from etl.export.collect import Collection
 from etl.export.collected import Collected
 from etl.square.client import SquareClient, network_transport
 from etl.square.network import IN_FLIGHT
-
-
-class Served:
-    """A local Square on a port, filled with profiles."""
-
-    def __init__(self, folder: Path, profiles: int, rate: float) -> None:
-        folder.mkdir()
-        command = [sys.executable, "-m", "etl", "sandbox", "serve", "--port", "0"]
-        data = ["--data", str(folder / "square.sqlite"), "--rate", str(rate)]
-        self.process = subprocess.Popen([*command, *data], stdout=subprocess.PIPE, text=True)
-        assert self.process.stdout is not None
-        words = self.process.stdout.readline().split()
-        self.address, self.token = words[2], words[4]
-        self.control("seed", {"profiles": profiles, "seed": 1})
-
-    def control(self, call: str, body: dict[str, Any]) -> None:
-        """Make a control call."""
-        request = urllib.request.Request(
-            f"{self.address}/_sandbox/{call}",
-            json.dumps(body).encode(),
-            {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"},
-        )
-        urllib.request.urlopen(request).close()
-
-    def stop(self) -> None:
-        """End it."""
-        self.process.terminate()
-        self.process.wait()
 
 
 def collected(square: Served, folder: Path, in_flight: int) -> dict[str, float]:
@@ -87,21 +59,23 @@ def collected(square: Served, folder: Path, in_flight: int) -> dict[str, float]:
     return {"seconds": time.perf_counter() - begin, "calls": calls, "profiles": size}
 
 
+def seeded(state: Path, profiles: int) -> None:
+    """Fill the embedded local Square of a state folder."""
+    command = [*ETL, "sandbox", "seed", "--profiles", str(profiles), "--state-dir", str(state)]
+    subprocess.run(command, check=True, capture_output=True)
+
+
 def exported(state: Path, destination: Path) -> dict[str, float]:
     """Run the command; return seconds, calls and the most memory it had, in MiB."""
-    command = [sys.executable, "-m", "etl", "export", str(destination), "--state-dir", str(state)]
-    begin = time.perf_counter()
-    process = subprocess.Popen([*command, "--output", "json", "--quiet"], stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    told = json.loads(process.stdout.read())
-    _, status, usage = os.wait4(process.pid, 0)
-    if os.waitstatus_to_exitcode(status):
-        raise SystemExit(f"{' '.join(command)} ended with {status}")
+    command = [*ETL, "export", str(destination), "--state-dir", str(state)]
+    taken = run([*command, "--output", "json", "--quiet"])
+    told = json.loads(taken.told)
     return {
-        "seconds": time.perf_counter() - begin,
+        "seconds": taken.wall,
+        "cpu_seconds": taken.cpu,
         "calls": sum(counts["calls"] for counts in told["requests"].values()),
         "profiles": told["rows"],
-        "peak_mib": usage.ru_maxrss / 1024,
+        "peak_mib": taken.peak,
         **{f"{stage}_seconds": seconds for stage, seconds in told["seconds"].items()},
     }
 
@@ -118,18 +92,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         if told.latency:
-            square = Served(folder / "square", told.profiles, told.rate)
-            slow = {"endpoint": "search", "rate": 1.0, "do": "delay", "seconds": told.latency}
-            square.control("faults", {"plan": [slow], "seed": 1})
-            results["one cursor"] = collected(square, folder, 1)
-            results["side by side"] = collected(square, folder, IN_FLIGHT)
+            with served(folder / "square.sqlite", rate=told.rate) as square:
+                square.control("seed", {"profiles": told.profiles, "seed": 1})
+                slow = {"endpoint": "search", "rate": 1.0, "do": "delay", "seconds": told.latency}
+                square.control("faults", {"plan": [slow], "seed": 1})
+                for name, in_flight in (("one cursor", 1), ("side by side", IN_FLIGHT)):
+                    results[name] = collected(square, folder, in_flight)
             results["gain"] = results["one cursor"]["seconds"] / results["side by side"]["seconds"]
-            square.stop()
         else:
             for part in (told.profiles // 10, told.profiles):
                 state = folder / f"state-{part}"
-                seed = [sys.executable, "-m", "etl", "sandbox", "seed", "--profiles", str(part)]
-                subprocess.run([*seed, "--state-dir", str(state)], check=True, capture_output=True)
+                seeded(state, part)
                 for name in (f"{part}.csv", f"{part}.parquet"):
                     results[name] = exported(state, folder / name)
     if told.json:

@@ -14,46 +14,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
-import sys
 import tempfile
-import urllib.request
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from measure import ETL, Stage, Taken, run, staged
 from phonenumbers import is_valid_number, parse
+from served import Served, served
 
 _CREATE = "POST /v2/customers/bulk-create"
 _RETRIEVE = "POST /v2/customers/bulk-retrieve"
-
-
-class Served(NamedTuple):
-    """A local Square on a port."""
-
-    process: subprocess.Popen[str]
-    address: str
-    token: str
-
-    def later(self, seconds: int) -> None:
-        """Let its time pass."""
-        request = urllib.request.Request(
-            f"{self.address}/_sandbox/clock",
-            json.dumps({"advance": seconds}).encode(),
-            {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"},
-        )
-        urllib.request.urlopen(request).close()
-
-
-def serve(folder: Path, rate: float) -> Served:
-    """Start a local Square."""
-    command = [sys.executable, "-m", "etl", "sandbox", "serve", "--port", "0", "--rate", str(rate)]
-    process = subprocess.Popen(
-        [*command, "--data", str(folder / "square.sqlite")], stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    words = process.stdout.readline().split()
-    return Served(process, words[2], words[4])
 
 
 def write_people(path: Path, rows: int) -> None:
@@ -71,18 +41,36 @@ def write_people(path: Path, rows: int) -> None:
             )
 
 
-def imported(source: Path, state: Path, square: Served) -> dict[str, Any]:
-    """Import the file and return the report."""
-    command = [sys.executable, "-m", "etl", "import", str(source), "--state-dir", str(state)]
-    options = ["--target", "sandbox", "--base-url", square.address, "--output", "json", "--quiet"]
-    environment = os.environ | {"SQUARE_ACCESS_TOKEN": square.token}
-    done = subprocess.run(
-        [*command, *options], stdout=subprocess.PIPE, text=True, env=environment, check=False
-    )
-    report: dict[str, Any] = json.loads(done.stdout)
-    if report["exit_code"] not in (0, 3):
-        raise SystemExit(f"the import ended with {report['exit_code']}")
-    return report
+class Imported(NamedTuple):
+    """An import: what it reported, what it took, and that by stage."""
+
+    report: dict[str, Any]
+    taken: Taken
+    stages: list[Stage]
+
+
+def imported(source: Path, state: Path, square: Served, command: str = "import") -> Imported:
+    """Import a file, or only plan to."""
+    log = state.with_suffix(".log")
+    log.unlink(missing_ok=True)
+    options = ["--state-dir", str(state), "--target", "sandbox", "--base-url", square.address]
+    told = ["--output", "json", "--quiet", "--log-json", str(log)]
+    token = {"SQUARE_ACCESS_TOKEN": square.token}
+    taken = run([*ETL, command, str(source), *options, *told], 3, env=token)
+    report: dict[str, Any] = json.loads(taken.told)
+    return Imported(report, taken, staged(taken, log, report, report["rows"]["read"]))
+
+
+def nights(folder: Path, rows: int, rate: float) -> list[dict[str, Any]]:
+    """Import the same clean people three times, an hour apart; return the reports."""
+    source = folder / "clean.csv"
+    write_people(source, rows)
+    reports = []
+    with served(folder / "paced.sqlite", rate=rate) as square:
+        for _ in range(3):
+            reports.append(imported(source, folder / "paced", square).report)
+            square.later(3600)
+    return reports
 
 
 def calls(report: dict[str, Any]) -> int:
@@ -95,31 +83,8 @@ def limited(report: dict[str, Any]) -> int:
     return sum(each["rate_limited"] for each in report["requests"].values())
 
 
-def main() -> None:
-    """Import three times and print what it took."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=int, default=20_000)
-    parser.add_argument("--rate", type=float, default=10.0)
-    parser.add_argument("--json", action="store_true")
-    asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        source = folder / "people.csv"
-        write_people(source, asked.rows)
-        square = serve(folder, asked.rate)
-        try:
-            nights = []
-            for _ in range(3):
-                nights.append(imported(source, folder / "state", square))
-                square.later(3600)
-        finally:
-            square.process.terminate()
-            square.process.wait()
-    print_table(asked.rows, asked.rate, nights, as_json=asked.json)
-
-
-def print_table(rows: int, rate: float, nights: list[dict[str, Any]], *, as_json: bool) -> None:
-    """Print the figures of the three nights."""
+def figures(rows: int, rate: float, nights: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the figures of the three nights."""
     first = nights[0]
     bulk = -(-rows // 100)
     # Who the token belongs to, how many profiles there are, a page of none; a create and a reading
@@ -129,7 +94,7 @@ def print_table(rows: int, rate: float, nights: list[dict[str, Any]], *, as_json
     load = first["seconds"]["load"]
     creates = first["requests"][_CREATE]
     used = creates["calls"] - creates["rate_limited"]
-    figures: dict[str, Any] = {
+    told: dict[str, Any] = {
         "rows": rows,
         "requests": calls(first),
         "fewest": fewest,
@@ -151,14 +116,26 @@ def print_table(rows: int, rate: float, nights: list[dict[str, Any]], *, as_json
         ],
     }
     if rate:
-        figures["load rate / allowed"] = round(used / load / rate, 3)
+        told["load rate / allowed"] = round(used / load / rate, 3)
         span = first["seconds"]["load"] + first["seconds"]["verify"]
         both = used + first["requests"][_RETRIEVE]["calls"]
-        figures["load and verify rate / allowed"] = round(both / span / rate, 3)
-    if as_json:
-        print(json.dumps(figures, indent=2))
+        told["load and verify rate / allowed"] = round(both / span / rate, 3)
+    return told
+
+
+def main() -> None:
+    """Import three times and print what it took."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, default=20_000)
+    parser.add_argument("--rate", type=float, default=10.0)
+    parser.add_argument("--json", action="store_true")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        told = figures(asked.rows, asked.rate, nights(Path(folder), asked.rows, asked.rate))
+    if asked.json:
+        print(json.dumps(told, indent=2))
         return
-    for name, value in figures.items():
+    for name, value in told.items():
         print(f"{name:<32}{value}")
 
 

@@ -16,8 +16,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -31,6 +29,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
+from measure import run
 
 from etl.config import Dedupe
 from etl.directory import profiles
@@ -149,26 +148,21 @@ def _tables(path: Path, schema: pa.Schema) -> Iterator[pa.Table]:
 
 
 def measured(rows: int, seed: int, place: str | None) -> dict[str, Any]:
-    """Make one size and match it, each in a process of its own.
-
-    This process stays small: Linux counts what it holds when it starts another into the most that
-    the other one ever held (getrusage(2)).
-    """
+    """Make one size and match it, each in a process of its own."""
     with tempfile.TemporaryDirectory(dir=place) as folder:
         script = [sys.executable, __file__]
-        made = ["--make", folder, "--rows", str(rows), "--seed", str(seed)]
-        subprocess.run([*script, *made], check=True)
-        command = [*script, "--match", folder]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        assert process.stdout is not None
-        told = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        if code := os.waitstatus_to_exitcode(status):
-            raise SystemExit(f"matching {rows:,} rows ended with {code}")
-        seconds = json.loads(told)
-        rate = rows / sum(seconds.values())
-        peak = usage.ru_maxrss / 1024
-        return {"rows": rows, "seconds": seconds, "rows_per_second": rate, "peak_mib": peak}
+        run([*script, "--make", folder, "--rows", str(rows), "--seed", str(seed)])
+        taken = run([*script, "--match", folder])
+        seconds = json.loads(taken.told)
+        return {
+            "rows": rows,
+            "seconds": seconds,
+            "cpu_seconds": taken.cpu,
+            "rows_per_second": rows / sum(seconds.values()),
+            "peak_mib": taken.peak,
+            "bytes_per_profile_kept": (Path(folder) / "kept.duckdb").stat().st_size / rows,
+            "bytes_per_row_at_work": (Path(folder) / "directory.duckdb").stat().st_size / rows,
+        }
 
 
 def main() -> None:

@@ -17,12 +17,10 @@ import itertools
 import json
 import socket
 import sqlite3
-import subprocess
-import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
@@ -30,6 +28,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 import people
+from served import Served, served
 
 _BATCH = 100
 _MEMBERS = 200
@@ -53,10 +52,10 @@ class Loaded(NamedTuple):
 class Server:
     """A served sandbox and a connection to it."""
 
-    def __init__(self, process: subprocess.Popen[str], address: str, token: str) -> None:
-        self._pid = process.pid
-        self._head = f"Host: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n"
-        self._place = (urlsplit(address).hostname, urlsplit(address).port)
+    def __init__(self, square: Served) -> None:
+        self._pid = square.pid
+        self._head = f"Host: 127.0.0.1\r\nAuthorization: Bearer {square.token}\r\n"
+        self._place = (urlsplit(square.address).hostname, urlsplit(square.address).port)
         self._own = self.connection()
 
     def connection(self) -> socket.socket:
@@ -114,20 +113,6 @@ def _more(connection: socket.socket) -> bytes:
     if not received:
         raise ConnectionError
     return received
-
-
-@contextlib.contextmanager
-def served(data: Path | None, lag: float) -> Iterator[Server]:
-    """Run ``sandbox serve`` on a file, or in memory, for as long as the block lasts."""
-    command = [sys.executable, "-m", "etl", "sandbox", "serve", "--lag", str(lag)]
-    command += [] if data is None else ["--data", str(data)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        words = process.stdout.readline().split()
-        try:
-            yield Server(process, words[2], words[4])
-        finally:
-            process.terminate()
 
 
 def customers(number: int, first: int = 0) -> list[Customer]:
@@ -348,7 +333,7 @@ def main() -> None:
         servers, loads, calls = [], [], []
         for profiles in arguments.profiles:
             data = None if arguments.memory else folder / f"{profiles}.sqlite"
-            servers.append(stack.enter_context(served(data, arguments.lag)))
+            servers.append(Server(stack.enter_context(served(data, lag=arguments.lag))))
             loads.append(loaded(servers[-1], everyone[:profiles], arguments.connections))
         for server, profiles in zip(servers, arguments.profiles, strict=True):
             calls.append(prepared(server, everyone[:profiles], arguments.rounds))

@@ -1,0 +1,170 @@
+"""How long would a hundred million rows take, or a thousand merchants, and what would be in the way?
+
+Arithmetic on measured costs, as if each further row cost what it did at the largest size measured.
+Square lets each seller send so many requests a second, and a request holds at most a hundred
+profiles: that alone is a time nothing here can shorten. What this machine has to do beside it is
+processor time; it is shared by all merchants, the limit is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from math import ceil
+from typing import Any, Literal, NamedTuple
+
+BULK = 100  # profiles in a bulk request, and on a page of ListCustomers
+RATE = 10.0  # requests a second for each merchant
+_ASKED_FIRST = 3  # the merchant, how many profiles there are, and the page on which there are none
+
+Night = Literal["first", "again", "copy lost"]
+
+
+class Costs(NamedTuple):
+    """What was measured: processor seconds and bytes, for each row unless another thing is named.
+
+    ``sending`` is of load, attach and verify, ``before`` of everything else an import does,
+    ``again`` of a whole import that finds nothing new.
+    """
+
+    before: float
+    sending: float
+    again: float
+    again_requests: int
+    written: float  # share of the rows that become a profile
+    source: float
+    journal: float
+    ledger: float
+    artifacts: float
+    copy_of_profile: float
+    at_work: float
+    memory: float  # bytes of a process, whatever the rows
+    memory_of_row: float
+
+
+class Scenario(NamedTuple):
+    """Who imports how much; ``night`` is the first, one with nothing new, or that without copy."""
+
+    night: Night
+    merchants: int
+    rows: int  # of each merchant
+
+
+class Paper(NamedTuple):
+    """What that takes: requests of one merchant, seconds, and bytes of all merchants together.
+
+    ``limit`` is what the requests of one merchant take at the rate allowed, ``work`` what all
+    processors of this machine take for everybody, ``alone`` what one process takes for one.
+    ``cores`` is how many there have to be for the work to be no longer than the rest.
+    """
+
+    requests: int
+    limit: float
+    alone: float
+    work: float
+    seconds: float
+    cores: float
+    disk: float
+    memory: float
+    bottleneck: str
+
+
+def on_paper(costs: Costs, scenario: Scenario, cores: int) -> Paper:
+    """Return what a scenario takes on a machine with so many cores."""
+    rows, merchants = scenario.rows, scenario.merchants
+    profiles = ceil(rows * costs.written)
+    bulks = ceil(profiles / BULK)
+    if scenario.night == "first":
+        requests = _ASKED_FIRST + 2 * bulks  # written and read back
+        before, sending = rows * costs.before, rows * costs.sending
+    else:
+        requests = costs.again_requests + (bulks if scenario.night == "copy lost" else 0)
+        before, sending = rows * costs.again, 0.0
+    limit = requests / RATE
+    # A process reads, checks and plans before it sends; while it sends, it works at the next.
+    alone = before + max(limit, sending)
+    work = merchants * (before + sending) / cores
+    return Paper(
+        requests,
+        limit,
+        alone,
+        work,
+        max(alone, work),
+        merchants * (before + sending) / alone,
+        merchants * _disk(costs, rows, profiles),
+        merchants * (costs.memory + rows * costs.memory_of_row),
+        _bottleneck(limit, before, sending, alone, work),
+    )
+
+
+def _disk(costs: Costs, rows: int, profiles: int) -> float:
+    each = costs.source + costs.journal + costs.ledger + costs.artifacts + costs.at_work
+    return rows * each + profiles * costs.copy_of_profile
+
+
+def _bottleneck(limit: float, before: float, sending: float, alone: float, work: float) -> str:
+    if work > alone:
+        return "the processors of this machine"
+    if limit >= max(before, sending):
+        return "the rate limit"
+    return "one process: reading, checking and planning come before sending"
+
+
+SCENARIOS = (
+    Scenario("first", 1, 1_000_000),
+    Scenario("first", 1, 100_000_000),
+    Scenario("copy lost", 1, 100_000_000),
+    Scenario("again", 1, 100_000_000),
+    Scenario("first", 1_000, 100_000),
+    Scenario("first", 1_000, 1_000_000),
+    Scenario("again", 1_000, 100_000),
+    Scenario("first", 1_000, 100_000_000),
+)
+
+
+def costs(result: Mapping[str, Any]) -> Costs | None:
+    """Return the costs in the result of a run of the suite, None where it has not all of them."""
+    left = max(result["left"], key=lambda one: one["rows"], default=None)
+    kept = max(result["match"], key=lambda one: one["rows"], default=None)
+    again = _largest(result, "import, nothing new")
+    if left is None or kept is None or again is None:
+        return None
+    rows = left["rows"]
+    cpu = {one["stage"]: one["cpu"] for one in result["stages"] if one["rows"] == rows}
+    sending = sum(cpu[stage] for stage in ("load", "attach", "verify"))
+    return Costs(
+        before=(cpu["import"] - sending) / rows,
+        sending=sending / rows,
+        again=again["cpu"] / again["rows"],
+        again_requests=next(
+            one["night_requests"] for one in result["left"] if "night_requests" in one
+        ),
+        written=left["written"] / rows,
+        source=left["source_bytes"] / rows,
+        journal=left["journal_bytes"] / rows,
+        ledger=left["ledger_bytes"] / rows,
+        artifacts=left["artifact_bytes"] / rows,
+        copy_of_profile=kept["bytes_per_profile_kept"],
+        at_work=kept["bytes_per_row_at_work"],
+        memory=_largest(result, "import")["peak_mib"] * 2**20,
+        memory_of_row=_growth_of_memory(result["match"]),
+    )
+
+
+def _largest(result: Mapping[str, Any], stage: str) -> Any:
+    of_stage = (one for one in result["stages"] if one["stage"] == stage)
+    return max(of_stage, key=lambda one: one["rows"], default=None)
+
+
+def _growth_of_memory(matches: list[dict[str, Any]]) -> float:
+    """Return how many bytes more each further row took when matched, never less than none."""
+    *_, small, large = [None, *sorted(matches, key=lambda one: one["rows"])]
+    if small is None:
+        return 0.0
+    more = (large["peak_mib"] - small["peak_mib"]) * 2**20
+    return max(more / (large["rows"] - small["rows"]), 0.0)
+
+
+def all_on_paper(costs: Costs, cores: int) -> Iterator[dict[str, Any]]:
+    """Yield every scenario with what it takes."""
+    for scenario in SCENARIOS:
+        yield {**scenario._asdict(), **on_paper(costs, scenario, cores)._asdict()}

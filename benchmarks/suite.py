@@ -1,0 +1,358 @@
+"""Where does the time go? Every stage at every size, beside the floor and the row loop.
+
+    python benchmarks/suite.py                                   # everything, and a table of it
+    python benchmarks/suite.py --only check load --rows 10000 100000
+    python benchmarks/suite.py --json result.json --page         # benchmarks/RESULTS.md, with plots
+    python benchmarks/suite.py --from result.json --page         # the page once more, unmeasured
+
+Each stage of a validation and of an import into a local Square on a port (in a process of its own,
+which is not counted), matching as many rows as profiles, exports, the HTTP layer and the engines.
+Per stage: seconds, rows a second, processor time, the most memory of the process and its workers
+together (what they share is counted once), and three ratios: seconds beside those in which pyarrow
+reads and writes the same file (the floor), how many times faster than a loop over rows, and the
+cost per row beside that at the size before. Sizes that take too long are left out, and named;
+``--all`` measures them too. People come from a seed. Times are of one machine: compare ratios.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import client
+import loading
+import page
+import paper
+import stages
+from measure import Stage, table
+
+SIZES = (10_000, 100_000, 1_000_000, 5_000_000)
+# The largest size of each measurement, unless all are asked for; what is not here has none.
+LARGEST = {
+    "import": 1_000_000,
+    "row by row": 50_000,
+    "import row by row": 500,
+    "nights": 100_000,
+    "paced": 20_000,
+    "export": 100_000,
+    "engines": 1_000_000,
+}
+# A rehearsal of Square's pace.
+_RATE = 10.0
+_CALLS = 2000
+
+
+@dataclass
+class Bench:
+    """What is to be measured, and what was."""
+
+    folder: Path
+    sizes: Sequence[int]
+    turns: int
+    seed: int
+    kind: str
+    everything: bool
+    say: Callable[[str], None]
+    stages: list[Stage] = field(default_factory=list)
+    left_out: list[dict[str, Any]] = field(default_factory=list)
+    left: list[dict[str, Any]] = field(default_factory=list)
+    match: list[dict[str, Any]] = field(default_factory=list)
+    http: dict[str, Any] = field(default_factory=dict)
+
+    def source(self, rows: int) -> Path:
+        """Return a file of so many people."""
+        return stages.made(self.folder, rows, self.seed, self.kind)
+
+    def keep(self, measured: Iterable[Stage]) -> None:
+        """Add to what was measured."""
+        self.stages += measured
+
+    def done(self, stage: str, rows: int) -> bool:
+        """Tell whether that was measured."""
+        return any((one.stage, one.rows) == (stage, rows) for one in self.stages)
+
+    def floor(self, rows: int) -> None:
+        """Measure the floor of a size, once."""
+        if not self.done("floor", rows):
+            source = self.source(rows)
+            self.keep(stages.repeated(self.turns, lambda: [stages.floor(source, rows)]))
+
+    def within(self, measurement: str, *names: str) -> Iterator[int]:
+        """Yield the sizes of a measurement, saying which; note those that are left out."""
+        largest = LARGEST[measurement] if measurement in LARGEST else max(self.sizes)
+        for rows in self.sizes:
+            if rows > largest and not self.everything:
+                why = f"takes long: by default up to {largest:,} rows, see --all"
+                self.left_out += [{"stage": name, "rows": rows, "why": why} for name in names]
+                continue
+            self.say(f"{measurement}: {rows:,} rows")
+            yield rows
+
+
+def validate(bench: Bench) -> None:
+    """Measure the floor, the row loop, and a validation by stages."""
+    for rows in bench.within("validate", "validate"):
+        bench.floor(rows)
+        source = bench.source(rows)
+        with _folder(bench) as folder:
+            turn = partial(stages.validated, source, rows, folder)
+            bench.keep(stages.repeated(bench.turns, turn))
+    if bench.kind == "csv":
+        rows = min(max(bench.sizes), LARGEST["row by row"])
+        bench.say(f"row loop of a validation: {rows:,} rows")
+        bench.keep([stages.row_loop(bench.source(rows), rows)])
+
+
+def imports(bench: Bench) -> None:
+    """Measure an import by stages, one with nothing new, and a row loop that does the same."""
+    names = ("import", "load", "attach", "verify", "report, import")
+    for rows in bench.within("import", *names):
+        bench.floor(rows)
+        nights = bench.everything or rows <= LARGEST["nights"]
+        with _folder(bench) as folder:
+            measured, left = stages.imported(bench.source(rows), rows, folder, nights=nights)
+        bench.keep(measured)
+        bench.left.append(left)
+        if not nights:
+            why = f"takes long: by default up to {LARGEST['nights']:,} rows, see --all"
+            bench.left_out.append({"stage": "import, nothing new", "rows": rows, "why": why})
+    if bench.kind == "csv":
+        rows = min(max(bench.sizes), LARGEST["import row by row"])
+        bench.say(f"row loop of an import: {rows:,} rows")
+        with _folder(bench) as folder:
+            bench.keep(stages.row_loop_import(bench.source(rows), folder))
+
+
+def plan(bench: Bench) -> None:
+    """Measure a plan of the sizes that are not imported."""
+    for rows in bench.within("plan", "plan"):
+        if not bench.done("plan", rows):
+            bench.floor(rows)
+            with _folder(bench) as folder:
+                bench.keep(stages.planned(bench.source(rows), rows, folder))
+
+
+def match(bench: Bench) -> None:
+    """Measure matching as many rows as profiles."""
+    for rows in bench.within("match", "match"):
+        even = max(rows - rows % 1000, 1000)
+        if not bench.done("match", even):
+            stage, found = stages.matched(even, bench.seed, bench.folder)
+            bench.keep([stage])
+            bench.match.append(found)
+
+
+def export(bench: Bench) -> None:
+    """Measure exports."""
+    for rows in bench.within("export", "export csv", "export parquet"):
+        with _folder(bench) as folder:
+            bench.keep(stages.exported(rows, folder, bench.turns))
+
+
+def http(bench: Bench) -> None:
+    """Measure the client's own time for a bulk call, and a load at Square's pace."""
+    most = max(bench.sizes)
+    calls = min(max(most // 100, 20), _CALLS)
+    bench.say(f"http: {calls:,} bulk calls")
+    bench.http["client"] = {"calls": calls, **client.measured(calls)}
+    rows = min(most, LARGEST["paced"])
+    bench.say(f"http: three nights of {rows:,} rows at {_RATE:g} requests a second")
+    with _folder(bench) as folder:
+        nights = loading.nights(folder, rows, _RATE)
+    bench.http["paced"] = {"rate": _RATE, **loading.figures(rows, _RATE, nights)}
+
+
+def engines(bench: Bench) -> None:
+    """Measure a validation on every engine, on all cores."""
+    rows = min(max(bench.sizes), LARGEST["engines"])
+    source, workers = bench.source(rows), str(_cores())
+    for engine in ("local", "processes", "dask"):
+        name = f"validate, {engine}"
+        if engine == "dask" and importlib.util.find_spec("distributed") is None:
+            why = "dask is not installed: pip install 'square-etl[dask]'"
+            bench.left_out.append({"stage": name, "rows": rows, "why": why})
+            continue
+        bench.say(f"engines: {engine}, {rows:,} rows")
+        options = ["--engine", engine, *(() if engine == "local" else ("--workers", workers))]
+        with _folder(bench) as folder:
+            turn = partial(stages.validated, source, rows, folder, options)
+            whole, *_ = stages.repeated(bench.turns, turn)
+        bench.keep([whole._replace(stage=name)])
+
+
+@contextmanager
+def _folder(bench: Bench) -> Iterator[Path]:
+    """Give a folder that is gone after the measurement."""
+    with tempfile.TemporaryDirectory(dir=bench.folder) as name:
+        yield Path(name)
+
+
+# What each measurement is asked for by.
+MEASUREMENTS: dict[Callable[[Bench], None], tuple[str, ...]] = {
+    validate: ("read", "check", "report"),
+    imports: ("plan", "load", "attach", "verify"),
+    plan: ("plan",),
+    match: ("match",),
+    export: ("export",),
+    http: ("http",),
+    engines: ("engines",),
+}
+
+
+def compared(measured: Sequence[Stage]) -> Iterator[dict[str, Any]]:
+    """Yield every stage with its ratios; None where there is nothing to compare with."""
+    floors = {one.rows: one.seconds for one in measured if one.stage == "floor"}
+    loops = {one.stage: one.seconds / one.rows for one in measured}
+    ordered = sorted(measured, key=lambda one: one.rows)
+    for one in measured:
+        per_row = one.seconds / one.rows
+        before = [each for each in ordered if each.stage == one.stage and each.rows < one.rows]
+        # The row loop of a check reads and writes files as well.
+        loop = loops.get(f"{'check' if one.stage == 'validate' else one.stage}, row loop")
+        floor = floors.get(one.rows)
+        yield {
+            **one._asdict(),
+            "rows_per_second": one.rows / one.seconds if one.seconds else None,
+            "cpu_us_per_row": one.cpu / one.rows * 1e6,
+            "times_the_floor": one.seconds / floor if floor else None,
+            "faster_than_row_loop": loop / per_row if loop and per_row else None,
+            "growth_per_row": (
+                per_row / (before[-1].seconds / before[-1].rows)
+                if before and before[-1].seconds
+                else None
+            ),
+        }
+
+
+def measured(bench: Bench, only: Sequence[str]) -> dict[str, Any]:
+    """Measure what is asked for, everything if nothing is; return the result."""
+    begin = time.time()
+    for measurement, names in MEASUREMENTS.items():
+        if not only or set(only) & set(names):
+            measurement(bench)
+    result: dict[str, Any] = {
+        "measured": {
+            "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(begin)),
+            "minutes": round((time.time() - begin) / 60, 1),
+            "commit": _commit(),
+            "seed": bench.seed,
+            "format": bench.kind,
+            "turns": bench.turns,
+        },
+        "machine": _machine(),
+        "stages": list(compared(bench.stages)),
+        "left_out": bench.left_out,
+        "left": bench.left,
+        "match": bench.match,
+        "http": bench.http,
+    }
+    if costs := paper.costs(result):
+        cores = result["machine"]["cores"]
+        result["costs"] = costs._asdict()
+        result["paper"] = list(paper.all_on_paper(costs, cores))
+    return result
+
+
+def _commit() -> str:
+    told = subprocess.run(
+        ["git", "describe", "--always", "--dirty"],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return told.stdout.strip()
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def _machine() -> dict[str, Any]:
+    about = Path("/proc/cpuinfo").read_text()
+    models = [line.partition(":")[2].strip() for line in about.splitlines() if "model name" in line]
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return {
+        "cores": _cores(),
+        "processor": models[0] if models else platform.machine(),
+        "memory_gib": round(memory / 2**30, 1),
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("pyarrow", "duckdb", "orjson")},
+    }
+
+
+def told(result: dict[str, Any]) -> Iterator[str]:
+    """Yield the result for the screen."""
+    heads = ("stage", *page.HEADS)
+    lines = [(line["stage"], *page.cells(line)) for line in page.by_stage(result["stages"])]
+    yield from table(heads, lines)
+    for line in result["left_out"]:
+        yield f"{line['stage']}, {line['rows']:,} rows: not measured, {line['why']}"
+    if "client" in result["http"]:
+        yield "A bulk call of 100 profiles takes {bulk_call_ms:.2f} ms of processor time".format(
+            **result["http"]["client"]
+        )
+    if "paced" in result["http"]:
+        paced = result["http"]["paced"]
+        share = paced["load and verify rate / allowed"]
+        yield f"Of {paced['rate']:g} requests a second {share:.1%} were used"
+    if "paper" in result:
+        yield from table(page.PAPER, map(page.on_paper, result["paper"]))
+
+
+def main() -> None:
+    """Measure, and print."""
+    names = sorted({name for asked in MEASUREMENTS.values() for name in asked})
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, nargs="+", default=SIZES)
+    parser.add_argument("--only", nargs="+", choices=names, default=(), metavar="STAGE")
+    parser.add_argument("--all", action="store_true", help="also what takes long")
+    parser.add_argument("--turns", type=int, default=3, help="of what takes less than a minute")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--format", choices=("csv", "parquet"), default="csv")
+    parser.add_argument("--folder", help="where data may lie, about 15 GB; it is removed again")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result")
+    parser.add_argument("--from", type=Path, dest="result", metavar="FILE", help="measured before")
+    parser.add_argument(
+        "--page",
+        type=Path,
+        nargs="?",
+        const=Path(__file__).parent,
+        metavar="FOLDER",
+        help="write RESULTS.md there, with plots (default: benchmarks)",
+    )
+    asked = parser.parse_args()
+    if asked.result:
+        result = json.loads(asked.result.read_text(encoding="utf-8"))
+    else:
+        with tempfile.TemporaryDirectory(dir=asked.folder) as folder:
+            sizes = sorted(set(asked.rows))
+            given = (sizes, asked.turns, asked.seed, asked.format, asked.all)
+            result = measured(Bench(Path(folder), *given, _say), asked.only)
+    if asked.json:
+        asked.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    if asked.page:
+        page.write(result, asked.page)
+    print("\n".join(told(result)))
+
+
+def _say(what: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')}  {what}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()
