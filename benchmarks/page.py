@@ -16,7 +16,8 @@ HEADS = (
 )
 PAPER = (
     *("night", "merchants", "rows of each", "requests of each", "at the rate limit"),
-    *("one process", "all processors", "takes", "bottleneck", "cores", "disk", "memory"),
+    *("one process", "all processors", "side by side", "takes", "bottleneck", "cores wanted"),
+    *("disk", "memory"),
 )
 # In the order of the journeys; any other stage comes after.
 _ORDER = (
@@ -68,6 +69,7 @@ def on_paper(line: Mapping[str, Any]) -> list[str]:
         duration(line["limit"]),
         duration(line["alone"]),
         duration(line["work"]),
+        f"{line['at_once']:,}",
         duration(line["seconds"]),
         line["bottleneck"],
         f"{line['cores']:,.1f}",
@@ -221,22 +223,22 @@ def _on_paper(result: Mapping[str, Any]) -> Iterator[str]:
         f"second. Of N rows {costs.written:.1%} become profiles, P."
     )
     yield ""
-    yield from _formulas(costs, cores)
+    yield from _formulas(costs, cores, result["machine"]["memory_gib"])
     yield ""
     yield from _markdown(PAPER, map(on_paper, result["paper"]))
     yield ""
     yield (
         "Night: `first` is into an empty directory, `again` the same file with nothing new, `copy "
         "lost` that without the kept copy of the directory. `all processors` is what the work of "
-        f"all merchants takes when it is spread over the {cores} cores of this machine; `cores` is "
-        "how many there have to be for nobody to wait for another. Disk and memory are of all "
-        "merchants side by side; fewer at a time need less memory."
+        f"all merchants takes when it is spread over the {cores} cores of this machine; `cores "
+        "wanted` is how many there have to be for nobody to wait for another. Disk and memory are "
+        "of all merchants, all at work at once."
     )
     yield ""
     yield from _plainly(result["paper"])
 
 
-def _formulas(costs: paper.Costs, cores: int) -> Iterator[str]:
+def _formulas(costs: paper.Costs, cores: int, memory: float) -> Iterator[str]:
     us, kept = 1e6, costs.copy_of_profile
     yield (
         f"- requests: first = 3 + 2 × ⌈P / {paper.BULK}⌉ (each hundred written, and read back); "
@@ -249,8 +251,11 @@ def _formulas(costs: paper.Costs, cores: int) -> Iterator[str]:
         f"{costs.again * us:.1f} µs + the rate limit"
     )
     yield f"- all processors = merchants × N × µs of a row / {cores} cores"
-    yield "- takes = the longer of one process and all processors"
-    yield "- cores = merchants × N × µs of a row / one process"
+    yield (
+        f"- side by side = as many merchants as the memory of this machine holds, {memory:g} GiB"
+    )
+    yield "- takes = the longer of all processors, and one process × ⌈merchants / side by side⌉"
+    yield "- cores wanted = merchants × N × µs of a row / one process"
     yield (
         f"- disk = merchants × (N × ({costs.source:.0f} source + {costs.journal:.0f} journal + "
         f"{costs.ledger:.0f} ledger + {costs.artifacts:.0f} artifacts + {costs.at_work:.0f} index "
@@ -268,9 +273,10 @@ def _plainly(computed: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         whom = "One merchant" if one["merchants"] == 1 else f"{one['merchants']:,} merchants"
         each = "" if one["merchants"] == 1 else " each"
         yield (
-            f"- {whom} with {one['rows']:,} rows{each}, {one['night']}: {duration(one['seconds'])}; "
-            f"what limits it is {one['bottleneck']} ({one['requests']:,} requests are "
-            f"{duration(one['limit'])}, the work is {duration(one['work'])} on this machine)."
+            f"- {whom} with {one['rows']:,} rows{each}, {one['night']}: "
+            f"{duration(one['seconds'])}; what limits it is {one['bottleneck']} "
+            f"({one['requests']:,} requests are {duration(one['limit'])}, the work is "
+            f"{duration(one['work'])} on this machine)."
         )
 
 

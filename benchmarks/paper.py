@@ -1,4 +1,4 @@
-"""How long would a hundred million rows take, or a thousand merchants, and what would be in the way?
+"""How long would 100 million rows take, or 1,000 merchants, and what would be in the way?
 
 Arithmetic on measured costs, as if each further row cost what it did at the largest size measured.
 Square lets each seller send so many requests a second, and a request holds at most a hundred
@@ -49,27 +49,36 @@ class Scenario(NamedTuple):
     rows: int  # of each merchant
 
 
+class Machine(NamedTuple):
+    """What all merchants share; ``memory`` is in bytes."""
+
+    cores: int
+    memory: float
+
+
 class Paper(NamedTuple):
     """What that takes: requests of one merchant, seconds, and bytes of all merchants together.
 
-    ``limit`` is what the requests of one merchant take at the rate allowed, ``work`` what all
-    processors of this machine take for everybody, ``alone`` what one process takes for one.
-    ``cores`` is how many there have to be for the work to be no longer than the rest.
+    ``limit`` is what the requests of one merchant take at the rate allowed, ``alone`` what one
+    process takes for one, ``work`` what all processors take for everybody, ``at_once`` how many
+    merchants the memory holds. ``cores`` is how many there have to be for nobody to wait for
+    another.
     """
 
     requests: int
     limit: float
     alone: float
     work: float
+    at_once: int
     seconds: float
+    bottleneck: str
     cores: float
     disk: float
     memory: float
-    bottleneck: str
 
 
-def on_paper(costs: Costs, scenario: Scenario, cores: int) -> Paper:
-    """Return what a scenario takes on a machine with so many cores."""
+def on_paper(costs: Costs, scenario: Scenario, machine: Machine) -> Paper:
+    """Return what a scenario takes on a machine."""
     rows, merchants = scenario.rows, scenario.merchants
     profiles = ceil(rows * costs.written)
     bulks = ceil(profiles / BULK)
@@ -82,31 +91,34 @@ def on_paper(costs: Costs, scenario: Scenario, cores: int) -> Paper:
     limit = requests / RATE
     # A process reads, checks and plans before it sends; while it sends, it works at the next.
     alone = before + max(limit, sending)
-    work = merchants * (before + sending) / cores
+    work = merchants * (before + sending)
+    held = costs.memory + rows * costs.memory_of_row
+    at_once = min(merchants, max(int(machine.memory / held), 1))
+    turns = ceil(merchants / at_once) * alone
+    takes = {
+        "the processors of this machine": work / machine.cores,
+        "the memory of this machine": turns if turns > alone else 0.0,
+        "the rate limit": alone if limit >= before + sending else 0.0,
+        "the work of one process": alone,
+    }
+    bottleneck = max(takes, key=lambda one: takes[one])
     return Paper(
         requests,
         limit,
         alone,
-        work,
-        max(alone, work),
-        merchants * (before + sending) / alone,
+        work / machine.cores,
+        at_once,
+        takes[bottleneck],
+        bottleneck,
+        work / alone,
         merchants * _disk(costs, rows, profiles),
-        merchants * (costs.memory + rows * costs.memory_of_row),
-        _bottleneck(limit, before, sending, alone, work),
+        merchants * held,
     )
 
 
 def _disk(costs: Costs, rows: int, profiles: int) -> float:
     each = costs.source + costs.journal + costs.ledger + costs.artifacts + costs.at_work
     return rows * each + profiles * costs.copy_of_profile
-
-
-def _bottleneck(limit: float, before: float, sending: float, alone: float, work: float) -> str:
-    if work > alone:
-        return "the processors of this machine"
-    if limit >= max(before, sending):
-        return "the rate limit"
-    return "one process: reading, checking and planning come before sending"
 
 
 SCENARIOS = (
@@ -164,7 +176,7 @@ def _growth_of_memory(matches: list[dict[str, Any]]) -> float:
     return max(more / (large["rows"] - small["rows"]), 0.0)
 
 
-def all_on_paper(costs: Costs, cores: int) -> Iterator[dict[str, Any]]:
+def all_on_paper(costs: Costs, machine: Machine) -> Iterator[dict[str, Any]]:
     """Yield every scenario with what it takes."""
     for scenario in SCENARIOS:
-        yield {**scenario._asdict(), **on_paper(costs, scenario, cores)._asdict()}
+        yield {**scenario._asdict(), **on_paper(costs, scenario, machine)._asdict()}

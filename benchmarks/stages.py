@@ -168,7 +168,7 @@ def matched(rows: int, seed: int, folder: Path) -> tuple[Stage, dict[str, Any]]:
 
 
 def exported(profiles: int, folder: Path, turns: int) -> list[Stage]:
-    """Export a directory as CSV and as Parquet; the embedded local Square is in the same process."""
+    """Export a directory as CSV and as Parquet; the local Square is in the same process."""
     state, numbers = folder / "export", itertools.count()
     export.seeded(state, profiles)
 

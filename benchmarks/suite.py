@@ -261,9 +261,10 @@ def measured(bench: Bench, only: Sequence[str]) -> dict[str, Any]:
         "http": bench.http,
     }
     if costs := paper.costs(result):
-        cores = result["machine"]["cores"]
+        about = result["machine"]
+        machine = paper.Machine(about["cores"], about["memory_gib"] * 2**30)
         result["costs"] = costs._asdict()
-        result["paper"] = list(paper.all_on_paper(costs, cores))
+        result["paper"] = list(paper.all_on_paper(costs, machine))
     return result
 
 
