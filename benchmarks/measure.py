@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 ETL = (sys.executable, "-m", "etl")
 
-# Looking costs time too: after each look so many times what it took passes before the next one.
+# Looking is work too: after each look so many times what it took passes before the next one.
 _BETWEEN_LOOKS = 50
 _OFTENEST = 0.02  # seconds
 _TICK = os.sysconf("SC_CLK_TCK")
@@ -92,10 +92,10 @@ def _watched(pid: int) -> Iterator[Look]:
         ended.register(descriptor, select.POLLIN)
         pause = _OFTENEST
         while not ended.poll(pause * 1000):
-            begin = time.perf_counter()
+            begin = time.thread_time()
             family = list(_family(pid))
             yield Look(time.time(), sum(map(_memory, family)), sum(map(_worked, family)))
-            pause = max(_OFTENEST, _BETWEEN_LOOKS * (time.perf_counter() - begin))
+            pause = max(_OFTENEST, _BETWEEN_LOOKS * (time.thread_time() - begin))
     finally:
         os.close(descriptor)
 
@@ -166,6 +166,31 @@ def _between(looks: Sequence[Look], at: float) -> Look:
             memory = one.memory + share * (other.memory - one.memory)
             return Look(at, memory, one.cpu + share * (other.cpu - one.cpu))
     return looks[-1]
+
+
+def compared(measured: Sequence[Stage]) -> Iterator[dict[str, Any]]:
+    """Yield every stage with its ratios; None where there is nothing to compare with."""
+    floors = {one.rows: one.seconds for one in measured if one.stage == "floor"}
+    loops = {one.stage: one.seconds / one.rows for one in measured}
+    ordered = sorted(measured, key=lambda one: one.rows)
+    for one in measured:
+        per_row = one.seconds / one.rows
+        before = [each for each in ordered if each.stage == one.stage and each.rows < one.rows]
+        # The row loop of a check reads and writes files as well.
+        loop = loops.get(f"{'check' if one.stage == 'validate' else one.stage}, row loop")
+        floor = floors.get(one.rows)
+        yield {
+            **one._asdict(),
+            "rows_per_second": one.rows / one.seconds if one.seconds else None,
+            "cpu_us_per_row": one.cpu / one.rows * 1e6,
+            "times_the_floor": one.seconds / floor if floor else None,
+            "faster_than_row_loop": loop / per_row if loop and per_row else None,
+            "growth_per_row": (
+                per_row / (before[-1].seconds / before[-1].rows)
+                if before and before[-1].seconds
+                else None
+            ),
+        }
 
 
 def table(heads: Sequence[str], lines: Iterable[Sequence[str]]) -> Iterator[str]:

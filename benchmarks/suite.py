@@ -38,7 +38,7 @@ import loading
 import page
 import paper
 import stages
-from measure import Stage, table
+from measure import Stage, compared, table
 
 SIZES = (10_000, 100_000, 1_000_000, 5_000_000)
 # The largest size of each measurement, unless all are asked for; what is not here has none.
@@ -211,31 +211,6 @@ MEASUREMENTS: dict[Callable[[Bench], None], tuple[str, ...]] = {
     http: ("http",),
     engines: ("engines",),
 }
-
-
-def compared(measured: Sequence[Stage]) -> Iterator[dict[str, Any]]:
-    """Yield every stage with its ratios; None where there is nothing to compare with."""
-    floors = {one.rows: one.seconds for one in measured if one.stage == "floor"}
-    loops = {one.stage: one.seconds / one.rows for one in measured}
-    ordered = sorted(measured, key=lambda one: one.rows)
-    for one in measured:
-        per_row = one.seconds / one.rows
-        before = [each for each in ordered if each.stage == one.stage and each.rows < one.rows]
-        # The row loop of a check reads and writes files as well.
-        loop = loops.get(f"{'check' if one.stage == 'validate' else one.stage}, row loop")
-        floor = floors.get(one.rows)
-        yield {
-            **one._asdict(),
-            "rows_per_second": one.rows / one.seconds if one.seconds else None,
-            "cpu_us_per_row": one.cpu / one.rows * 1e6,
-            "times_the_floor": one.seconds / floor if floor else None,
-            "faster_than_row_loop": loop / per_row if loop and per_row else None,
-            "growth_per_row": (
-                per_row / (before[-1].seconds / before[-1].rows)
-                if before and before[-1].seconds
-                else None
-            ),
-        }
 
 
 def measured(bench: Bench, only: Sequence[str]) -> dict[str, Any]:
