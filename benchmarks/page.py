@@ -12,7 +12,7 @@ import plots
 
 HEADS = (
     *("rows", "seconds", "rows/s", "CPU µs/row", "peak MiB"),
-    *("× floor", "× faster than row loop", "× cost per row of size before"),
+    *("× floor", "× loop", "growth"),
 )
 PAPER = (
     *("night", "merchants", "rows of each", "requests of each", "at the rate limit"),
@@ -31,6 +31,8 @@ _ORDER = (
 _DRAWN = ("floor", "read", "check", "report", "plan", "load", "verify", "match", "export csv")
 _HELD = ("floor", "validate", "import", "plan", "match", "export csv", "import, nothing new")
 _FOLDER = "results"
+# What the stages are called that are a whole validation on an engine.
+ENGINE = "validate, "
 
 Lines = Sequence[Mapping[str, Any]]
 
@@ -148,13 +150,15 @@ def _page(result: Mapping[str, Any], charts: Mapping[str, str]) -> Iterator[str]
     yield "## Stages"
     yield ""
     yield (
-        "The floor is pyarrow reading the file and writing it again in a process of its own. The "
-        "row loops ask phonenumbers and email-validator row by row, or Square with a request for "
-        "each row and step; each stands in the table with what it took, and the stage it is a loop "
-        "for beside it with how many times faster it is. Processor time and memory are of the "
-        "process and its workers; the local Square is another process, but for exports, which have "
-        "it in their own. `start` and `report` are what comes before the first stage and after the "
-        "last. Stages of an import wait for the local Square, which is no measure of Square's."
+        "`× floor`: how many times the seconds in which pyarrow reads the file and writes it "
+        "again, in a process of its own. `× loop`: how many times faster than a row loop, which "
+        "asks phonenumbers and email-validator row by row, or Square with a request for each row and "
+        "step; the loops are in the table too. `growth`: the cost of a row beside what it was at "
+        "the size before; 1 is none, and less is what starting costs, shared by more rows. "
+        "Processor time and memory are of the process and its workers together. The local Square "
+        "is another process, but for exports, which have it in their own; stages of an import wait "
+        "for it, which is no measure of Square's. `start` and `report` are what comes before the "
+        "first stage and after the last."
     )
     yield ""
     yield from _markdown(
@@ -166,6 +170,7 @@ def _page(result: Mapping[str, Any], charts: Mapping[str, str]) -> Iterator[str]
         yield ""
         for line in result["left_out"]:
             yield f"- {line['stage']}, {line['rows']:,} rows: {line['why']}"
+    yield from _engines(result["stages"])
     yield from _http(result["http"])
     yield from _on_paper(result)
 
@@ -185,6 +190,33 @@ def _about(result: Mapping[str, Any]) -> Iterator[str]:
         f"duplicates; medians of up to {how['turns']} turns, imports once. Seconds are of this "
         "machine; ratios travel better."
     )
+
+
+def _engines(measured: Lines) -> Iterator[str]:
+    engines = {one["stage"]: one for one in measured if one["stage"].startswith(ENGINE)}
+    if not engines:
+        return
+    local = engines[f"{ENGINE}local"]
+    yield ""
+    yield "## Engines"
+    yield ""
+    yield (
+        f"A validation of {local['rows']:,} rows, from its start to its end: `local` in one "
+        "process, the others on all cores."
+    )
+    yield ""
+    lines = (
+        (
+            stage.removeprefix(ENGINE),
+            f"{one['seconds']:.2f}",
+            f"{local['seconds'] / one['seconds']:.2f}",
+            f"{one['cpu'] / local['cpu']:.2f}",
+            f"{one['peak_mib'] / local['peak_mib']:.2f}",
+        )
+        for stage, one in engines.items()
+    )
+    heads = ("--engine", "seconds", "× faster than local", "× its processor time")
+    yield from _markdown((*heads, "× its memory"), lines)
 
 
 def _http(http: Mapping[str, Any]) -> Iterator[str]:

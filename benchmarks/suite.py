@@ -179,9 +179,10 @@ def http(bench: Bench) -> None:
 def engines(bench: Bench) -> None:
     """Measure a validation on every engine, on all cores."""
     rows = min(max(bench.sizes), LARGEST["engines"])
+    bench.floor(rows)
     source, workers = bench.source(rows), str(_cores())
     for engine in ("local", "processes", "dask"):
-        name = f"validate, {engine}"
+        name = f"{page.ENGINE}{engine}"
         if engine == "dask" and importlib.util.find_spec("distributed") is None:
             why = "dask is not installed: pip install 'square-etl[dask]'"
             bench.left_out.append({"stage": name, "rows": rows, "why": why})
