@@ -152,8 +152,8 @@ def _page(result: Mapping[str, Any], charts: Mapping[str, str]) -> Iterator[str]
     yield (
         "`× floor`: how many times the seconds in which pyarrow reads the file and writes it "
         "again, in a process of its own. `× loop`: how many times faster than a row loop, which "
-        "asks phonenumbers and email-validator row by row, or Square with a request for each row and "
-        "step; the loops are in the table too. `growth`: the cost of a row beside what it was at "
+        "asks phonenumbers and email-validator row by row, or Square with a request for each row "
+        "and step; the loops are in the table too. `growth`: the cost of a row beside what it was at "
         "the size before; 1 is none, and less is what starting costs, shared by more rows. "
         "Processor time and memory are of the process and its workers together. The local Square "
         "is another process, but for exports, which have it in their own; stages of an import wait "

@@ -220,7 +220,7 @@ def measured(bench: Bench, only: Sequence[str]) -> dict[str, Any]:
     for measurement, names in MEASUREMENTS.items():
         if not only or set(only) & set(names):
             measurement(bench)
-    result: dict[str, Any] = {
+    return {
         "measured": {
             "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(begin)),
             "minutes": round((time.time() - begin) / 60, 1),
@@ -236,12 +236,15 @@ def measured(bench: Bench, only: Sequence[str]) -> dict[str, Any]:
         "match": bench.match,
         "http": bench.http,
     }
-    if costs := paper.costs(result):
-        about = result["machine"]
-        machine = paper.Machine(about["cores"], about["memory_gib"] * 2**30)
-        result["costs"] = costs._asdict()
-        result["paper"] = list(paper.all_on_paper(costs, machine))
-    return result
+
+
+def on_paper(result: dict[str, Any]) -> dict[str, Any]:
+    """Return what follows from the costs in a result, nothing where they are not all there."""
+    costs, about = paper.costs(result), result["machine"]
+    if costs is None:
+        return {}
+    machine = paper.Machine(about["cores"], about["memory_gib"] * 2**30)
+    return {"costs": costs._asdict(), "paper": list(paper.all_on_paper(costs, machine))}
 
 
 def _commit() -> str:
@@ -320,6 +323,7 @@ def main() -> None:
             sizes = sorted(set(asked.rows))
             given = (sizes, asked.turns, asked.seed, asked.format, asked.all)
             result = measured(Bench(Path(folder), *given, _say), asked.only)
+    result |= on_paper(result)
     if asked.json:
         asked.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     if asked.page:
