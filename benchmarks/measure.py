@@ -176,8 +176,7 @@ def compared(measured: Sequence[Stage]) -> Iterator[dict[str, Any]]:
     for one in measured:
         per_row = one.seconds / one.rows
         before = [each for each in ordered if each.stage == one.stage and each.rows < one.rows]
-        # The row loop of a check reads and writes files as well.
-        loop = loops.get(f"{'check' if one.stage == 'validate' else one.stage}, row loop")
+        loop = loops.get(f"{one.stage}, row loop")
         floor = floors.get(one.rows)
         yield {
             **one._asdict(),

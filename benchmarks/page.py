@@ -21,8 +21,8 @@ PAPER = (
 )
 # In the order of the journeys; any other stage comes after.
 _ORDER = (
-    *("floor", "check, row loop", "validate", "start", "read", "check", "report"),
-    *("validate, local", "validate, processes", "validate, dask"),
+    *("floor", "validate, row loop", "validate", "start", "read", "check", "report"),
+    *("engine local", "engine processes", "engine dask"),
     *("import", "start, import", "read, import", "check, import", "plan", "plan, row loop"),
     *("load", "load, row loop", "attach", "verify", "verify, row loop", "report, import"),
     *("import, nothing new", "match", "export csv", "export parquet"),
@@ -32,7 +32,7 @@ _DRAWN = ("floor", "read", "check", "report", "plan", "load", "verify", "match",
 _HELD = ("floor", "validate", "import", "plan", "match", "export csv", "import, nothing new")
 _FOLDER = "results"
 # What the stages are called that are a whole validation on an engine.
-ENGINE = "validate, "
+ENGINE = "engine "
 
 Lines = Sequence[Mapping[str, Any]]
 
@@ -132,8 +132,11 @@ def _charts(measured: Lines) -> Iterator[tuple[str, tuple[str, str]]]:
         ("floor", "times_the_floor", "Seconds beside reading and writing the file", "× floor"),
         ("loop", "faster_than_row_loop", "Beside a loop over rows", "× faster"),
     ):
-        largest = {one["stage"]: one[what] for one in measured if one[what]}
-        largest.pop("floor", None)
+        largest = {
+            one["stage"]: one[what]
+            for one in measured
+            if one[what] and one["stage"] != "floor" and "row loop" not in one["stage"]
+        }
         if largest:
             at = f"{title}, at the largest size measured"
             yield name, (at, plots.bars(at, largest, unit))
@@ -153,8 +156,8 @@ def _page(result: Mapping[str, Any], charts: Mapping[str, str]) -> Iterator[str]
         "`× floor`: how many times the seconds in which pyarrow reads the file and writes it "
         "again, in a process of its own. `× loop`: how many times faster than a row loop, which "
         "asks phonenumbers and email-validator row by row, or Square with a request for each row "
-        "and step; the loops are in the table too. `growth`: the cost of a row beside what it was at "
-        "the size before; 1 is none, and less is what starting costs, shared by more rows. "
+        "and step; the loops are in the table too. `growth`: the cost of a row beside what it was "
+        "at the size before; 1 is none, and less is what starting costs, shared by more rows. "
         "Processor time and memory are of the process and its workers together. The local Square "
         "is another process, but for exports, which have it in their own; stages of an import wait "
         "for it, which is no measure of Square's. `start` and `report` are what comes before the "

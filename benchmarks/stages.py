@@ -143,7 +143,7 @@ def _left(state: Path, report: dict[str, Any]) -> dict[str, Any]:
 
 def row_loop(source: Path, rows: int) -> Stage:
     """Validate row by row."""
-    return whole("check, row loop", rows, run([*_BASELINES, "check", str(source)]))
+    return whole("validate, row loop", rows, run([*_BASELINES, "check", str(source)]))
 
 
 def row_loop_import(source: Path, folder: Path) -> list[Stage]:

@@ -82,7 +82,7 @@ def test_ratios_are_those_of_the_same_size_and_of_the_size_before() -> None:
         Stage("floor", 1000, 0.5, 0.5, 10),
         Stage("validate", 1000, 1.0, 1.0, 10),
         Stage("validate", 10_000, 20.0, 1.0, 10),
-        Stage("check, row loop", 100, 1.0, 1.0, 10),
+        Stage("validate, row loop", 100, 1.0, 1.0, 10),
         Stage("load", 1000, 4.0, 1.0, 10),
         Stage("load, row loop", 10, 0.4, 1.0, 10),
     ]
