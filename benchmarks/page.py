@@ -21,7 +21,7 @@ PAPER = (
 )
 # In the order of the journeys; any other stage comes after.
 _ORDER = (
-    *("floor", "validate, row loop", "validate", "start", "read", "check", "report"),
+    *("floor", "validate", "validate, row loop", "start", "read", "check", "report"),
     *("engine local", "engine processes", "engine dask"),
     *("import", "start, import", "read, import", "check, import", "plan", "plan, row loop"),
     *("load", "load, row loop", "attach", "verify", "verify, row loop", "report, import"),
@@ -267,7 +267,8 @@ def _on_paper(result: Mapping[str, Any]) -> Iterator[str]:
         "lost` that without the kept copy of the directory. `all processors` is what the work of "
         f"all merchants takes when it is spread over the {cores} cores of this machine; `cores "
         "wanted` is how many there have to be for nobody to wait for another. Disk and memory are "
-        "of all merchants, all at work at once."
+        "of all merchants, all at work at once; disk is of one run each, and each further night leaves "
+        "its journal and artifacts until `runs purge`."
     )
     yield ""
     yield from _plainly(result["paper"])

@@ -173,7 +173,7 @@ def _growth_of_memory(matches: list[dict[str, Any]]) -> float:
     if small is None:
         return 0.0
     more = (large["peak_mib"] - small["peak_mib"]) * 2**20
-    return max(more / (large["rows"] - small["rows"]), 0.0)
+    return float(max(more / (large["rows"] - small["rows"]), 0.0))
 
 
 def all_on_paper(costs: Costs, machine: Machine) -> Iterator[dict[str, Any]]:

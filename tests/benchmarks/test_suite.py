@@ -19,7 +19,7 @@ STAGES = {
     *("floor", "validate, row loop", "validate", "start", "read", "check", "report"),
     *("import", "plan", "load", "attach", "verify", "import, nothing new", "report, import"),
     *("plan, row loop", "load, row loop", "verify, row loop", "match", "export csv"),
-    *("export parquet", "validate, local", "validate, processes"),
+    *("export parquet", "engine local", "engine processes"),
 }
 
 
@@ -79,9 +79,9 @@ def test_the_figures_agree_with_each_other(result: Any) -> None:
     ):
         for rows in SIZES:
             together = sum(lines[part, rows]["seconds"] for part in parts)
-            assert together == pytest.approx(lines[whole, rows]["seconds"], rel=0.1, abs=0.1)
+            assert together == pytest.approx(lines[whole, rows]["seconds"], rel=0.25, abs=0.2)
             worked = sum(lines[part, rows]["cpu"] for part in parts)
-            assert worked == pytest.approx(lines[whole, rows]["cpu"], rel=0.1, abs=0.1)
+            assert worked == pytest.approx(lines[whole, rows]["cpu"])
             most = max(lines[part, rows]["peak_mib"] for part in parts)
             assert most == pytest.approx(lines[whole, rows]["peak_mib"], rel=0.02)
 
