@@ -267,8 +267,8 @@ def _on_paper(result: Mapping[str, Any]) -> Iterator[str]:
         "lost` that without the kept copy of the directory. `all processors` is what the work of "
         f"all merchants takes when it is spread over the {cores} cores of this machine; `cores "
         "wanted` is how many there have to be for nobody to wait for another. Disk and memory are "
-        "of all merchants, all at work at once; disk is of one run each, and each further night leaves "
-        "its journal and artifacts until `runs purge`."
+        "of all merchants, all at work at once; disk is of one run each, and each further night "
+        "leaves its journal and artifacts until `runs purge`."
     )
     yield ""
     yield from _plainly(result["paper"])
