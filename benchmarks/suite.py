@@ -205,7 +205,7 @@ def _folder(bench: Bench) -> Iterator[Path]:
 # What each measurement is asked for by.
 MEASUREMENTS: dict[Callable[[Bench], None], tuple[str, ...]] = {
     validate: ("read", "check", "report"),
-    imports: ("plan", "load", "attach", "verify"),
+    imports: ("load", "attach", "verify"),
     plan: ("plan",),
     match: ("match",),
     export: ("export",),
