@@ -70,7 +70,12 @@ def run(command: Sequence[str], *accepted: int, env: Mapping[str, str] | None = 
     with tempfile.TemporaryFile("w+") as out:
         begun, begin = time.time(), time.perf_counter()
         process = subprocess.Popen(command, stdout=out, env={**around, **(env or {})})
-        looks = list(_watched(process.pid))
+        try:
+            looks = list(_watched(process.pid))
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - begin
         process.returncode = os.waitstatus_to_exitcode(status)

@@ -173,6 +173,8 @@ def _page(result: Mapping[str, Any], charts: Mapping[str, str]) -> Iterator[str]
         yield ""
         for line in result["left_out"]:
             yield f"- {line['stage']}, {line['rows']:,} rows: {line['why']}"
+    if result["stopped"]:
+        yield from ("", "Not everything was measured: the suite was stopped before its end.")
     yield from _engines(result["stages"])
     yield from _http(result["http"])
     yield from _on_paper(result)

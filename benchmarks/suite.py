@@ -215,12 +215,19 @@ MEASUREMENTS: dict[Callable[[Bench], None], tuple[str, ...]] = {
 
 
 def measured(bench: Bench, only: Sequence[str]) -> dict[str, Any]:
-    """Measure what is asked for, everything if nothing is; return the result."""
-    begin = time.time()
-    for measurement, names in MEASUREMENTS.items():
-        if not only or set(only) & set(names):
-            measurement(bench)
+    """Measure what is asked for, everything if nothing is; return the result.
+
+    Stopped by Ctrl-C or by a command that failed, it is what was measured until then.
+    """
+    begin, stopped = time.time(), ""
+    try:
+        for measurement, names in MEASUREMENTS.items():
+            if not only or set(only) & set(names):
+                measurement(bench)
+    except (KeyboardInterrupt, SystemExit) as stop:
+        stopped = str(stop) or "stopped by Ctrl-C"
     return {
+        "stopped": stopped,
         "measured": {
             "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(begin)),
             "minutes": round((time.time() - begin) / 60, 1),
@@ -329,6 +336,8 @@ def main() -> None:
     if asked.page:
         page.write(result, asked.page)
     print("\n".join(told(result)))
+    if result["stopped"]:
+        raise SystemExit(f"not everything was measured: {result['stopped']}")
 
 
 def _say(what: str) -> None:

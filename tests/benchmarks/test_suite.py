@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -117,9 +118,29 @@ def test_the_page_is_made_again_from_its_figures(page: Path, tmp_path: Path) -> 
         assert (tmp_path / file.relative_to(page)).read_bytes() == file.read_bytes()
 
 
-def test_a_size_that_takes_too_long_is_named(tmp_path: Path) -> None:
+def test_a_size_that_takes_too_long_is_named() -> None:
     """What is left blank says why."""
     told = _suite("--only", "export", "--rows", "300", "900000", "--turns", "1")
 
     assert re.search(r"^export csv +29\d ", told, re.MULTILINE)
     assert "export csv, 900,000 rows: not measured, takes long" in told
+
+
+def test_what_was_measured_before_ctrl_c_is_not_lost(tmp_path: Path) -> None:
+    """What is there is written and shown; the suite says that it is not all, and ends with 1."""
+    result = tmp_path / "result.json"
+    command = [sys.executable, str(ROOT / "benchmarks" / "suite.py"), "--only", "read"]
+    options = ["--rows", "300", "9000000", "--turns", "1", "--json", str(result)]
+    with subprocess.Popen(
+        [*command, *options], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as suite:
+        assert suite.stderr is not None
+        while "9,000,000 rows" not in suite.stderr.readline():
+            pass
+        suite.send_signal(signal.SIGINT)
+        told, said = suite.communicate(timeout=60)
+
+    assert suite.returncode == 1
+    assert "not everything was measured: stopped by Ctrl-C" in said
+    assert re.search(r"^validate +300 ", told, re.MULTILINE)
+    assert {one["rows"] for one in json.loads(result.read_text())["stages"]} == {300}
