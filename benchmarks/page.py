@@ -260,6 +260,8 @@ def _on_paper(result: Mapping[str, Any]) -> Iterator[str]:
         f"second. Of N rows {costs.written:.1%} become profiles, P."
     )
     yield ""
+    yield from _stages_on_paper(result["stages_on_paper"])
+    yield ""
     yield from _formulas(costs, cores, result["machine"]["memory_gib"])
     yield ""
     yield from _markdown(PAPER, map(on_paper, result["paper"]))
@@ -274,6 +276,30 @@ def _on_paper(result: Mapping[str, Any]) -> Iterator[str]:
     )
     yield ""
     yield from _plainly(result["paper"])
+
+
+def _stages_on_paper(computed: Lines) -> Iterator[str]:
+    yield (
+        "Stage by stage, 100 million rows of one merchant, first import: the cost of a row is that "
+        "at the size in the third column, `here` is that times the rows, on a machine as this one "
+        "and as long as the cost does not grow; the limit is for the requests a stage needs."
+    )
+    yield ""
+    lines = (
+        (
+            one["stage"],
+            f"{one['us_per_row']:.1f}",
+            f"{one['rows']:,}",
+            _number(one["growth"], ".2f"),
+            duration(one["here"]),
+            f"{one['requests']:,}",
+            duration(one["limit"]),
+            one["bottleneck"],
+        )
+        for one in computed
+    )
+    heads = ("stage", "µs per row", "measured at", "growth", "here", "requests")
+    yield from _markdown((*heads, "at the rate limit", "in the way"), lines)
 
 
 def _formulas(costs: paper.Costs, cores: int, memory: float) -> Iterator[str]:

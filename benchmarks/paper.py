@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 BULK = 100  # profiles in a bulk request, and on a page of ListCustomers
 RATE = 10.0  # requests a second for each merchant
+_MANY = 100_000_000
 _ASKED_FIRST = 3  # the merchant, how many profiles there are, and the page on which there are none
 
 Night = Literal["first", "again", "copy lost"]
@@ -131,6 +132,34 @@ SCENARIOS = (
     Scenario("again", 1_000, 100_000),
     Scenario("first", 1_000, 100_000_000),
 )
+
+
+def stage_on_paper(
+    stage: str, per_row: float, costs: Costs, rows: int = _MANY
+) -> dict[str, str | float]:
+    """Return what one stage of a first import of so many rows takes, at so many seconds a row.
+
+    ``here`` is on a machine as that which was measured, ``limit`` by what Square allows.
+    """
+    bulks = ceil(ceil(rows * costs.written) / BULK)
+    requests = {"plan": _ASKED_FIRST, "load": bulks, "verify": bulks}.get(stage, 0)
+    here, limit = per_row * rows, requests / RATE
+    return {
+        "stage": stage,
+        "us_per_row": per_row * 1e6,
+        "here": here,
+        "requests": requests,
+        "limit": limit,
+        "bottleneck": "the rate limit" if limit > here else "this machine",
+    }
+
+
+def stages_on_paper(result: Mapping[str, Any], costs: Costs) -> Iterator[dict[str, Any]]:
+    """Yield each stage of a first import of 100 million rows, from its largest size measured."""
+    for stage in ("read", "check", "plan", "load", "verify", "report, import"):
+        if one := _largest(result, stage):
+            told = stage_on_paper(stage, one["seconds"] / one["rows"], costs)
+            yield {**told, "rows": one["rows"], "growth": one["growth_per_row"]}
 
 
 def costs(result: Mapping[str, Any]) -> Costs | None:

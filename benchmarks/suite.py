@@ -251,7 +251,11 @@ def on_paper(result: dict[str, Any]) -> dict[str, Any]:
     if costs is None:
         return {}
     machine = paper.Machine(about["cores"], about["memory_gib"] * 2**30)
-    return {"costs": costs._asdict(), "paper": list(paper.all_on_paper(costs, machine))}
+    return {
+        "costs": costs._asdict(),
+        "paper": list(paper.all_on_paper(costs, machine)),
+        "stages_on_paper": list(paper.stages_on_paper(result, costs)),
+    }
 
 
 def _commit() -> str:

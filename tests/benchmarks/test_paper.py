@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.paper import Costs, Machine, Night, Scenario, on_paper
+from benchmarks.paper import Costs, Machine, Night, Scenario, on_paper, stage_on_paper
 
 # Figures to reckon with in one's head.
 COSTS = Costs(
@@ -80,6 +80,19 @@ def test_what_memory_does_not_hold_side_by_side_comes_one_after_the_other() -> N
     assert paper.at_once == 100
     assert paper.seconds == pytest.approx(10 * paper.alone)
     assert paper.bottleneck == "the memory of this machine"
+
+
+def test_a_stage_that_sends_waits_for_the_limit_and_others_for_the_machine() -> None:
+    """A row may cost a millisecond before this machine is slower than Square allows."""
+    load = stage_on_paper("load", 300e-6, COSTS._replace(written=1.0))
+    slow = stage_on_paper("load", 1100e-6, COSTS._replace(written=1.0))
+    check = stage_on_paper("check", 2e-6, COSTS)
+
+    assert (load["requests"], load["limit"]) == (1_000_000, 100_000.0)
+    assert load["here"] == pytest.approx(30_000)
+    assert (load["bottleneck"], slow["bottleneck"]) == ("the rate limit", "this machine")
+    assert (check["requests"], check["bottleneck"]) == (0, "this machine")
+    assert check["here"] == pytest.approx(200)
 
 
 @dataclass(frozen=True)
