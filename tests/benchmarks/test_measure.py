@@ -10,6 +10,8 @@ import pytest
 
 from benchmarks.measure import Look, Stage, Taken, compared, run, staged
 
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks things up in /proc")
+
 _HELD = 150  # MiB
 
 # A process holds so much and so do its copies: they share it, or each makes its own.

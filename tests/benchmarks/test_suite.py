@@ -14,6 +14,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks things up in /proc")
+
 ROOT = Path(__file__).parents[2]
 SIZES = (300, 1000)
 STAGES = {
