@@ -257,7 +257,9 @@ def _on_paper(result: Mapping[str, Any]) -> Iterator[str]:
     yield (
         f"Computed by `benchmarks/paper.py` from the costs above, as if each further row cost what "
         f"it did at the largest size measured; each merchant is allowed {paper.RATE:g} requests a "
-        f"second. Of N rows {costs.written:.1%} become profiles, P."
+        f"second. Of N rows {costs.written:.1%} become profiles, P. "
+        "Who measures small sizes only finds more memory for each further row here than there is: "
+        "what is held at first does not grow on."
     )
     yield ""
     yield from _stages_on_paper(result["stages_on_paper"])
@@ -293,7 +295,7 @@ def _stages_on_paper(computed: Lines) -> Iterator[str]:
             _number(one["growth"], ".2f"),
             duration(one["here"]),
             f"{one['requests']:,}",
-            duration(one["limit"]),
+            duration(one["limit"]) if one["requests"] else "",
             one["bottleneck"],
         )
         for one in computed
