@@ -46,7 +46,7 @@ def _importable(name: str) -> str:
     if name in fields.CUSTOMERS.names:
         return name
     raise ValueError(
-        f"{name!r} is not a customer field{_did_you_mean(name, fields.CUSTOMERS.names)}"
+        f"{name!r} is not a customer field{did_you_mean(name, fields.CUSTOMERS.names)}"
     )
 
 
@@ -515,7 +515,7 @@ def _explain(error: pydantic.ValidationError) -> Iterator[str]:
         where = ".".join(str(step) for step in detail["loc"])
         if detail["type"] == "extra_forbidden":
             name = str(detail["loc"][-1])
-            yield f"unknown key {where}{_did_you_mean(name, _known_keys(detail['loc'][:-1]))}"
+            yield f"unknown key {where}{did_you_mean(name, _known_keys(detail['loc'][:-1]))}"
         else:
             yield f"{where}: {detail['msg'].removeprefix('Value error, ')}"
 
@@ -527,6 +527,7 @@ def _known_keys(path: tuple[int | str, ...]) -> list[str]:
     return list(model.model_fields)
 
 
-def _did_you_mean(name: str, known: list[str]) -> str:
+def did_you_mean(name: str, known: list[str]) -> str:
+    """Return what is added to the message on an unknown name: the nearest known one, if any is."""
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f" (did you mean {near[0]}?)" if near else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from etl.cli.options import (
     Logging,
@@ -43,7 +44,14 @@ _CANARY = click.option(
 
 
 @click.command("import")
-@_SOURCES
+@click.argument("sources", nargs=-1, metavar="SOURCE...")
+@click.option(
+    "--matrix",
+    "matrix_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="In place of SOURCE: import for each of the merchants in FILE (TOML), several at a time.",
+)
 @config_option
 @target_options
 @state_option
@@ -57,6 +65,7 @@ _CANARY = click.option(
 @exits
 def import_command(
     sources: tuple[str, ...],
+    matrix_file: Path | None,
     config_file: Path | None,
     target: str | None,
     base_url: str | None,
@@ -78,6 +87,22 @@ def import_command(
     Stopped anywhere, the same command finishes the work. Imported again, a finished file writes
     nothing.
     """
+    if matrix_file is not None:
+        _refuse_beside_matrix(click.get_current_context())
+        from etl.cli.matrix import import_for_merchants
+
+        return import_for_merchants(
+            matrix_file,
+            state_dir,
+            yes=yes,
+            canary=canary,
+            tolerate=tolerate,
+            log=log,
+            output=output,
+            quiet=quiet,
+        )
+    if not sources:
+        raise click.UsageError("say which SOURCE, or --matrix FILE for several merchants")
     from etl.cli import session
     from etl.cli.following import following
     from etl.journal.state import State
@@ -94,6 +119,22 @@ def import_command(
                 sources, config, state, square, world, run_dir, amends, canary or 0
             )
         return told.show(report, state, output)
+
+
+# What is each merchant's own.
+_EACH_ITS_OWN = ("config_file", "target", "base_url", "token_file", "run_dir", "amends")
+
+
+def _refuse_beside_matrix(context: click.Context) -> None:
+    """Raise UsageError for what the file of the merchants says of each, or nobody can."""
+    if context.params["sources"]:
+        raise click.UsageError("--matrix FILE names the sources of each merchant: say no SOURCE")
+    for option in context.command.params:
+        if option.name in _EACH_ITS_OWN and context.params[option.name] is not None:
+            told = option.opts[0]
+            if context.get_parameter_source(option.name) is ParameterSource.ENVIRONMENT:
+                told = f"{option.envvar} (as {told})"
+            raise click.UsageError(f"--matrix FILE says it of each merchant: leave out {told}")
 
 
 @click.command("plan")

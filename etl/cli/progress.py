@@ -133,11 +133,16 @@ class Watcher:
             sys.stderr.flush()
 
 
+def so_far(stage: str, done: int, total: int) -> str:
+    """Return how far a stage is; total 0 is not known."""
+    of = f" of {total:,}" if total else ""
+    return f"{_WORDS[stage]}: {done:,}{of} {_UNITS[stage]}"
+
+
 def _line(progress: Progress, seconds: float) -> str:
-    unit = _UNITS[progress.stage]
     rate = progress.done / seconds if seconds > 0 else 0.0
-    line = f"{_WORDS[progress.stage]}: {progress.done:,}"
+    line = f"{so_far(*progress)}, {rate:,.0f}/s"
     if not progress.total:
-        return f"{line} {unit}, {rate:,.0f}/s"
+        return line
     left = (progress.total - progress.done) / rate if rate else 0.0
-    return f"{line} of {progress.total:,} {unit}, {rate:,.0f}/s, about {left:.0f} s left"
+    return f"{line}, about {left:.0f} s left"
