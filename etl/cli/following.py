@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -185,9 +185,9 @@ class Following:
         return session.show_export(report, destination, output)
 
     def show_matrix(self, report: Mapping[str, Any], state: State, output: str) -> int:
-        """Print what became of several merchants and return the exit code of all."""
-        self._report = {**report}
-        return session.show_matrix(report, state, output)
+        """Print what became of several merchants and return the exit code of them all."""
+        self._report = dict(report)
+        return session.show_matrix(self._report, state, output)
 
     def over(self) -> None:
         """Tell everybody that the command is over, as its report says."""

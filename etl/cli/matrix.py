@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -60,7 +60,7 @@ def import_for_merchants(
 
 
 @contextmanager
-def _signals() -> Iterator[tuple[list[int], object]]:
+def _signals() -> Iterator[tuple[list[int], Callable[[float], None]]]:
     """Note SIGINT and SIGTERM instead of ending by them; give those, and a sleep that heeds them.
 
     Each import is stopped gently by the first, and at once by the second.

@@ -152,7 +152,8 @@ def _refuse_one_name_twice(file: Path, matrix: Matrix) -> None:
 
 def _explain(error: pydantic.ValidationError, data: Mapping[str, Any]) -> Iterator[str]:
     for detail in error.errors():
-        path, model, whose = detail["loc"], Matrix, ""
+        path, whose = detail["loc"], ""
+        model: type[_Table] = Matrix
         if path[0] == "merchants" and len(path) > 1:
             path, model = path[2:], Merchant
             whose = f"{_named(data, int(detail['loc'][1]))}: "

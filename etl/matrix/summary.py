@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from pydantic import ConfigDict, TypeAdapter, with_config
 
@@ -130,7 +130,7 @@ def of_ended(known: Known, ended: Ended, again: Step) -> OfMerchant:
     if report is None:
         why = ended.error or f"its process ended with {status} and without a report"
         kind = _STATUS.get(status, "failed")
-        return {**told, **_ending(kind, status, why, [] if kind == "failed" else [again])}
+        return {**told, **_ending(kind, status, why, _after(status, again))}
     folder = state.runs / report["run_id"]
     told["report"] = str(folder / "report.json")
     told["rows"] = report["rows"]
@@ -148,7 +148,7 @@ def of_ended(known: Known, ended: Ended, again: Step) -> OfMerchant:
 def of_nothing(entry: Entry, merchant_id: str, why: str, code: int, again: Step) -> OfMerchant:
     """Tell of an import that was not started."""
     status: Status = "refused" if code == 2 else "not started"
-    return {**_blank(entry, merchant_id), **_ending(status, code, why, [again])}
+    return {**_blank(entry, merchant_id), **_ending(status, code, why, _after(code, again))}
 
 
 def _blank(entry: Entry, merchant_id: str) -> OfMerchant:
@@ -172,6 +172,16 @@ def _ending(status: Status, code: int, stopped: str | None, following: Iterable[
         {"why": step.why, "by_hand": step.by_hand, "command": step.command} for step in following
     ]
     return {"status": status, "exit_code": code, "stopped": stopped, "next": told}
+
+
+def _after(code: int, again: Step) -> list[Step]:
+    """Return what helps an import that left no report."""
+    by_hand = {
+        1: "report the bug",
+        2: "put that right",
+        5: "wait until it ends, or stop it",
+    }.get(code, "")
+    return [again._replace(by_hand=by_hand)]
 
 
 def _with_token(step: Step, entry: Entry) -> Step:
@@ -206,9 +216,9 @@ def summed(
         "seconds": round(seconds, 3),
         "merchants": list(merchants),
         "statuses": statuses,
-        "rows": rows,  # type: ignore[typeddict-item]
+        "rows": cast(ImportRows, rows),
         "calls": sum(each["calls"] for each in merchants),
-        "exit_code": next(code for code in WORST_FIRST if code in codes),  # type: ignore[typeddict-item]
+        "exit_code": cast(Any, next(code for code in WORST_FIRST if code in codes)),
     }
 
 

@@ -63,7 +63,7 @@ class _JsonLines:
             except OSError as error:
                 # A full disk stops the run by itself; a log that is gone must not.
                 self._broken = True
-                told = f"square-etl: the log cannot be written: {error.strerror}"
+                words = f"square-etl: the log cannot be written: {error.strerror}"
                 # Whoever read it may be gone, and with them standard error.
                 with suppress(OSError):
-                    print(told, file=sys.stderr, flush=True)
+                    print(words, file=sys.stderr, flush=True)
