@@ -1,0 +1,158 @@
+"""Stopped by a signal, or killed: whoever was at work can be gone on with, and nobody is doubled."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.matrix.street import Street, gone, street, wait_until
+
+SHOPS = ("north", "south", "east")
+# Paced so that there is time to interfere: a dozen seconds of calls.
+SLOWLY = "[limits]\nrequests_per_second = 3\n"
+PEOPLE = 1500
+
+
+def slow(shops: Street) -> None:
+    """Let imports take their time, two of them at once."""
+    (shops.folder / "c.toml").write_text(SLOWLY)
+    shops.write(*map(shops.entry, SHOPS), at_once=2)
+
+
+def finishes(shops: Street) -> None:
+    """The same command finishes everything, and everybody was created once."""
+    (shops.folder / "c.toml").write_text("")
+    done = shops.run()
+    assert done.status == 0, done.shown + done.said
+    for name in SHOPS:
+        expected = sorted(f"{name}-{n}" for n in range(PEOPLE))
+        assert sorted(shops[name].created()) == expected
+    (run,) = (shops.state / "merchants" / "north" / "runs").iterdir()
+    assert done.of("north")["run_id"] == run.name
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_all(tmp_path: Path, number: signal.Signals) -> None:
+    """Each import at work hears of it once and ends in good order; no other is begun; exit 4."""
+    with street(tmp_path, *SHOPS, people=PEOPLE) as shops:
+        slow(shops)
+        process = shops.start()
+        shops.wait_for_writes("north", "south")
+        children = shops.children(process)
+        assert children.keys() == {"north", "south"}
+        process.send_signal(number)
+        done = shops.ended(process)
+
+        assert done.status == 4
+        assert done.codes == dict.fromkeys(SHOPS, 4)
+        assert gone([*children.values()], seconds=0.1)
+        for name in ("north", "south"):
+            told = done.of(name)
+            assert told["status"] == "incomplete"
+            assert told["stopped"].startswith(f"stopped by {number.name}")
+            assert 0 < told["rows"]["created"] < PEOPLE
+            assert told["rows"]["unknown"] == 0
+        assert done.of("east")["status"] == "not started"
+        assert not shops["east"].created()
+        finishes(shops)
+
+
+def test_a_second_signal_stops_at_once(tmp_path: Path) -> None:
+    """Who cannot wait for good order need not; what was under way is settled by the next run."""
+    with street(tmp_path, *SHOPS, people=PEOPLE) as shops:
+        slow(shops)
+        process = shops.start()
+        shops.wait_for_writes("north", "south")
+        children = shops.children(process)
+        for pid in children.values():
+            os.kill(pid, signal.SIGSTOP)
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGINT)
+        for pid in children.values():
+            os.kill(pid, signal.SIGCONT)
+        done = shops.ended(process)
+        assert done.status == 4
+        assert gone([*children.values()], seconds=0.1)
+        finishes(shops)
+
+
+def test_one_import_is_killed(tmp_path: Path) -> None:
+    """It is told with its signal, the others are done, and the same command finishes it."""
+    with street(tmp_path, *SHOPS, people=PEOPLE) as shops:
+        slow(shops)
+        (tmp_path / "quick.toml").write_text("")
+        others = (shops.entry(name, config="quick.toml") for name in SHOPS[1:])
+        shops.write(shops.entry("north"), *others)
+        process = shops.start()
+        shops.wait_for_writes("north")
+        os.kill(shops.children(process)["north"], signal.SIGKILL)
+        done = shops.ended(process)
+
+        assert done.codes == {"north": 4, "south": 0, "east": 0}
+        assert done.status == 4
+        assert "its process was ended by SIGKILL" in done.of("north")["stopped"]
+        run = shops.state / "merchants" / "north" / "runs" / done.of("north")["run_id"]
+        assert (run / "journal.sqlite").is_file()
+        slow(shops)
+        finishes(shops)
+
+
+def test_all_is_killed(tmp_path: Path) -> None:
+    """Nobody is left behind at work: who lost what started it stops in good order, by itself."""
+    with street(tmp_path, *SHOPS, people=PEOPLE) as shops:
+        slow(shops)
+        process = shops.start()
+        shops.wait_for_writes("north", "south")
+        children = shops.children(process)
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate(timeout=30)
+
+        assert gone([*children.values()])
+        assert not (shops.state / "matrix.json").exists()
+        for name in ("north", "south"):
+            (run,) = (shops.state / "merchants" / name / "runs").iterdir()
+            report = json.loads((run / "report.json").read_bytes())
+            assert report["status"] == "incomplete"
+            assert report["stopped"].startswith("stopped by SIGTERM")
+        written = [len(shops[name].created()) for name in SHOPS]
+        assert written[2] == 0
+        assert all(0 < count < PEOPLE for count in written[:2])
+        finishes(shops)
+
+
+def test_killed_before_it_began(tmp_path: Path) -> None:
+    """An import whose parent is gone by the time it starts writes nothing."""
+    with street(tmp_path, "north") as shops:
+        done = subprocess.run(
+            [sys.executable, "-m", "etl.cli.child", "1", "import", "north.csv"],
+            cwd=tmp_path,
+            env=shops.environ,
+            capture_output=True,
+            check=False,
+        )
+        # Whatever process 1 is, it did not start this one.
+        assert done.returncode == 4
+        assert not (tmp_path / ".square-etl").exists()
+
+
+def test_a_signal_while_they_are_asked(tmp_path: Path) -> None:
+    """Stopped before it is known whose the tokens are, nothing was begun: exit 4."""
+    with street(tmp_path, "north", "south") as shops:
+        (tmp_path / "c.toml").write_text("")
+        entry = shops.entry("north", base_url="http://127.0.0.1:9")
+        shops.write(entry, shops.entry("south"))
+        process = shops.start()
+        wait_until(lambda: bool(shops["south"].calls))
+        process.send_signal(signal.SIGTERM)
+        done = shops.ended(process)
+        assert done.status == 4
+        assert "stopped by SIGTERM" in done.said
+        assert "no run was begun" in done.said
+        assert not shops["south"].created()
