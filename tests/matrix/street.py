@@ -156,10 +156,10 @@ class Street:
         """Import for all."""
         return self.ended(self.start(*options, **environ))
 
-    def children(self, process: subprocess.Popen[str]) -> dict[str, int]:
+    def children(self, parent: int) -> dict[str, int]:
         """Return the processes of the imports that are at work, by merchant."""
         found = {}
-        listed = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+        listed = Path(f"/proc/{parent}/task/{parent}/children").read_text()
         for pid in map(int, listed.split()):
             words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
             for word in words:

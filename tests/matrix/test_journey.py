@@ -1,4 +1,4 @@
-"""Imports for several merchants: each with its own token, state and report, none in another's way."""
+"""Imports for several merchants: own token, own state, own report; none in another's way."""
 
 from __future__ import annotations
 
