@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pyarrow as pa
@@ -33,10 +34,14 @@ from etl.journal.state import State
 from etl.pipeline import Report
 from etl.session import NOBODY, connected, world
 
+if TYPE_CHECKING:
+    from etl.matrix.summary import MatrixReport
+
 __all__ = [
     "apply_plan",
     "export_customers",
     "import_customers",
+    "import_matrix",
     "load_config",
     "plan_import",
     "read_directory",
@@ -75,6 +80,34 @@ def import_customers(
         return pipeline.import_customers(
             names, settings, state, square, world(NOBODY), canary=canary
         )
+
+
+def import_matrix(
+    file: str | os.PathLike[str],
+    *,
+    state_dir: str | os.PathLike[str] = _STATE,
+    canary: int = 0,
+) -> MatrixReport:
+    """Import for each merchant of a file and return the summary (``matrix.json`` as a mapping).
+
+    Each import is a process of its own, several at a time; tokens are where the file says. What
+    stops one of them is told in the summary. Raises ConfigError for what is wrong with the file
+    itself, or when two of its merchants are one; LockedError while the same state is at work.
+    """
+    from etl.matrix.journey import Edges, Passed
+    from etl.matrix.journey import import_matrix as journey
+    from etl.matrix.merchants import load
+
+    edges = Edges(
+        now=world(NOBODY).now,
+        clock=time.monotonic,
+        sleep=time.sleep,
+        environ=os.environ,
+        hear=lambda name, event: None,
+        confirm=lambda merchants: None,
+        signals=tuple,
+    )
+    return journey(load(Path(file)), State(Path(state_dir)), Passed(canary or None), edges)
 
 
 def plan_import(

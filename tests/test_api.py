@@ -32,6 +32,22 @@ def test_a_frame_is_a_source(tmp_path: Path) -> None:
     assert again["rows"]["unchanged"] == 2
 
 
+def test_several_merchants(tmp_path: Path) -> None:
+    """A script imports for several merchants as the command does, and gets the summary."""
+    FRAME.to_csv(tmp_path / "people.csv", index=False)
+    tables = "".join(
+        f'[[merchants]]\nname = "{name}"\nsources = ["people.csv"]\n' for name in ("north", "south")
+    )
+    (tmp_path / "merchants.toml").write_text(tables)
+    report = etl.import_matrix(tmp_path / "merchants.toml", state_dir=tmp_path / "state", canary=1)
+    assert (report["exit_code"], report["rows"]["created"]) == (0, 4)
+    for told in report["merchants"]:
+        ledger = etl.read_ledger(Path(told["report"]).parent)
+        assert ledger["outcome"].tolist() == ["created", "created"]
+    with pytest.raises(etl.EtlError, match="cannot read"):
+        etl.import_matrix(tmp_path / "nowhere.toml", state_dir=tmp_path / "state")
+
+
 def test_the_ledger_is_a_frame(tmp_path: Path) -> None:
     """A run's ledger reads as a frame with one line per source row, in order."""
     state = tmp_path / "state"

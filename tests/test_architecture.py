@@ -79,7 +79,17 @@ ARROWS = {
     "session": {"errors", "config", "journal", "pipeline", "square", "target"},
     "telling": {"begin", "config", "errors", "files", "journal", "square", "target"},
     "doctor": {"config", "errors", "journal", "session", "square", "target", "telling"},
-    "api": {"config", "errors", "export", "exporting", "files", "journal", "pipeline", "session"},
+    "api": {
+        "config",
+        "errors",
+        "export",
+        "exporting",
+        "files",
+        "journal",
+        "matrix",
+        "pipeline",
+        "session",
+    },
     "cli": {
         "errors",
         "config",

@@ -6,6 +6,7 @@ import json
 import socket
 import time
 from pathlib import Path
+from typing import Any
 
 from etl.journal.lock import locked
 from etl.sandbox import Request, Response
@@ -72,7 +73,7 @@ def test_the_troubles_of_others(tmp_path: Path) -> None:
         shops["revoked"].reply = revoked
         port = closed.getsockname()[1]
         closed.close()
-        entries = {
+        entries: dict[str, dict[str, Any]] = {
             "wrong": {"token_file": "outage.token"},
             "closed": {"base_url": f"http://127.0.0.1:{port}"},
             "missing": {"sources": ["nowhere.csv"]},
