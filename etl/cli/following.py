@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -141,8 +141,10 @@ class Following:
     def hear(self, merchant: str, event: Mapping[str, Any]) -> None:
         """Pass on what one of several imports says of itself."""
         if not self._on_stderr and (words := merchants.words(event, quiet=self._quiet)):
-            for line in words.splitlines():
-                click.echo(f"{merchant}: {line}", err=True)
+            # Whoever read it may be gone: the imports go on.
+            with suppress(OSError):
+                for line in words.splitlines():
+                    click.echo(f"{merchant}: {line}", err=True)
         told = {"level": "info", "run_id": None, "command": self._command, **event}
         self._log(told.pop("level"), told.pop("event"), **told, merchant=merchant)
 

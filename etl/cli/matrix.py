@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import sys
@@ -17,6 +18,7 @@ import click
 import etl.cli.lean  # noqa: F401  # first, as it says
 from etl.cli.following import following
 from etl.cli.options import Logging
+from etl.cli.progress import TWICE
 from etl.errors import ConfigError, Interrupted
 from etl.journal.state import State
 from etl.matrix.identity import Known
@@ -65,10 +67,13 @@ def _signals() -> Iterator[tuple[list[int], Callable[[float], None]]]:
 
     Each import is stopped gently by the first, and at once by the second.
     """
-    received = list[int]()
+    received, last = list[int](), -math.inf
 
     def note(number: int, frame: FrameType | None) -> None:
-        received.append(number)
+        nonlocal last
+        before, last = last, time.monotonic()
+        if last - before > TWICE:
+            received.append(number)
 
     def sleep(seconds: float) -> None:
         until = time.monotonic() + seconds

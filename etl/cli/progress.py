@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -50,6 +51,9 @@ _PATIENCE = 1.0
 _REDRAW = 0.1
 _PLAIN_EVERY = 10.0
 _GRACE = 10
+# Seconds in which a second signal is the first one once more: timeout(1) and systemd send it to a
+# group, of which one process may have passed it on to another.
+TWICE = 1.0
 
 
 class Watcher:
@@ -64,6 +68,7 @@ class Watcher:
         self._stage_begun = self._begun
         self._width = 0
         self._signal: int | None = None
+        self._asked = 0.0
 
     def __call__(self, progress: Progress) -> None:
         """Hear of a durable step; raises Interrupted when a signal asked to stop."""
@@ -114,9 +119,13 @@ class Watcher:
         """
 
         def note(number: int, frame: FrameType | None) -> None:
-            self._signal = number
-            signal.signal(number, signal.SIG_DFL)
-            signal.alarm(_GRACE)
+            now = time.monotonic()
+            if self._signal is None:
+                self._signal, self._asked = number, now
+                signal.alarm(_GRACE)
+            elif now - self._asked > TWICE:
+                signal.signal(number, signal.SIG_DFL)
+                os.kill(os.getpid(), number)
 
         def give_up(number: int, frame: FrameType | None) -> None:
             self._stop_if_asked()

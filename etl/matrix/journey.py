@@ -180,7 +180,8 @@ def _left_out(
     for entry, error, merchant_id in kept_back:
         code = INCOMPLETE if isinstance(error, Unavailable) else _REFUSED
         told[entry.name] = summary.of_nothing(entry, merchant_id, str(error), code, again)
-        edges.hear(entry.name, {"event": "failed", "exit_code": code, "error": str(error)})
+        failed = {"level": "error", "event": "failed", "exit_code": code, "error": str(error)}
+        edges.hear(entry.name, failed)
     return told
 
 

@@ -73,8 +73,10 @@ class Matrix(_Table):
 
     at_once: int = Field(_AT_ONCE, ge=1, le=100, description="how many are imported at a time")
     config: Path | None = Field(None, description="settings of all that name none themselves")
-    target: Environment | None = Field(None, description="likewise")
-    base_url: str | None = Field(None, min_length=1, description="likewise")
+    target: Environment | None = Field(None, description="Square of all that name none themselves")
+    base_url: str | None = Field(
+        None, min_length=1, description="its address, for all that name none themselves"
+    )
     merchants: tuple[Merchant, ...] = Field(min_length=1, description="one table for each merchant")
 
 

@@ -65,7 +65,7 @@ class OfMerchant(TypedDict):
     run_id: str
     """its run; empty where none was begun"""
     report: str
-    """where its `report.json` is; empty likewise"""
+    """where its `report.json` is; empty where there is none"""
     rows: ImportRows | None
     """rows by outcome"""
     calls: int
@@ -127,10 +127,10 @@ def of_ended(known: Known, ended: Ended, again: Step) -> OfMerchant:
         name = signal.Signals(-status).name
         ended_by = f"its process was ended by {name}; everything up to there is kept"
         return {**told, **_ending("incomplete", INCOMPLETE, ended_by, [again])}
-    if report is None:
+    if report is None or status not in WORST_FIRST:
         why = ended.error or f"its process ended with {status} and without a report"
-        kind = _STATUS.get(status, "failed")
-        return {**told, **_ending(kind, status, why, _after(status, again))}
+        code = status if status in _STATUS else 1
+        return {**told, **_ending(_STATUS[code], code, why, _after(code, again))}
     folder = state.runs / report["run_id"]
     told["report"] = str(folder / "report.json")
     told["rows"] = report["rows"]

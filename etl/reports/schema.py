@@ -254,12 +254,6 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **untitled(made)}
 
 
-def described() -> dict[str, str]:
-    """Return what each key of a report says."""
-    properties = json_schema()["properties"]
-    return {name: " ".join(about["description"].split()) for name, about in properties.items()}
-
-
 def untitled(schema: Any) -> Any:
     """Leave out the titles that pydantic makes from names."""
     if isinstance(schema, dict):
