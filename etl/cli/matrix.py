@@ -16,6 +16,7 @@ from types import FrameType
 import click
 
 import etl.cli.lean  # noqa: F401  # first, as it says
+from etl.cli import session
 from etl.cli.following import following
 from etl.cli.options import Logging
 from etl.cli.progress import TWICE
@@ -42,6 +43,8 @@ def import_for_merchants(
 ) -> int:
     """Import for the merchants of a file and return the exit code of them all."""
     with following("import", log, quiet=quiet) as told, _signals() as (received, sleep):
+        # Said wrong, it would be refused by every import.
+        session.configured(None, None, None, tolerate)
 
         def confirm(merchants: Sequence[Known]) -> None:
             if not yes:

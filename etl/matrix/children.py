@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any
 
 import orjson
@@ -28,6 +29,8 @@ _TICK = 0.1
 _PIECE = 1 << 16
 # Of a line that is no log's; what is longer is told in pieces.
 _LONGEST = 1 << 20
+
+_PACKAGE = Path(__file__).parents[1]
 
 # Hears whose it is and what an import says: an object of its log, or ``said`` with a ``text``.
 Hear = Callable[[str, dict[str, Any]], None]
@@ -95,6 +98,12 @@ def conduct(
                 child.process.wait()
 
 
+def _python() -> list[str]:
+    """Return how Python is started, so that it finds this package, and nothing by chance."""
+    # Without -P, modules of the current folder would come before all others.
+    return [sys.executable, *([] if _PACKAGE.parent == Path.cwd() else ["-P"])]
+
+
 class _Child:
     """A process at work, and what it has said so far."""
 
@@ -107,7 +116,7 @@ class _Child:
         self._run_id, self._error = "", ""
         self._begun = time.monotonic()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "etl.cli.child", str(os.getpid()), *order.arguments],
+            [*_python(), "-m", "etl.cli.child", str(os.getpid()), *order.arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -132,7 +132,8 @@ class Street:
 
     def start(self, *options: str, **environ: str) -> subprocess.Popen[str]:
         """Start the import."""
-        command = [sys.executable, "-m", "etl", "import", "--matrix", "merchants.toml"]
+        # As the installed command: what lies in the current folder is no module.
+        command = [sys.executable, "-P", "-m", "etl", "import", "--matrix", "merchants.toml"]
         return subprocess.Popen(
             [*command, "--state-dir", "state", *options],
             cwd=self.folder,

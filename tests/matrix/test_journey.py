@@ -221,6 +221,25 @@ def test_live_directories_are_confirmed_once(tmp_path: Path) -> None:
         assert shops.run("--yes").status == 0
 
 
+def test_a_folder_called_etl(tmp_path: Path) -> None:
+    """What lies where the command is given is no part of the program."""
+    with street(tmp_path, "north") as shops:
+        for name in ("etl", "click"):
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "__init__.py").write_text("raise SystemExit(77)")
+        assert shops.run().status == 0
+
+
+def test_nobody_reads_the_words(tmp_path: Path) -> None:
+    """Imports go on when whoever read their progress is gone."""
+    with street(tmp_path, "north", "south") as shops:
+        process = shops.start()
+        assert process.stderr is not None
+        process.stderr.close()
+        process.stderr = None
+        assert shops.ended(process).status == 0
+
+
 def test_figures_of_two_in_one_file(tmp_path: Path) -> None:
     """Imports that would replace each other's metrics are refused."""
     with street(tmp_path, "north", "south") as shops:
@@ -238,6 +257,9 @@ def test_options_reach_every_import(tmp_path: Path) -> None:
         done = shops.run("--tolerate", "1", "--canary", "1", "--log-json", "-", "--log-level=debug")
         assert done.codes == {"north": 0, "south": 0}
         log = [json.loads(line) for line in done.said.splitlines()]
+        refused = shops.run("--tolerate", "some")
+        assert refused.status == 2
+        assert "limits.tolerate: 'some' is neither a count" in refused.said
         called = {line["merchant"] for line in log if line["event"] == "call"}
         assert called == {"north", "south"}
         for name in called:
