@@ -91,6 +91,7 @@ class Street:
     folder: Path
     shops: dict[str, Shop]
     environ: dict[str, str]
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def __getitem__(self, name: str) -> Shop:
         return self.shops[name]
@@ -134,7 +135,7 @@ class Street:
         """Start the import."""
         # As the installed command: what lies in the current folder is no module.
         command = [sys.executable, "-P", "-m", "etl", "import", "--matrix", "merchants.toml"]
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [*command, "--state-dir", "state", *options],
             cwd=self.folder,
             env={**self.environ, **environ},
@@ -143,10 +144,12 @@ class Street:
             stderr=subprocess.PIPE,
             text=True,
         )
+        self.started.append(process)
+        return process
 
     def ended(self, process: subprocess.Popen[str]) -> Done:
         """Wait for an import, and tell how it ended."""
-        shown, said = process.communicate(timeout=120)
+        shown, said = process.communicate(timeout=300)
         place, report = self.state / "matrix.json", {}
         if place.exists():
             report = json.loads(place.read_bytes())
@@ -173,7 +176,7 @@ class Street:
         wait_until(lambda: all(self.shops[name].created() for name in names))
 
 
-def wait_until(is_so: Callable[[], bool], seconds: float = 30) -> None:
+def wait_until(is_so: Callable[[], bool], seconds: float = 120) -> None:
     """Wait for something that other processes do."""
     until = time.monotonic() + seconds
     while not is_so():
@@ -181,7 +184,7 @@ def wait_until(is_so: Callable[[], bool], seconds: float = 30) -> None:
         time.sleep(0.02)
 
 
-def gone(pids: list[int], seconds: float = 15) -> bool:
+def gone(pids: list[int], seconds: float = 60) -> bool:
     """Wait until none of the processes is left."""
     until = time.monotonic() + seconds
     while any(map(_runs, pids)):
@@ -217,7 +220,13 @@ def street(folder: Path, *names: str, people: int = 3, **settings: Any) -> Itera
         for name in names:
             found.people(name, people)
         found.write(*map(found.entry, names))
-        yield found
+        try:
+            yield found
+        finally:
+            for process in found.started:
+                # Of a test that failed; what it started ends with it.
+                process.kill()
+                process.communicate()
 
 
 def answer(status: int, code: str, category: str = "API_ERROR") -> Response:
