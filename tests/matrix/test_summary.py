@@ -10,6 +10,7 @@ import click
 import pytest
 
 from etl.cli.merchants import summary as printed
+from etl.cli.merchants import words
 from etl.config import Config
 from etl.journal.state import State
 from etl.matrix import summary
@@ -94,3 +95,29 @@ def test_what_is_printed() -> None:
     assert lines[5][:2] == ["=", "2"]
     assert "north: another run is at work\nnext: wait until it ends, or stop it, then\n" in text
     assert "harbour:" not in text
+
+
+@pytest.mark.parametrize(
+    ("event", "told", "quietly"),
+    [
+        (
+            {"event": "progress", "stage": "load", "done": 300, "total": 5000},
+            "sending requests: 300 of 5,000 requests",
+            "",
+        ),
+        (
+            {"event": "progress", "stage": "read", "done": 9, "total": None},
+            "reading rows: 9 rows",
+            "",
+        ),
+        ({"event": "note", "text": "unusual"}, "unusual", ""),
+        ({"event": "stage", "stage": "load", "done": 0, "total": None}, "", ""),
+        ({"event": "failed", "error": "no token"}, "no token", "no token"),
+        ({"event": "said", "text": "Usage: …"}, "Usage: …", "Usage: …"),
+        ({"event": "end", "exit_code": 2, "ending": "failure"}, "", ""),
+    ],
+)
+def test_what_is_shown_meanwhile(event: dict[str, Any], told: str, quietly: str) -> None:
+    """Of each import: how far it is, what it notes, why it failed; the last with --quiet too."""
+    assert words(event, quiet=False) == told
+    assert words(event, quiet=True) == quietly
