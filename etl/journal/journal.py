@@ -31,6 +31,7 @@ from etl.journal.records import (
     Batch,
     Check,
     Endpoint,
+    Originals,
     Packed,
     Request,
     Review,
@@ -46,7 +47,7 @@ from etl.journal.records import (
 from etl.journal.timeline import Timeline
 from etl.journal.undoing import Undoing
 
-FORMAT = "7"
+FORMAT = "8"
 
 
 _SCHEMA = """
@@ -56,7 +57,8 @@ CREATE TABLE sources (
     mapping TEXT NOT NULL, evidence TEXT NOT NULL DEFAULT 'null');
 CREATE TABLE batches (
     batch INTEGER PRIMARY KEY, source INTEGER NOT NULL, first_row INTEGER NOT NULL,
-    rows INTEGER NOT NULL, lines BLOB NOT NULL, found BLOB NOT NULL, cells BLOB NOT NULL);
+    rows INTEGER NOT NULL, lines BLOB NOT NULL, found BLOB NOT NULL, cells BLOB NOT NULL,
+    kept BLOB);
 CREATE INDEX batches_by_row ON batches (first_row);
 CREATE TABLE checks (
     batch INTEGER PRIMARY KEY, rejected INTEGER NOT NULL, skipped INTEGER NOT NULL,
@@ -304,18 +306,24 @@ class Journal:
 
     # -- reading -----------------------------------------------------------------------------
 
-    def forget_rows(self) -> None:
-        """Drop what an interrupted reading left, so that it can begin anew."""
-        self._db.execute("DELETE FROM batches")  # none of them was checked
+    def forget_rows(self, first: int = 0) -> None:
+        """Drop what a reading left from a row on, so that it can begin anew there."""
+        for table in ("checks", "batches"):
+            self._db.execute(
+                f"DELETE FROM {table} WHERE batch IN "
+                "(SELECT batch FROM batches WHERE first_row >= ?)",
+                (first,),
+            )
 
-    def add_batch(self, source: int, first_row: int, rows: Rows) -> None:
+    def add_batch(self, source: int, first_row: int, rows: Rows) -> Batch:
         """Keep one batch as it was read."""
-        self._db.execute(
-            "INSERT INTO batches (source, first_row, rows, lines, found, cells) "
-            "VALUES (?, ?, ?, ?, ?, ?)",
+        inserted = self._db.execute(
+            "INSERT INTO batches (source, first_row, rows, lines, found, cells, kept) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
             (source, first_row, *rows),
         )
         self.timeline.add(read=rows.rows)
+        return Batch(inserted.lastrowid or 0, source, first_row, _lines(rows.lines))
 
     def move_sources(self, facts: Sequence[str]) -> None:
         """Take new facts (JSON) of the same sources, which lie elsewhere now."""
@@ -342,11 +350,18 @@ class Journal:
         source, first_row, lines = self._db.execute(
             "SELECT source, first_row, lines FROM batches WHERE batch = ?", (number,)
         ).fetchone()
-        return Batch(number, source, first_row, pa.array(np.frombuffer(lines, dtype="<i8")))
+        return Batch(number, source, first_row, _lines(lines))
 
     def cells(self, batch: Batch) -> pa.RecordBatch:
-        """Return the rows of a batch as they were read, in their original columns."""
+        """Return the rows of a batch as they were read, in their original columns.
+
+        All of them: of a file that was merely validated, not even ``originals`` has these.
+        """
         return unpacked(self._kept(batch, "cells", "batches")).to_batches()[0]
+
+    def originals(self, batch: Batch) -> Originals:
+        """Return the rows of a batch that were kept as they were read."""
+        return self.packed(batch).originals()
 
     def customers(self, batch: Batch) -> pa.RecordBatch:
         """Return the rows of a checked batch as customers (``CUSTOMERS``)."""
@@ -363,7 +378,10 @@ class Journal:
 
     def packed(self, batch: Batch) -> Packed:
         """Return cells and problems of a batch for another process to unpack."""
-        return Packed(batch, self._kept(batch, "cells", "batches"), self._found(batch))
+        (kept,) = self._db.execute(
+            "SELECT kept FROM batches WHERE batch = ?", (batch.batch,)
+        ).fetchone()
+        return Packed(batch, self._kept(batch, "cells", "batches"), kept, self._found(batch))
 
     def _found(self, batch: Batch) -> pa.Buffer:
         checked = self._db.execute("SELECT 1 FROM checks WHERE batch = ?", (batch.batch,))
@@ -610,6 +628,10 @@ class Journal:
             parameters,
         )
         return [_write(*columns) for columns in found.fetchall()]
+
+
+def _lines(data: bytes) -> pa.Array:
+    return pa.array(np.frombuffer(data, dtype="<i8"))
 
 
 def _unnamed(path: Path) -> Path:

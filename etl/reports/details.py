@@ -198,9 +198,9 @@ def _shown(
     texts = []
     # An undo has no cells of its own, and no field is mapped there.
     if headers := source["mapping"]["fields"].get(reason.field):
-        cells = journal.cells(batch)
+        cells = journal.originals(batch).take(rows)
         known = [header for header in headers if header in cells.schema.names]
-        texts = [cells.column(header).take(pa.array(rows)).to_pylist() for header in known]
+        texts = [cells.column(header).to_pylist() for header in known]
     values = zip(*texts, strict=True) if texts else [()] * len(rows)
     return [
         Sample(

@@ -130,10 +130,10 @@ class _Telling:
         wanted = _to_correct(facts, kept) if self.originals else np.array([], "<i8")
         rejects = b""
         if len(wanted):
-            (cells,) = unpacked(facts.packed.cells).to_batches()
+            cells = facts.packed.originals().take(wanted)
             prefix = f"{self.names[batch.source]}:" if len(self.names) > 1 else ""
             said = _said(found, batch, wanted, prefix)
-            rejects = _lines([*_originals(cells, wanted, self.columns), *said])
+            rejects = _lines([*_originals(cells, self.columns), *said])
         return Told(_lines(columns), rejects, counted(kept))
 
 
@@ -224,7 +224,7 @@ def write_review(journal: Journal, file: BinaryIO) -> None:
             prefix = f"{names[batch.source]}:" if len(names) > 1 else ""
             said = _said(_found(journal, batch), batch, wanted, prefix)
             evidence = _evidence(journal, (first + wanted).tolist())
-            originals = _originals(journal.cells(batch), wanted, columns)
+            originals = _originals(journal.originals(batch).take(wanted), columns)
             file.write(_lines([*originals, *said, *evidence]))
 
 
@@ -266,9 +266,8 @@ def _original_columns(journal: Journal) -> list[str]:
     )
 
 
-def _originals(cells: pa.RecordBatch, wanted: np.ndarray, columns: Sequence[str]) -> list[Column]:
-    """Return the original text of the wanted rows, by column."""
-    cells = cells.take(pa.array(wanted))
+def _originals(cells: pa.RecordBatch, columns: Sequence[str]) -> list[Column]:
+    """Return the original text of rows, by column."""
     return [
         cells.column(column).fill_null("") if column in cells.schema.names else ""
         for column in columns
