@@ -124,16 +124,23 @@ def _problems(field: str, cells: list[Cell], value_of: np.ndarray, rows: np.ndar
     at = np.concatenate([by_value[start[i] : start[i + 1]] for i in index])
     which = np.repeat(np.arange(len(index)), [start[i + 1] - start[i] for i in index])
     order = np.argsort(rows[at], kind="stable")
-    which = pa.array(which[order])
+    which = which[order]
     columns = [
         pa.array(rows[at][order], pa.int64()),
-        pa.array(effects, pa.string()).take(which),
-        pa.array(codes, pa.string()).take(which),
-        pa.repeat(pa.scalar(field), len(which)),
-        pa.array(messages, pa.string()).take(which),
-        pa.array(suggestions, pa.string()).take(which),
+        _words(effects, which),
+        _words(codes, which),
+        _words([field], np.zeros(len(which), "<i4")),
+        _words(messages, which),
+        _words(suggestions, which),
     ]
     return pa.Table.from_arrays(columns, schema=PROBLEMS)
+
+
+def _words(texts: Sequence[str], which: np.ndarray) -> pa.DictionaryArray:
+    """Return the texts at places; equal ones share one entry of the dictionary."""
+    known = pa.array(texts, pa.string()).dictionary_encode()
+    indices = known.indices.to_numpy()[which]
+    return pa.DictionaryArray.from_arrays(pa.array(indices), known.dictionary)
 
 
 def repeated(
@@ -141,11 +148,12 @@ def repeated(
 ) -> pa.Table:
     """Return one finding for every row of the mask, with its own message where these are given."""
     rows = pa.array(np.flatnonzero(flags(mask)), pa.int64())
+    once = np.zeros(len(rows), "<i4")
     effect, code, field_name, message, suggestion = (
-        pa.repeat(pa.scalar(text), len(rows))
+        _words([text], once)
         for text in (finding.effect, finding.code, field, finding.message, finding.suggestion)
     )
-    said = message if messages is None else messages
+    said = message if messages is None else messages.dictionary_encode()
     columns = [rows, effect, code, field_name, said, suggestion]
     return pa.Table.from_arrays(columns, schema=PROBLEMS)
 

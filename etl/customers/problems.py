@@ -19,14 +19,17 @@ import pyarrow as pa
 # note      worth knowing, nothing was changed
 Effect = Literal["reject", "skip", "review", "drop", "truncate", "repair", "note"]
 
+# Few texts are said of many rows.
+WORDS = pa.dictionary(pa.int32(), pa.string())
+
 PROBLEMS = pa.schema(
     [
         pa.field("row", pa.int64(), nullable=False),  # index within its batch, from 0
-        pa.field("effect", pa.string(), nullable=False),
-        pa.field("code", pa.string(), nullable=False),
-        pa.field("field", pa.string(), nullable=False),  # a field's name, "" for the whole row
-        pa.field("message", pa.string(), nullable=False),
-        pa.field("suggestion", pa.string(), nullable=False),
+        pa.field("effect", WORDS, nullable=False),
+        pa.field("code", WORDS, nullable=False),
+        pa.field("field", WORDS, nullable=False),  # a field's name, "" for the whole row
+        pa.field("message", WORDS, nullable=False),
+        pa.field("suggestion", WORDS, nullable=False),
     ]
 )
 

@@ -305,6 +305,7 @@ def _said(found: pa.Table, batch: Batch, wanted: np.ndarray, prefix: str) -> lis
     remedies = pa.array([known.remedy for known in codes.CODES])
     known = pc.index_in(explains.column("code"), pa.array([known.name for known in codes.CODES]))
     own = explains.column("suggestion")
+    own = own.cast(pa.string())
     helps = pc.if_else(pc.equal(own, ""), pc.fill_null(remedies.take(known), ""), own)
     lines = batch.lines.take(pa.array(wanted)).cast(pa.string())
     return [

@@ -16,7 +16,7 @@ from etl import config
 from etl.customers import octets, rules
 from etl.customers.cells import NO_PROBLEMS, Cell, Form, any_of, by_row, each, repeated, rows_of
 from etl.customers.fields import CUSTOMERS, IDENTIFYING, IMPORTABLE, Field
-from etl.customers.problems import PROBLEMS
+from etl.customers.problems import PROBLEMS, WORDS
 from etl.stages.clean import Cleaned
 
 
@@ -123,7 +123,7 @@ def _dropping(problems: pa.Table, on_invalid: config.OnInvalidSection) -> pa.Tab
         pc.equal(effect, "reject"), pc.is_in(problems.column("field"), pa.array(left_out))
     )
     at = problems.schema.get_field_index("effect")
-    return problems.set_column(at, PROBLEMS.field("effect"), pc.if_else(dropped, "drop", effect))
+    return problems.set_column(at, PROBLEMS.field("effect"), pc.if_else(dropped, pa.scalar("drop", WORDS), effect))
 
 
 def _without_identity(customers: pa.RecordBatch) -> list[pa.Table]:
