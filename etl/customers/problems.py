@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
 # reject    the row cannot be imported as it stands
@@ -32,6 +33,15 @@ PROBLEMS = pa.schema(
         pa.field("suggestion", WORDS, nullable=False),
     ]
 )
+
+
+def told(problems: pa.Table, name: str, *words: str) -> np.ndarray:
+    """Return which problems have one of these words in a column."""
+    masks = [
+        np.isin(chunk.dictionary.to_numpy(zero_copy_only=False), words)[chunk.indices.to_numpy()]
+        for chunk in problems.column(name).chunks
+    ]
+    return np.concatenate([np.zeros(0, dtype=bool), *masks])
 
 
 class Problem(NamedTuple):

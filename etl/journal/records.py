@@ -8,7 +8,9 @@ from typing import Literal, NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+
+from etl.customers import octets
+from etl.customers.problems import told
 
 Stage = Literal["read", "check", "plan", "load", "attach", "detach", "verify", "done"]
 
@@ -265,13 +267,12 @@ class Request(NamedTuple):
 
 def rejected(found: pa.Table) -> frozenset[int]:
     """Return the rows of a batch that have a problem (``PROBLEMS``) for which they cannot go on."""
-    refusing = found.filter(pc.equal(found.column("effect"), "reject"))
-    return frozenset(refusing.column("row").to_pylist())
+    return frozenset(found.column("row").to_numpy()[told(found, "effect", "reject")].tolist())
 
 
 def skipped(found: pa.Table) -> dict[int, str]:
     """Return the rows of a batch that a rule of the settings leaves alone, and why."""
-    leaving = found.filter(pc.equal(found.column("effect"), "skip"))
+    leaving = found.filter(octets.mask(told(found, "effect", "skip")))
     rows, why = leaving.column("row").to_pylist(), leaving.column("message").to_pylist()
     return dict(zip(rows, why, strict=True))
 

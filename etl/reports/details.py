@@ -13,10 +13,11 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from etl.config import Config, Limits
+from etl.customers import octets
 from etl.customers.contents import masked
+from etl.customers.problems import told
 from etl.journal.journal import Journal
 from etl.journal.records import Batch
 from etl.journal.timeline import Told
@@ -155,15 +156,11 @@ def _samples(
 
 def _rows_of(problems: pa.Table, reasons: Iterable[Reason]) -> dict[Reason, list[int]]:
     """Return the rows of a batch that have each reason."""
-    explains = pc.is_in(problems.column("effect"), pa.array(list(EXPLAINING)))
-    problems = problems.filter(explains)
-    codes, rows = problems.column("code"), problems.column("row").to_numpy()
-    found = {}
+    problems = problems.filter(octets.mask(told(problems, "effect", *EXPLAINING)))
+    rows, found = problems.column("row").to_numpy(), {}
     for reason in reasons:
-        here = pc.and_(
-            pc.equal(codes, reason.code), pc.equal(problems.column("field"), reason.field)
-        )
-        found[reason] = np.unique(rows[here.to_numpy()]).tolist()
+        here = told(problems, "code", reason.code) & told(problems, "field", reason.field)
+        found[reason] = np.unique(rows[here]).tolist()
     return found
 
 

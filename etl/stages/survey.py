@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from etl.config import Config
 from etl.customers.dates import DateEvidence, date_evidence
 from etl.customers.erased import ErasedPeople
+from etl.customers.problems import told
 from etl.engines import Engine
 from etl.files.sources import Source
 from etl.journal.journal import Journal
@@ -27,7 +27,7 @@ from etl.stages.extract import Part, parts, records, refuse_swollen
 from etl.stages.mapping import map_field
 
 # What these say is the same for everybody: of rows with nothing else, nothing has to be shown.
-_FORM = pa.array(["DATE_FORMATTED", "PHONE_FORMATTED", "TRIMMED", "UNICODE_COMPOSED"])
+_FORM = ("DATE_FORMATTED", "PHONE_FORMATTED", "TRIMMED", "UNICODE_COMPOSED")
 
 
 def survey(
@@ -49,8 +49,9 @@ def survey(
     first_row, how = 0, checking(journal, config, country, erased)
     for number, source in enumerate(sources):
         surveying = _Surveying(number, source, how)
-        begin, (end, evidence, agreed) = first_row, _pass(
-            journal, engine, surveying, config, first_row, between
+        begin, (end, evidence, agreed) = (
+            first_row,
+            _pass(journal, engine, surveying, config, first_row, between),
         )
         if not agreed:
             with journal.transaction():
@@ -126,6 +127,6 @@ class _Surveying:
 
 def _shown(found: pa.Table) -> np.ndarray:
     """Return the places of the rows there is more to say of than that they were brought to form."""
-    other = found.filter(pc.invert(pc.is_in(found.column("code"), _FORM)))
-    places: np.ndarray = np.unique(other.column("row").to_numpy())
+    other = found.column("row").to_numpy()[~told(found, "code", *_FORM)]
+    places: np.ndarray = np.unique(other)
     return places
