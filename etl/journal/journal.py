@@ -31,6 +31,7 @@ from etl.journal.records import (
     Batch,
     Check,
     Endpoint,
+    Landed,
     Originals,
     Packed,
     Request,
@@ -569,37 +570,48 @@ class Journal:
             (request.request,),
         )
 
-    def landed(self, write: Write, customer_id: str, version: int) -> None:
-        """Note that a write is known to have taken effect."""
-        self._db.execute(
+    def landed(self, writes: Sequence[tuple[Write, str, int]]) -> None:
+        """Note that writes are known to have taken effect, and on which profile and version."""
+        self._db.executemany(
             "UPDATE writes SET state = 'landed', customer_id = ?, version = ? WHERE number = ?",
-            (customer_id, version, write.number),
+            ((customer_id, version, write.number) for write, customer_id, version in writes),
         )
-        self.timeline.add(written=1)
+        self.timeline.add(written=len(writes))
 
     def writes(self, request: Request) -> list[Write]:
         """Return the writes of one bulk call that are not settled, in order."""
-        return self._writes("request = ? AND state = 'open'", (request.request,))
+        found = self._db.execute(
+            "SELECT row, action, key, customer_id, version, generation, intent, changes, before, "
+            "tries, uncertain, number, request FROM writes WHERE request = ? AND state = 'open'",
+            (request.request,),
+        )
+        return [_write(*columns) for columns in found.fetchall()]
 
     # -- verifying ---------------------------------------------------------------------------
 
-    def landed_writes(self, size: int, *, unverified: bool = False) -> Iterator[list[Write]]:
+    def landed_writes(self, size: int, *, unverified: bool = False) -> Iterator[list[Landed]]:
         """Yield the writes that took effect, in order, up to ``size`` at a time.
 
         ``unverified``: only those that were not read back yet.
         """
         also = "AND verified = ''" if unverified else ""
+        told = "SELECT number, row, customer_id, version, changes FROM writes"
+        where = f"state = 'landed' AND number > ? {also} ORDER BY number LIMIT ?"
         last = -1
-        while found := self._writes(
-            f"state = 'landed' AND number > ? {also} ORDER BY number LIMIT ?", (last, size)
-        ):
-            yield found
-            last = found[-1].number
+        while found := self._db.execute(f"{told} WHERE {where}", (last, size)).fetchall():
+            yield [
+                Landed(number, row, customer_id, version, orjson.loads(changes))
+                for number, row, customer_id, version, changes in found
+            ]
+            last = found[-1][0]
 
-    def verified(self, write: Write, verdict: Literal["matched", "mismatched"]) -> None:
-        """Note what reading a profile back showed."""
-        self._db.execute("UPDATE writes SET verified = ? WHERE number = ?", (verdict, write.number))
-        self.timeline.add(read_back=1)
+    def verified(self, verdicts: Sequence[tuple[Landed, Literal["matched", "mismatched"]]]) -> None:
+        """Note what reading profiles back showed."""
+        self._db.executemany(
+            "UPDATE writes SET verified = ? WHERE number = ?",
+            ((verdict, write.number) for write, verdict in verdicts),
+        )
+        self.timeline.add(read_back=len(verdicts))
 
     # -- reporting ---------------------------------------------------------------------------
 
@@ -620,14 +632,6 @@ class Journal:
     def query(self, sql: str, *parameters: Any) -> Iterator[tuple[Any, ...]]:
         """Run one of the reports' own SELECT statements."""
         return iter(self._db.execute(sql, parameters))
-
-    def _writes(self, where: str, parameters: tuple[Any, ...]) -> list[Write]:
-        found = self._db.execute(
-            "SELECT row, action, key, customer_id, version, generation, intent, changes, before, "
-            f"tries, uncertain, number, request FROM writes WHERE {where}",
-            parameters,
-        )
-        return [_write(*columns) for columns in found.fetchall()]
 
 
 def _lines(data: bytes) -> pa.Array:

@@ -209,6 +209,19 @@ class Write:
     before: dict[str, str | None] = field(default_factory=dict)
 
 
+class Landed(NamedTuple):
+    """A write that took effect, with the profile it made or changed and the version it has since.
+
+    ``number`` is that of the write, ``changes`` are what was sent.
+    """
+
+    number: int
+    row: int
+    customer_id: str
+    version: int
+    changes: dict[str, str | None]
+
+
 class RowChange(NamedTuple):
     """A new outcome of one row; ``version`` is that of the profile it was planned by."""
 
