@@ -143,7 +143,8 @@ VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Config alone is ever built: a section that were built by itself would be built twice.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Source(_Section):
@@ -195,7 +196,7 @@ def _may_be_cut(name: str) -> bool:
 class OnInvalidSection(BaseModel):
     """What happens to a row with an invalid field: by default it is rejected."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, defer_build=True)
     __pydantic_extra__: dict[str, OnInvalid]
 
     default: OnInvalid = "reject"

@@ -33,7 +33,7 @@ from etl.square.wire import Merchant
 from etl.stages.amend import amendable, record, verify_links
 from etl.stages.read import source_of
 from etl.stages.reconcile import reconcile
-from etl.steps import STAGES, UNDO, Job, observer, settle, timed
+from etl.steps import STAGES, UNDO, VALIDATE, Job, observer, settle, timed
 
 __all__ = [
     "Progress",
@@ -308,7 +308,7 @@ def _work(
                 _settle_others(job, state, square)
             if journal.stage == "load" or run.command == "undo":
                 _plan_anew(job)
-            stages = UNDO if run.undoes else STAGES
+            stages = UNDO if run.undoes else VALIDATE if run.command == "validate" else STAGES
             while (stage := journal.stage) != "done":
                 with timed(job, stage):
                     stages[stage](job)

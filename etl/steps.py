@@ -80,6 +80,23 @@ def _read(job: Job) -> None:
     shutil.rmtree(job.folder / copies(job.run.run_id), ignore_errors=True)
 
 
+def _survey(job: Job) -> None:
+    from etl.stages.survey import survey
+
+    with job.journal.unhurried():
+        survey(
+            job.journal,
+            job.engine,
+            [source_of(source) for source in job.journal.sources()],
+            job.config,
+            job.run.country,
+            job.erased,
+            lambda rows: _tell(job, "read", rows),
+        )
+    job.journal.note(stage="done")
+    shutil.rmtree(job.folder / copies(job.run.run_id), ignore_errors=True)
+
+
 def _check(job: Job) -> None:
     total = count(job.journal, "SELECT coalesce(sum(rows), 0) FROM sources")
     country = job.run.country
@@ -92,9 +109,8 @@ def _check(job: Job) -> None:
             job.erased,
             lambda rows: _tell(job, "check", rows, total),
         )
-    if job.run.command != "validate":
-        job.engine.dismiss()  # an import goes on for hours
-    job.journal.note(stage="done" if job.run.command == "validate" else "plan")
+    job.engine.dismiss()  # an import goes on for hours
+    job.journal.note(stage="plan")
 
 
 def _plan(job: Job) -> None:
@@ -241,6 +257,9 @@ UNDO: dict[str, Callable[[Job], None]] = {
     "detach": _take_back,
     "verify": _verify_undo,
 }
+
+
+VALIDATE: dict[str, Callable[[Job], None]] = {"read": _survey}
 
 
 STAGES: dict[str, Callable[[Job], None]] = {
