@@ -24,7 +24,7 @@ ARROWS = {
     "journal": {"errors", "customers"},
     "directory": {"errors", "customers", "journal", "square"},
     # Where batches run, whatever is done to them.
-    "engines": {"errors"},
+    "engines": {"errors", "files.atomic"},
     "stages": {
         "engines",
         "errors",
@@ -68,12 +68,23 @@ ARROWS = {
     "session": {"errors", "config", "journal", "pipeline", "square", "target"},
     "telling": {"begin", "config", "errors", "files", "journal", "square", "target"},
     "doctor": {"config", "errors", "journal", "session", "square", "target", "telling"},
-    "api": {"config", "errors", "export", "exporting", "files", "journal", "pipeline", "session"},
+    "api": {
+        "config",
+        "engines",
+        "errors",
+        "export",
+        "exporting",
+        "files",
+        "journal",
+        "pipeline",
+        "session",
+    },
     "cli": {
         "errors",
         "config",
         "customers",
         "doctor",
+        "engines",
         "export",
         "exporting",
         "files",

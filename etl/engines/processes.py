@@ -29,6 +29,7 @@ from itertools import chain, islice
 from types import TracebackType
 from typing import Any, Literal, NoReturn, Self, TypeVar
 
+from etl.engines import Single
 from etl.errors import Interrupted
 
 _T = TypeVar("_T")
@@ -65,6 +66,8 @@ class _Worker:
 class Processes:
     """Runs tasks in several processes; made when this process has one thread, left when done."""
 
+    afar = False
+
     def __init__(self, workers: int) -> None:
         self._workers: list[_Worker] = []
         for _ in range(workers):
@@ -94,7 +97,7 @@ class Processes:
 
         Raises Interrupted when a worker was killed.
         """
-        return self.spread(_Single(task), items)
+        return self.spread(Single(task), items)
 
     def spread(self, task: Callable[[_T], Iterable[_R]], items: Iterable[_T]) -> Iterator[_R]:
         """Yield what ``task(item)`` yields, of every item, in their order.
@@ -182,16 +185,6 @@ class Processes:
             "Everything up to here is kept; a machine short of memory ends processes so: make "
             "room, and go on"
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _Single:
-    """A task that makes one result of an item, as one that makes any number."""
-
-    task: Callable[[Any], Any]
-
-    def __call__(self, item: Any) -> tuple[Any]:
-        return (self.task(item),)
 
 
 def _born() -> _Worker:

@@ -9,13 +9,13 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pytest
 
-from etl import engines
-from etl.engines import Here
+from etl.engines import Choice, Here, chosen, ready
 from etl.engines.processes import Processes
 from etl.engines.threads import Threads
 from etl.errors import Interrupted
@@ -197,17 +197,26 @@ def _alive(pid: int) -> bool:
         return False
 
 
-def test_the_machine_chooses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Little work and a single core need no helpers; several threads cannot be copied."""
+def test_the_machine_chooses(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Little work and a single core need no helpers; several threads cannot be copied.
 
-    def kind(*, much: bool, cores: Sequence[int]) -> type:
+    Who asks for an engine gets it, as long as there is something for it to do.
+    """
+
+    def kind(size: int, cores: Sequence[int], *asked: Any) -> type:
         monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(cores))
-        with engines.started(much=much) as engine:
-            return type(engine)
+        choice = chosen(*asked) if asked else Choice()
+        with ready(choice) as engine, engine.started(size, tmp_path / "workers") as at_work:
+            return type(at_work)
 
-    assert kind(much=False, cores=range(8)) is Here
-    assert kind(much=True, cores=[3]) is Here
-    assert kind(much=True, cores=[0, 1]) is Processes
+    much = 1 << 30
+    assert kind(1 << 20, range(8)) is Here
+    assert kind(much, [3]) is Here
+    assert kind(much, [0, 1]) is Processes
+    assert kind(much, [0, 1], "local", None, None) is Here
+    assert kind(1, [3], "processes", None, None) is Processes
+    assert kind(1, [3], None, 2, None) is Processes
+    assert kind(0, [0, 1], "processes", 2, None) is Here
     threads = Threads(1).in_order(lambda number: number, iter(range(9)))
     next(threads)
-    assert kind(much=True, cores=[0, 1]) is Threads
+    assert kind(much, [0, 1]) is Threads
