@@ -347,7 +347,11 @@ def _work(
                 ledger.close()
         if run.command == "import" and journal.stage == "done":
             record(journal, state)
-        report = reconcile(journal, folder, at_work)
+        try:
+            report = reconcile(journal, folder, at_work)
+        except (ConfigError, Interrupted):
+            # The workers were lost: an engine without any does what is asked for here.
+            report = reconcile(journal, folder, at_work)
         if journal.stage == "done":
             journal.note(reported=timestamp(world))
         return report

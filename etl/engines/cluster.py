@@ -22,6 +22,7 @@ import os
 import pickle
 import re
 import signal
+import socket
 import sys
 import traceback
 import warnings
@@ -63,7 +64,9 @@ _PATIENCE = 15.0
 # Seconds without any worker after which nobody is waited for.
 _ALONE = 60.0
 
-_ADDRESS = re.compile(r"(tcp|tls)://(\[[0-9a-fA-F:.]+\]|[^\s/:\[\]]+):[0-9]{1,5}")
+_ADDRESS = re.compile(
+    r"(tcp|tls)://(?P<host>\[[0-9a-fA-F:.]+\]|[^\s/:\[\]]+):(?P<port>[0-9]{1,5})", re.ASCII
+)
 
 # What decides, beside Python and this package, how a batch is read and judged.
 _JUDGES = (
@@ -96,12 +99,17 @@ class Dask:
     afar = True
 
     def __init__(
-        self, client: Client, release: Callable[[], None], patience: float = _PATIENCE
+        self,
+        client: Client,
+        release: Callable[[], None],
+        patience: float = _PATIENCE,
+        alone: float = _ALONE,
     ) -> None:
         self._client: Client | None = client
         self._release = release
         self._patience = patience
-        self._address = _scheduler(client).address
+        self._alone = alone
+        self.address = _scheduler(client).address
 
     def dismiss(self) -> None:
         """Leave the cluster; what is asked for from now on is done here."""
@@ -163,8 +171,8 @@ class Dask:
                 return future.result(timeout=4 * self._patience)
             except TimeoutError:
                 alone = 0.0 if self._threads() else alone + self._patience
-                if alone >= _ALONE:
-                    self._lost("has had no worker for a minute")
+                if alone >= self._alone:
+                    self._lost(f"has had no worker for {alone:.0f} seconds")
             except KilledWorker as error:
                 self._lost(
                     f"gave up: {error.allowed_failures + 1} workers died of one batch", error
@@ -196,7 +204,7 @@ class Dask:
     def _lost(self, how: str, error: BaseException | None = None) -> NoReturn:
         self.dismiss()
         raise Interrupted(
-            f"the Dask scheduler at {self._address} {how}. Everything up to here is kept: see to "
+            f"the Dask scheduler at {self.address} {how}. Everything up to here is kept: see to "
             "the cluster or choose another engine, and go on"
         ) from error
 
@@ -219,27 +227,31 @@ def at_work(client: Client | None, workers: int, scratch: Path) -> Iterator[Dask
 
 
 @contextmanager
-def reached(address: str) -> Iterator[Client]:
+def reached(address: str, patience: float = _PATIENCE) -> Iterator[Client]:
     """Be connected with a scheduler whose workers have this very square-etl.
 
     Raises ConfigError when there is none.
     """
-    if not _ADDRESS.fullmatch(address):
+    found = _ADDRESS.fullmatch(address)
+    if not found:
         raise ConfigError(
             f"{address}: is no address of a Dask scheduler: it is like tcp://host:8786, or "
             "tls://host:8786"
         )
     with _quiet():
         try:
-            client = Client(address, timeout=_PATIENCE, set_as_default=False, name="square-etl")
-        except (OSError, TypeError, ValueError, RuntimeError) as error:
+            # Dask would go on trying.
+            there = (found["host"].strip("[]"), int(found["port"]))
+            socket.create_connection(there, timeout=patience).close()
+            client = Client(address, timeout=patience, set_as_default=False, name="square-etl")
+        except (OSError, OverflowError, TypeError, ValueError, RuntimeError) as error:
             raise ConfigError(
                 f"{address}: no Dask scheduler answers there ({_in_one_line(error)}). Start it, or "
                 "correct the address; where it speaks tls, Dask's own settings name the "
                 "certificates (distributed.comm.tls)"
             ) from error
         with _closing(client):
-            _refuse_unlike(client, address)
+            _refuse_unlike(client, address, patience)
             yield client
 
 
@@ -306,7 +318,7 @@ def _quiet() -> Iterator[None]:
     loggers = [logging.getLogger(name) for name in _LOGS]
     before = [logger.level for logger in loggers]
     with warnings.catch_warnings(), dask.config.set(_SETTINGS):
-        warnings.simplefilter("ignore")
+        warnings.filterwarnings("ignore", module=r"(dask|distributed|tornado)(\.|$)")
         for logger in loggers:
             logger.setLevel(logging.CRITICAL + 1)
         try:
@@ -316,12 +328,12 @@ def _quiet() -> Iterator[None]:
                 logger.setLevel(level)
 
 
-def _refuse_unlike(client: Client, address: str) -> None:
+def _refuse_unlike(client: Client, address: str, patience: float) -> None:
     """Raise ConfigError unless there are workers, and all would judge a batch as we do."""
     try:
-        client.wait_for_workers(1, timeout=_PATIENCE)
+        client.wait_for_workers(1, timeout=patience)
         # Client.run has no time limit of its own.
-        found = client.sync(client._run, facts, on_error="return", callback_timeout=2 * _PATIENCE)
+        found = client.sync(client._run, facts, on_error="return", callback_timeout=2 * patience)
     except OSError as error:  # TimeoutError is one
         raise ConfigError(
             f"{address}: has no workers, or they do not answer: start some with square-etl[dask] "
