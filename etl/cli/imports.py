@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from etl.cli.options import (
+    Asked,
     Logging,
     config_option,
     engine_options,
@@ -17,7 +18,7 @@ from etl.cli.options import (
     target_options,
     yes_option,
 )
-from etl.engines import Choice, ready
+from etl.engines import chosen, ready
 
 _SOURCES = click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 _AMENDS = click.option(
@@ -70,7 +71,7 @@ def import_command(
     canary: int | None,
     amends: str | None,
     tolerate: str | None,
-    engine: Choice,
+    engine: Asked,
     log: Logging,
     output: str,
     quiet: bool,
@@ -87,7 +88,7 @@ def import_command(
     from etl.journal.state import State
     from etl.pipeline import import_customers
 
-    with following("import", log, quiet=quiet) as told, ready(engine) as at_work:
+    with following("import", log, quiet=quiet) as told, ready(chosen(*engine)) as at_work:
         state = State(state_dir)
         config, base_url = session.amending(
             amends, config_file, target, base_url, token_file, tolerate, state
@@ -122,7 +123,7 @@ def plan_command(
     run_dir: Path | None,
     amends: str | None,
     tolerate: str | None,
-    engine: Choice,
+    engine: Asked,
     log: Logging,
     output: str,
     quiet: bool,
@@ -137,7 +138,7 @@ def plan_command(
     from etl.journal.state import State
     from etl.pipeline import plan_import
 
-    with following("plan", log, quiet=quiet) as told, ready(engine) as at_work:
+    with following("plan", log, quiet=quiet) as told, ready(chosen(*engine)) as at_work:
         state = State(state_dir)
         config, base_url = session.amending(
             amends, config_file, target, base_url, token_file, tolerate, state
@@ -174,7 +175,7 @@ def apply_command(
     yes: bool,
     canary: int | None,
     tolerate: str | None,
-    engine: Choice,
+    engine: Asked,
     log: Logging,
     output: str,
     quiet: bool,
@@ -194,7 +195,7 @@ def apply_command(
     from etl.journal.state import State
     from etl.pipeline import apply_plan
 
-    with following("apply", log, quiet=quiet) as told, ready(engine) as at_work:
+    with following("apply", log, quiet=quiet) as told, ready(chosen(*engine)) as at_work:
         state = State(state_dir)
         run, place = session.planned(plan, target, state, told.insist)
         config = session.configured(
@@ -221,7 +222,7 @@ def validate_command(
     config_file: Path | None,
     state_dir: Path,
     tolerate: str | None,
-    engine: Choice,
+    engine: Asked,
     log: Logging,
     output: str,
     quiet: bool,
@@ -232,7 +233,7 @@ def validate_command(
     from etl.journal.state import State
     from etl.pipeline import validate_files
 
-    with following("validate", log, quiet=quiet) as told, ready(engine) as at_work:
+    with following("validate", log, quiet=quiet) as told, ready(chosen(*engine)) as at_work:
         config = session.configured(config_file, None, None, tolerate)
         state = State(state_dir)
         with told.at_work() as world:

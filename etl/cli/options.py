@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, ParamSpec, get_args
 import click
 
 from etl.cli import failures
-from etl.engines import Kind, chosen
+from etl.engines import Kind
 from etl.reports.advice import DEFAULT_STATE
 
 P = ParamSpec("P")
@@ -28,6 +28,14 @@ class Logging(NamedTuple):
 
     place: str
     debug: bool
+
+
+class Asked(NamedTuple):
+    """The engine that is asked for, in the words of the options."""
+
+    kind: str | None
+    workers: int | None
+    scheduler: str | None
 
 
 def config_option(command: _Command) -> _Command:
@@ -95,7 +103,7 @@ def engine_options(command: _Command) -> _Command:
     def gathered(
         *args: Any, engine: str | None, workers: int | None, dask_scheduler: str | None, **rest: Any
     ) -> Any:
-        return command(*args, engine=chosen(engine, workers, dask_scheduler), **rest)
+        return command(*args, engine=Asked(engine, workers, dask_scheduler), **rest)
 
     with_scheduler = click.option(
         "--dask-scheduler",

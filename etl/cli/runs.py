@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from etl.cli.options import (
+    Asked,
     Logging,
     engine_options,
     exits,
@@ -17,7 +18,7 @@ from etl.cli.options import (
     token_option,
     yes_option,
 )
-from etl.engines import Choice, ready
+from etl.engines import chosen, ready
 
 
 @click.group()
@@ -167,7 +168,7 @@ def resume_command(
     token_file: Path | None,
     yes: bool,
     state_dir: Path,
-    engine: Choice,
+    engine: Asked,
     log: Logging,
     output: str,
     quiet: bool,
@@ -181,7 +182,7 @@ def resume_command(
     from etl.journal.state import State
     from etl.pipeline import resume
 
-    with following("runs resume", log, quiet=quiet) as told, ready(engine) as at_work:
+    with following("runs resume", log, quiet=quiet) as told, ready(chosen(*engine)) as at_work:
         state = State(state_dir)
         found = session.to_go_on_with(run, state)
         with told.reconnected(found, token_file, state) as (square, world):

@@ -45,6 +45,7 @@ from distributed import (
     get_worker,
     wait,
 )
+from distributed.comm import connect
 from distributed.security import Security
 
 import etl
@@ -240,9 +241,11 @@ def reached(address: str, patience: float = _PATIENCE) -> Iterator[Client]:
         )
     with _quiet():
         try:
-            # Dask would go on trying.
+            # Dask would try again where nobody listens, and wait for ever where nobody answers.
             there = (found["host"].strip("[]"), int(found["port"]))
             socket.create_connection(there, timeout=patience).close()
+            with concurrent.futures.ThreadPoolExecutor(1) as aside:
+                aside.submit(asyncio.run, _greeted(address, patience)).result()
             client = Client(address, timeout=patience, set_as_default=False, name="square-etl")
         except (OSError, OverflowError, TypeError, ValueError, RuntimeError) as error:
             raise ConfigError(
@@ -253,6 +256,12 @@ def reached(address: str, patience: float = _PATIENCE) -> Iterator[Client]:
         with _closing(client):
             _refuse_unlike(client, address, patience)
             yield client
+
+
+async def _greeted(address: str, patience: float) -> None:
+    """Exchange greetings with a scheduler, in a thread: there may be a loop in this one."""
+    known = Security().get_connection_args("client")
+    (await asyncio.wait_for(connect(address, timeout=patience, **known), patience)).abort()
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """How are row groups of a Parquet file read where the file is not?
 
-By what is read of it: its end, which says what lies where, and the bytes of these groups.
+By the bytes of these groups, and by what the end of the file says of where they lie.
 """
 
 from __future__ import annotations
@@ -13,16 +13,15 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-# The last eight bytes: how long the part before them is that says what lies where, and a mark.
-_TAIL = 8
 # Readers look so far beyond a column of parquet-mr before 1.2.9, which wrote its length too short
 # (PARQUET-816).
 _BEYOND = 100
 
 
 class Excerpt(NamedTuple):
-    """Spans of a file of ``size`` bytes, each with the place where it begins, in their order."""
+    """Spans of a file of ``size`` bytes, each with the place where it begins."""
 
+    metadata: pq.FileMetaData
     size: int
     spans: tuple[tuple[int, pa.Buffer], ...]
 
@@ -34,15 +33,13 @@ class Excerpt(NamedTuple):
 def excerpt(path: Path, metadata: pq.FileMetaData, groups: Sequence[int]) -> Excerpt:
     """Return what of a file is needed to read some row groups."""
     spans = [_span(metadata.row_group(group)) for group in groups]
+    held: list[tuple[int, pa.Buffer]] = []
     with path.open("rb") as file:
         size = file.seek(0, io.SEEK_END)
-        file.seek(size - _TAIL)
-        end = size - _TAIL - int.from_bytes(file.read(4), "little")
-        held: list[tuple[int, pa.Buffer]] = []
-        for start, stop in [*_merged(spans), (end, size)]:
+        for start, stop in _merged(spans):
             file.seek(start)
             held.append((start, pa.py_buffer(file.read(stop - start))))
-    return Excerpt(size, tuple(held))
+    return Excerpt(metadata, size, tuple(held))
 
 
 def _span(group: pq.RowGroupMetaData) -> tuple[int, int]:

@@ -153,6 +153,7 @@ def _opened(
     try:
         with pq.ParquetFile(
             place if isinstance(place, Path) else place.opened(),
+            metadata=None if isinstance(place, Path) else place.metadata,
             read_dictionary=list(shared),
             buffer_size=_BUFFER,
             pre_buffer=False,
