@@ -56,7 +56,7 @@ def test_plan_and_validate(tmp_path: Path) -> None:
 def test_the_engine_is_chosen_as_in_the_command(tmp_path: Path) -> None:
     """What there is and what goes together is the same; the answer is too."""
     state = tmp_path / "state"
-    asked = {"state_dir": state, "engine": "processes", "workers": 2}
+    asked: dict[str, Any] = {"state_dir": state, "engine": "processes", "workers": 2}
     plan = etl.plan_import(FRAME, **asked)
     assert etl.validate(FRAME, **asked)["rows"]["pending"] == 2
     assert etl.apply_plan(plan["run_id"], **asked)["rows"]["created"] == 2

@@ -35,8 +35,9 @@ _MUCH = 8 << 20
 class Engine(Protocol):
     """Runs a task for many items."""
 
-    # Workers may be on other machines, and see none of this one's files.
-    afar: bool
+    @property
+    def afar(self) -> bool:
+        """Tell whether workers may be on other machines, and see none of this one's files."""
 
     def in_order(self, task: Callable[[_T], _R], items: Iterable[_T]) -> Iterator[_R]:
         """Yield ``task(item)`` of every item, in their order; only a few are under way at a time.

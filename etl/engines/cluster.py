@@ -45,7 +45,7 @@ from distributed import (
     get_worker,
     wait,
 )
-from distributed.comm import connect
+from distributed.comm.core import connect
 from distributed.security import Security
 
 import etl

@@ -53,12 +53,12 @@ def check(
         [mapping_of(source) for source in sources],
         [evidence_of(source) for source in sources],
         [source["facts"]["ours"] for source in sources],
-        config,
+        config.of_rows(),
         country,
         canonical_constants(config, country),
         # Not the day of a resume: a run reads two-digit years the same to its end.
         datetime.datetime.fromisoformat(journal.run().started_at).date(),
-        erased,
+        erased if erased.digests else NOBODY,
         last=journal.run().command == "validate",
     )
     waiting = (journal.packed(batch) for batch in journal.batches(unchecked=True))

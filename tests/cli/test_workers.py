@@ -51,8 +51,9 @@ def workers(run: subprocess.Popen[bytes]) -> list[int]:
     """Wait until a run has its workers, and return them."""
     until = time.monotonic() + 30
     while time.monotonic() < until and run.poll() is None:
-        children = Path(f"/proc/{run.pid}/task/{run.pid}/children")
-        found = list(map(int, children.read_text().split()))
+        # Of each of its threads.
+        children = Path(f"/proc/{run.pid}/task").glob("*/children")
+        found = [int(pid) for told in children for pid in told.read_text().split()]
         if len(found) > 1:
             return found
         time.sleep(0.01)

@@ -17,6 +17,7 @@ import psutil
 import pyarrow as pa
 import pytest
 
+from etl.begin import Progress
 from etl.engines import Choice, Cut, Engine, chosen, ready
 from etl.engines.cluster import Dask, reached
 from etl.errors import ConfigError, Interrupted
@@ -190,7 +191,7 @@ def test_the_scheduler_is_lost(
     rows = worlds.people(300)
     with ready(cut(chosen(None, None, cluster.address))) as engine:
 
-        def watch(progress: worlds.Progress) -> None:
+        def watch(progress: Progress) -> None:
             if progress.stage == "check" and progress.done > 100:
                 cluster.scheduler.kill()
 

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etl import config
-from etl.engines import Choice, Cut, Engine, Here, Ready, chosen, ready
+from etl.engines import Choice, Cut, Engine, Here, Ready, Single, chosen, ready
 from etl.errors import SourceError
 from etl.files.sources import open_sources
 from etl.stages.extract import Records, extract, parts, records
@@ -191,6 +191,47 @@ def test_every_engine_leaves_the_same(
         assert found == whole, (name, rows, size)
     (opened,) = open_sources([str(source)], config.Source(), tmp_path)
     assert len(list(parts(opened, config.Source(), Cut(20, seventh)))) >= 7
+
+
+class Overheard(Here):
+    """An engine that keeps what its workers would be sent."""
+
+    def __init__(self) -> None:
+        self.said: list[bytes] = []
+
+    def in_order(self, task: Callable[[_T], _R], items: Iterable[_T]) -> Iterator[_R]:
+        """Do it, and keep the task and its items."""
+        return self.spread(Single(task), items)
+
+    def spread(self, task: Callable[[_T], Iterable[_R]], items: Iterable[_T]) -> Iterator[_R]:
+        """Do it, and keep the task and its items."""
+        self.said.append(pickle.dumps(task))
+        for item in items:
+            self.said.append(pickle.dumps(item))
+            yield from task(item)
+
+
+def test_no_token_travels(tmp_path: Path) -> None:
+    """Workers get rows and how they are judged; not the token, where it lies, or who is told."""
+    world = worlds.open_world(tmp_path)
+    (tmp_path / "token").write_text(world.token)
+    overheard = Overheard()
+    report = worlds.run_import(
+        world,
+        worlds.people(30),
+        {
+            "target": {"environment": "sandbox", "token_file": str(tmp_path / "token")},
+            "notify": {"webhook": "https://hooks.example.com/secret-path"},
+            "clean": {"default_region": "GB"},
+        },
+        engine=cut(overheard, 10, 1000),
+    )
+    assert report["rows"]["created"] == 30
+    said = b"".join(overheard.said)
+    assert len(overheard.said) > 6
+    assert b"GB" in said
+    for secret in (world.token.encode(), str(tmp_path / "token").encode(), b"secret-path"):
+        assert secret not in said
 
 
 @given(rows=people(), batch=st.integers(1, 30), size=st.integers(1, 400))
