@@ -110,7 +110,8 @@ class Dask:
         self._release = release
         self._patience = patience
         self._alone = alone
-        self.address = _scheduler(client).address
+        assert client.scheduler is not None
+        self.address = str(client.scheduler.address)
 
     def dismiss(self) -> None:
         """Leave the cluster; what is asked for from now on is done here."""
@@ -134,9 +135,10 @@ class Dask:
             yield from chain.from_iterable(map(task, items))
             return
         said, coming = pickle.dumps(task, protocol=5), map(_packed, items)
-        under_way = deque[tuple[Future[bytes], int]]()
+        under_way = deque[tuple[Future[bytes | str], int]]()
         try:
-            most = _AT_HAND * self._threads()
+            # There may be no worker at this moment.
+            most = _AT_HAND * max(1, self._threads())
             while True:
                 while len(under_way) < most and _sizes(under_way) < _MOST_BYTES:
                     item = next(coming, None)
@@ -156,13 +158,13 @@ class Dask:
 
     # -- the cluster -----------------------------------------------------------------------------
 
-    def _submitted(self, said: bytes, item: bytes) -> Future[bytes]:
+    def _submitted(self, said: bytes, item: bytes) -> Future[bytes | str]:
         client = self._client
         if client is None or client.status != "running":
             self._lost("does not answer")
-        return client.submit(work, facts(), said, item, pure=False)
+        return client.submit(_sent(), facts(), said, item, pure=False)
 
-    def _answer(self, future: Future[bytes]) -> bytes:
+    def _answer(self, future: Future[bytes | str]) -> bytes | str:
         """Wait for what came of an item."""
         alone = 0.0
         while True:
@@ -180,9 +182,14 @@ class Dask:
                 )
             except (concurrent.futures.CancelledError, asyncio.CancelledError, OSError) as error:
                 self._lost("does not answer", error)
+            except Exception as error:
+                # What a task raises is in its answer: this one could not even be begun.
+                self._unable(_in_one_line(error))
 
-    def _made(self, answer: bytes) -> tuple[list[Any], Exception | None]:
+    def _made(self, answer: bytes | str) -> tuple[list[Any], Exception | None]:
         """Return what was made of an item, and what was raised instead of the rest."""
+        if isinstance(answer, str):
+            self._unable(answer)
         told: _Made | _Foreign = pickle.loads(answer)
         if isinstance(told, _Foreign):
             self.dismiss()
@@ -195,12 +202,13 @@ class Dask:
         if client is None or client.status != "running":
             self._lost("does not answer")
         try:
-            told = client.sync(
-                _scheduler(client).identity, n_workers=0, callback_timeout=self._patience
-            )
+            return sum(client.nthreads(callback_timeout=self._patience).values())
         except OSError as error:  # TimeoutError is one
             self._lost("does not answer", error)
-        return int(told["total_threads"])
+
+    def _unable(self, why: str) -> NoReturn:
+        self.dismiss()
+        raise _unable(f"part of the cluster at {self.address}", why)
 
     def _lost(self, how: str, error: BaseException | None = None) -> NoReturn:
         self.dismiss()
@@ -341,8 +349,7 @@ def _refuse_unlike(client: Client, address: str, patience: float) -> None:
     """Raise ConfigError unless there are workers, and all would judge a batch as we do."""
     try:
         client.wait_for_workers(1, timeout=patience)
-        # Client.run has no time limit of its own.
-        found = client.sync(client._run, facts, on_error="return", callback_timeout=2 * patience)
+        found = client.run(facts, on_error="return", callback_timeout=2 * patience)
     except OSError as error:  # TimeoutError is one
         raise ConfigError(
             f"{address}: has no workers, or they do not answer: start some with square-etl[dask] "
@@ -355,10 +362,7 @@ def _refuse_unlike(client: Client, address: str, patience: float) -> None:
 
 def _unlike(worker: str, told: dict[str, str] | BaseException) -> ConfigError:
     if isinstance(told, BaseException):
-        return ConfigError(
-            f"the Dask worker {worker} cannot use square-etl ({_in_one_line(told)}): install "
-            "square-etl[dask] there, the same as here"
-        )
+        return _unable(f"the Dask worker {worker}", _in_one_line(told))
     unlike = [
         f"{name} {told.get(name, 'missing')} instead of {ours}"
         for name, ours in facts().items()
@@ -370,9 +374,10 @@ def _unlike(worker: str, told: dict[str, str] | BaseException) -> ConfigError:
     )
 
 
-def _scheduler(client: Client) -> Any:
-    assert client.scheduler is not None
-    return client.scheduler
+def _unable(who: str, why: str) -> ConfigError:
+    return ConfigError(
+        f"{who} cannot use square-etl ({why}): install square-etl[dask] there, the same as here"
+    )
 
 
 def _in_one_line(error: BaseException) -> str:
@@ -388,6 +393,26 @@ def _sizes(under_way: Iterable[tuple[object, int]]) -> int:
 
 
 # --- in the worker ------------------------------------------------------------------------------
+
+
+def _sent() -> Callable[[dict[str, str], bytes, bytes], bytes | str]:
+    """Return what is sent to workers: it begins anywhere, and fails nowhere.
+
+    Dask logs what it cannot unpickle, and the arguments of what fails: they are people's data. A
+    function inside a function is sent as code, not as a name that may not be known there.
+    """
+
+    def begin(ours: dict[str, str], said: bytes, item: bytes) -> bytes | str:
+        try:
+            from etl.engines.cluster import work
+
+            return work(ours, said, item)
+        except ImportError as error:
+            return str(error)
+        except Exception as error:
+            return type(error).__name__
+
+    return begin
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,9 +47,10 @@ class Cluster:
         """The process of the scheduler."""
         return self.processes[0]
 
-    def start_scheduler(self) -> None:
+    def start_scheduler(self, python_path: Path) -> None:
         """Start the scheduler, and wait until it listens."""
-        self._start("scheduler", "--port", "0", "--scheduler-file", "scheduler.json")
+        options = ["--port", "0", "--scheduler-file", "scheduler.json"]
+        self._start("scheduler", *options, PYTHONPATH=str(python_path))
         until = time.monotonic() + 30
         while True:
             # The file is there before it is whole.
@@ -79,12 +80,12 @@ class Cluster:
 
 
 @contextmanager
-def open_cluster(folder: Path) -> Iterator[Cluster]:
+def open_cluster(folder: Path, python_path: Path = ROOT) -> Iterator[Cluster]:
     """Start a scheduler that has no workers yet; whatever is left of the cluster is killed."""
     folder.mkdir()
     cluster = Cluster(folder)
     try:
-        cluster.start_scheduler()
+        cluster.start_scheduler(python_path)
         yield cluster
     finally:
         for process in cluster.processes:

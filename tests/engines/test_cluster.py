@@ -255,20 +255,40 @@ def test_workers_that_would_judge_otherwise(cluster: Cluster, tmp_path: Path) ->
         pass
 
 
-def test_workers_without_square_etl(tmp_path: Path) -> None:
-    """What is missing there is said, and what helps; so it is when there is no worker at all."""
-    stranger = tmp_path / "stranger" / "etl"
-    stranger.mkdir(parents=True)
-    (stranger / "__init__.py").touch()
-    with open_cluster(tmp_path / "cluster") as cluster:
-        with (
-            pytest.raises(ConfigError, match="has no workers"),
-            reached(cluster.address, patience=0.5),
-        ):
+def test_a_scheduler_without_square_etl(tmp_path: Path) -> None:
+    """It does without, as it only passes on; without workers, nothing is begun."""
+    with open_cluster(tmp_path / "cluster", _stranger(tmp_path)) as cluster:
+        with pytest.raises(ConfigError, match="has no workers"), reached(cluster.address, 0.5):
             pass
-        cluster.start_worker(stranger.parent)
-        with (
-            pytest.raises(ConfigError, match=r"cannot use square-etl .*square-etl\[dask\]"),
-            ready(chosen(None, None, cluster.address)),
-        ):
-            pass
+        cluster.start_worker()
+        choice = chosen(None, None, cluster.address)
+        with ready(choice) as engine, engine.started(1, tmp_path / "workers") as at_work:
+            assert list(at_work.in_order(slow_first, range(5))) == [0, 1, 4, 9, 16]
+
+
+def _stranger(folder: Path) -> Path:
+    """Make a place in which square-etl is something else."""
+    package = folder / "stranger" / "etl"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    return package.parent
+
+
+def test_a_worker_without_square_etl(cluster: Cluster, tmp_path: Path) -> None:
+    """One that comes later ends the run: it could not even begin. What it was sent is in no log."""
+    missing = r"cannot use square-etl .*square-etl\[dask\]"
+    with ready(chosen(None, None, cluster.address)) as engine:
+        assert engine.client is not None
+        cluster.start_worker(_stranger(tmp_path))
+        engine.client.wait_for_workers(2, timeout=30)
+        at_work = Dask(engine.client, lambda: None)
+        items = (Parts("ada@example.com", pa.py_buffer(b"+14155550101")) for _ in range(20))
+        with pytest.raises(ConfigError, match=f"part of the cluster at .* {missing}"):
+            list(at_work.in_order(doubled, items))
+    with (
+        pytest.raises(ConfigError, match=f"the Dask worker .* {missing}"),
+        ready(chosen(None, None, cluster.address)),
+    ):
+        pass
+    for log in cluster.folder.glob("*.log"):
+        assert b"ada@example.com" not in log.read_bytes()
