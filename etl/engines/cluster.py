@@ -69,8 +69,10 @@ _ADDRESS = re.compile(
     r"(tcp|tls)://(?P<host>\[[0-9a-fA-F:.]+\]|[^\s/:\[\]]+):(?P<port>[0-9]{1,5})", re.ASCII
 )
 
-# What decides, beside Python and this package, how a batch is read and judged.
+# What decides, beside Python and this package, how a batch is read and judged, and what carries it.
 _JUDGES = (
+    "dask",
+    "distributed",
     "email-validator",
     "idna",
     "nameparser",
@@ -86,7 +88,8 @@ _SETTINGS = {
     "distributed.comm.timeouts.tcp": 2 * _PATIENCE,
     # Items are as large as they are.
     "distributed.admin.large-graph-warning-threshold": "1TB",
-    # Of a cluster of our own: no pages, no words, and no diagnostics that are sent anywhere.
+    # Of a cluster of our own: three workers may die of an item; no pages, and no words.
+    "distributed.scheduler.allowed-failures": 2,
     "distributed.scheduler.http.routes": [],
     "distributed.worker.http.routes": [],
     "distributed.worker.multiprocessing-method": "spawn",
@@ -135,7 +138,7 @@ class Dask:
             yield from chain.from_iterable(map(task, items))
             return
         said, coming = pickle.dumps(task, protocol=5), map(_packed, items)
-        under_way = deque[tuple[Future[bytes | str], int]]()
+        under_way: deque[tuple[Future[bytes | str], int]] = deque()
         try:
             # There may be no worker at this moment.
             most = _AT_HAND * max(1, self._threads())
@@ -350,6 +353,10 @@ def _refuse_unlike(client: Client, address: str, patience: float) -> None:
     try:
         client.wait_for_workers(1, timeout=patience)
         found = client.run(facts, on_error="return", callback_timeout=2 * patience)
+        # The scheduler only passes on what it is sent, but has to be of the same Dask.
+        there = client.run_on_scheduler(
+            importlib.metadata.version, "distributed", callback_timeout=2 * patience
+        )
     except OSError as error:  # TimeoutError is one
         raise ConfigError(
             f"{address}: has no workers, or they do not answer: start some with square-etl[dask] "
@@ -358,6 +365,11 @@ def _refuse_unlike(client: Client, address: str, patience: float) -> None:
     for worker, told in found.items():
         if told != facts():
             raise _unlike(worker, told)
+    if there != facts()["distributed"]:
+        raise ConfigError(
+            f"the Dask scheduler {address} has distributed {there} instead of "
+            f"{facts()['distributed']}: install the same here and there"
+        )
 
 
 def _unlike(worker: str, told: dict[str, str] | BaseException) -> ConfigError:
