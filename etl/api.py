@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 from etl import exporting, pipeline
 from etl.config import Config
 from etl.config import load as load_config
+from etl.engines import chosen, ready
 from etl.errors import ConfigError, Unavailable
 from etl.export.wanted import wanted
 from etl.files.atomic import passing_folder
@@ -68,17 +69,27 @@ def import_customers(
     state_dir: str | os.PathLike[str] = _STATE,
     base_url: str | None = None,
     canary: int = 0,
+    engine: str | None = None,
+    workers: int | None = None,
+    dask_scheduler: str | None = None,
 ) -> Report:
     """Import files, or the rows of a frame, and return the report (``report.json`` as a mapping).
 
     The config's ``[target]`` says which Square; without one it is the local one in ``state_dir``.
     ``canary``: so many profiles (at most 100) are written and read back before all others.
+    ``engine`` ("local", "processes" or "dask"), ``workers`` and ``dask_scheduler`` say where rows
+    are read and checked, as the options of the command do. A script that asks for "dask" without a
+    scheduler has its work under ``if __name__ == "__main__":``, as multiprocessing has it.
     Raises ConfigError, SourceError, Unauthorized or LockedError before anything is written.
     """
     settings, state = config or Config(), State(Path(state_dir))
-    with connected(settings, base_url, state, NOBODY) as square, _named(sources, state) as names:
+    with (
+        ready(chosen(engine, workers, dask_scheduler)) as at_work,
+        connected(settings, base_url, state, NOBODY) as square,
+        _named(sources, state) as names,
+    ):
         return pipeline.import_customers(
-            names, settings, state, square, world(NOBODY), canary=canary
+            names, settings, state, square, world(NOBODY), canary=canary, engine=at_work
         )
 
 
@@ -87,6 +98,9 @@ def import_matrix(
     *,
     state_dir: str | os.PathLike[str] = _STATE,
     canary: int = 0,
+    engine: str | None = None,
+    workers: int | None = None,
+    dask_scheduler: str | None = None,
 ) -> MatrixReport:
     """Import for each merchant of a file and return the summary (``matrix.json`` as a mapping).
 
@@ -107,7 +121,8 @@ def import_matrix(
         confirm=lambda merchants: None,
         signals=tuple,
     )
-    return journey(load(Path(file)), State(Path(state_dir)), Passed(canary or None), edges)
+    passed = Passed(canary or None, engine=chosen(engine, workers, dask_scheduler))
+    return journey(load(Path(file)), State(Path(state_dir)), passed, edges)
 
 
 def plan_import(
@@ -116,11 +131,18 @@ def plan_import(
     *,
     state_dir: str | os.PathLike[str] = _STATE,
     base_url: str | None = None,
+    engine: str | None = None,
+    workers: int | None = None,
+    dask_scheduler: str | None = None,
 ) -> Report:
     """Return the report of what ``import_customers`` would do; nothing is written to Square."""
     settings, state = config or Config(), State(Path(state_dir))
-    with connected(settings, base_url, state, NOBODY) as square, _named(sources, state) as names:
-        return pipeline.plan_import(names, settings, state, square, world(NOBODY))
+    with (
+        ready(chosen(engine, workers, dask_scheduler)) as at_work,
+        connected(settings, base_url, state, NOBODY) as square,
+        _named(sources, state) as names,
+    ):
+        return pipeline.plan_import(names, settings, state, square, world(NOBODY), engine=at_work)
 
 
 def apply_plan(
@@ -130,6 +152,9 @@ def apply_plan(
     state_dir: str | os.PathLike[str] = _STATE,
     base_url: str | None = None,
     canary: int = 0,
+    engine: str | None = None,
+    workers: int | None = None,
+    dask_scheduler: str | None = None,
 ) -> Report:
     """Carry out a plan and return the report; ``plan`` is the ``run_id`` of ``plan_import``.
 
@@ -140,8 +165,13 @@ def apply_plan(
     run, place = pipeline.planned(os.fspath(plan), state)
     settings = config or Config.model_validate_json(run.config)
     address = base_url if base_url or run.target == "local" else run.base_url
-    with connected(settings, address, state, NOBODY) as square:
-        return pipeline.apply_plan(str(place), settings, state, square, world(NOBODY), canary)
+    with (
+        ready(chosen(engine, workers, dask_scheduler)) as at_work,
+        connected(settings, address, state, NOBODY) as square,
+    ):
+        return pipeline.apply_plan(
+            str(place), settings, state, square, world(NOBODY), canary, at_work
+        )
 
 
 def validate(
@@ -149,11 +179,17 @@ def validate(
     config: Config | None = None,
     *,
     state_dir: str | os.PathLike[str] = _STATE,
+    engine: str | None = None,
+    workers: int | None = None,
+    dask_scheduler: str | None = None,
 ) -> Report:
     """Return the report of which rows Square would refuse, and why; without any network."""
     settings, state = config or Config(), State(Path(state_dir))
-    with _named(sources, state) as names:
-        return pipeline.validate_files(names, settings, state, world(NOBODY))
+    with (
+        ready(chosen(engine, workers, dask_scheduler)) as at_work,
+        _named(sources, state) as names,
+    ):
+        return pipeline.validate_files(names, settings, state, world(NOBODY), at_work)
 
 
 def export_customers(

@@ -455,6 +455,14 @@ class Config(_Section):
     metrics: Metrics = Metrics()
     traces: Traces = Traces()
 
+    def of_rows(self) -> Self:
+        """Return the settings that rows are judged by: the others need not be known elsewhere.
+
+        Where the token lies and who is told of a run are no matter of those who help with it.
+        """
+        others = (*APART, "target")
+        return self.model_copy(update={name: type(getattr(self, name))() for name in others})
+
     @model_validator(mode="after")
     def _one_source_per_attribute(self) -> Self:
         feeding = [*self.custom_attributes.values()]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from etl.begin import Progress, World, timestamp
 from etl.config import Config
 from etl.customers.erased import ErasedPeople
-from etl.engines import Engine
+from etl.engines import Cut, Engine
 from etl.journal.journal import Journal
 from etl.journal.ledger import Ledger
 from etl.journal.records import Run
@@ -47,6 +47,7 @@ class Job:
     kept: Path  # the copy of the directory that stays between runs
     in_flight: int
     engine: Engine
+    cut: Cut
     erased: ErasedPeople
     earlier: Callable[[], AbstractContextManager[Iterator[Journal]]]  # of all runs, newest first
 
@@ -74,6 +75,7 @@ def _read(job: Job) -> None:
             mappings,
             job.config,
             lambda rows: _tell(job, "read", rows),
+            job.cut,
         )
     job.journal.note(stage="check")
     # From here on the journal is the source.
@@ -92,6 +94,7 @@ def _survey(job: Job) -> None:
             job.run.country,
             job.erased,
             lambda rows: _tell(job, "read", rows),
+            job.cut,
         )
     job.journal.note(stage="done")
     shutil.rmtree(job.folder / copies(job.run.run_id), ignore_errors=True)

@@ -69,6 +69,18 @@ def test_plan_and_validate(tmp_path: Path) -> None:
     assert etl.import_customers(FRAME, state_dir=state)["rows"]["created"] == 2
 
 
+def test_the_engine_is_chosen_as_in_the_command(tmp_path: Path) -> None:
+    """What there is and what goes together is the same; the answer is too."""
+    state = tmp_path / "state"
+    asked: dict[str, Any] = {"state_dir": state, "engine": "processes", "workers": 2}
+    plan = etl.plan_import(FRAME, **asked)
+    assert etl.validate(FRAME, **asked)["rows"]["pending"] == 2
+    assert etl.apply_plan(plan["run_id"], **asked)["rows"]["created"] == 2
+    assert etl.import_customers(FRAME, **asked)["rows"]["unchanged"] == 2
+    with pytest.raises(etl.EtlError, match="there is no engine 'spark'"):
+        etl.validate(FRAME, state_dir=state, engine="spark")
+
+
 def test_numbers_in_a_text_field_are_refused(tmp_path: Path) -> None:
     """A frame that made a phone column into floats is refused: its digits cannot be trusted."""
     frame = FRAME.assign(Phone=[4155550148.0, float("nan")])

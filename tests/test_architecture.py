@@ -24,7 +24,7 @@ ARROWS = {
     "journal": {"errors", "customers"},
     "directory": {"errors", "customers", "journal", "square"},
     # Where batches run, whatever is done to them.
-    "engines": {"errors"},
+    "engines": {"errors", "files.atomic"},
     "stages": {
         "engines",
         "errors",
@@ -67,6 +67,7 @@ ARROWS = {
     "matrix": {
         "begin",
         "config",
+        "engines",
         "errors",
         "files",
         "journal",
@@ -81,6 +82,7 @@ ARROWS = {
     "doctor": {"config", "errors", "journal", "session", "square", "target", "telling"},
     "api": {
         "config",
+        "engines",
         "errors",
         "export",
         "exporting",
@@ -95,6 +97,7 @@ ARROWS = {
         "config",
         "customers",
         "doctor",
+        "engines",
         "export",
         "exporting",
         "files",

@@ -8,8 +8,10 @@ import click
 from click.core import ParameterSource
 
 from etl.cli.options import (
+    Asked,
     Logging,
     config_option,
+    engine_options,
     exits,
     log_options,
     output_options,
@@ -17,6 +19,7 @@ from etl.cli.options import (
     target_options,
     yes_option,
 )
+from etl.engines import chosen, ready
 
 _SOURCES = click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 _AMENDS = click.option(
@@ -60,6 +63,7 @@ _CANARY = click.option(
 @_CANARY
 @_AMENDS
 @_TOLERATE
+@engine_options
 @log_options
 @output_options
 @exits
@@ -76,6 +80,7 @@ def import_command(
     canary: int | None,
     amends: str | None,
     tolerate: str | None,
+    engine: Asked,
     log: Logging,
     output: str,
     quiet: bool,
@@ -97,6 +102,7 @@ def import_command(
             yes=yes,
             canary=canary,
             tolerate=tolerate,
+            engine=engine,
             log=log,
             output=output,
             quiet=quiet,
@@ -108,7 +114,7 @@ def import_command(
     from etl.journal.state import State
     from etl.pipeline import import_customers
 
-    with following("import", log, quiet=quiet) as told:
+    with following("import", log, quiet=quiet) as told, ready(chosen(*engine)) as at_work:
         state = State(state_dir)
         config, base_url = session.amending(
             amends, config_file, target, base_url, token_file, tolerate, state
@@ -116,7 +122,7 @@ def import_command(
         with told.connected(config, base_url, state) as (square, world):
             session.confirm(square, yes=yes)
             report = import_customers(
-                sources, config, state, square, world, run_dir, amends, canary or 0
+                sources, config, state, square, world, run_dir, amends, canary or 0, at_work
             )
         return told.show(report, state, output)
 
@@ -145,6 +151,7 @@ def _refuse_beside_matrix(context: click.Context) -> None:
 @_RUN_DIR
 @_AMENDS
 @_TOLERATE
+@engine_options
 @log_options
 @output_options
 @exits
@@ -158,6 +165,7 @@ def plan_command(
     run_dir: Path | None,
     amends: str | None,
     tolerate: str | None,
+    engine: Asked,
     log: Logging,
     output: str,
     quiet: bool,
@@ -172,13 +180,13 @@ def plan_command(
     from etl.journal.state import State
     from etl.pipeline import plan_import
 
-    with following("plan", log, quiet=quiet) as told:
+    with following("plan", log, quiet=quiet) as told, ready(chosen(*engine)) as at_work:
         state = State(state_dir)
         config, base_url = session.amending(
             amends, config_file, target, base_url, token_file, tolerate, state
         )
         with told.connected(config, base_url, state) as (square, world):
-            report = plan_import(sources, config, state, square, world, amends, run_dir)
+            report = plan_import(sources, config, state, square, world, amends, run_dir, at_work)
         return told.show(report, state, output)
 
 
@@ -195,6 +203,7 @@ def plan_command(
 @yes_option
 @_CANARY
 @_TOLERATE
+@engine_options
 @log_options
 @output_options
 @exits
@@ -208,6 +217,7 @@ def apply_command(
     yes: bool,
     canary: int | None,
     tolerate: str | None,
+    engine: Asked,
     log: Logging,
     output: str,
     quiet: bool,
@@ -227,7 +237,7 @@ def apply_command(
     from etl.journal.state import State
     from etl.pipeline import apply_plan
 
-    with following("apply", log, quiet=quiet) as told:
+    with following("apply", log, quiet=quiet) as told, ready(chosen(*engine)) as at_work:
         state = State(state_dir)
         run, place = session.planned(plan, target, state, told.insist)
         config = session.configured(
@@ -236,7 +246,7 @@ def apply_command(
         address = base_url if base_url or run.target == "local" else run.base_url
         with told.connected(config, address, state) as (square, world):
             session.confirm(square, yes=yes)
-            report = apply_plan(str(place), config, state, square, world, canary or 0)
+            report = apply_plan(str(place), config, state, square, world, canary or 0, at_work)
         return told.show(report, state, output)
 
 
@@ -245,6 +255,7 @@ def apply_command(
 @config_option
 @state_option
 @_TOLERATE
+@engine_options
 @log_options
 @output_options
 @exits
@@ -253,6 +264,7 @@ def validate_command(
     config_file: Path | None,
     state_dir: Path,
     tolerate: str | None,
+    engine: Asked,
     log: Logging,
     output: str,
     quiet: bool,
@@ -263,9 +275,9 @@ def validate_command(
     from etl.journal.state import State
     from etl.pipeline import validate_files
 
-    with following("validate", log, quiet=quiet) as told:
+    with following("validate", log, quiet=quiet) as told, ready(chosen(*engine)) as at_work:
         config = session.configured(config_file, None, None, tolerate)
         state = State(state_dir)
         with told.at_work() as world:
-            report = validate_files(sources, config, state, world)
+            report = validate_files(sources, config, state, world, at_work)
         return told.show(report, state, output)

@@ -18,8 +18,9 @@ import click
 import etl.cli.lean  # noqa: F401  # first, as it says
 from etl.cli import session
 from etl.cli.following import following
-from etl.cli.options import Logging
+from etl.cli.options import Asked, Logging
 from etl.cli.progress import TWICE
+from etl.engines import chosen
 from etl.errors import ConfigError, Interrupted
 from etl.journal.state import State
 from etl.matrix.identity import Known
@@ -37,6 +38,7 @@ def import_for_merchants(
     yes: bool,
     canary: int | None,
     tolerate: str | None,
+    engine: Asked,
     log: Logging,
     output: str,
     quiet: bool,
@@ -60,7 +62,8 @@ def import_for_merchants(
             signals=lambda: received,
         )
         state = State(state_dir)
-        report = import_matrix(load(file), state, Passed(canary, tolerate, log.debug), edges)
+        passed = Passed(canary, tolerate, log.debug, chosen(*engine))
+        report = import_matrix(load(file), state, passed, edges)
         return told.show_matrix(report, state, output)
 
 

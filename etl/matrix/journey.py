@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from etl.engines import Choice
 from etl.errors import ConfigError, EtlError, Unavailable
 from etl.files.atomic import replacing
 from etl.journal.lock import locked
@@ -32,11 +33,15 @@ _REFUSED = 2
 
 
 class Passed(NamedTuple):
-    """What every import is told besides: ``--canary``, ``--tolerate``, and a log of every call."""
+    """What every import is told besides: canary, tolerance, a log of every call, and the engine.
+
+    Without an engine, each of several imports at a time reads and checks in its own process.
+    """
 
     canary: int | None = None
     tolerate: str | None = None
     debug: bool = False
+    engine: Choice = Choice()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +147,8 @@ def _imported(
     waiting, told = {known.entry.name: known for known in ready}, dict[str, OfMerchant]()
     for known in ready:
         remember(known)
+    if passed.engine.kind is None and min(wanted.at_once, len(ready)) > 1:
+        passed = passed._replace(engine=Choice("local"))
     orders = [
         Order(known.entry.name, _arguments(known, passed), environment(known, tokens))
         for known in ready
@@ -166,6 +173,9 @@ def _arguments(known: Known, passed: Passed) -> list[str]:
         "--state-dir": known.state.folder,
         "--canary": passed.canary,
         "--tolerate": passed.tolerate,
+        "--engine": passed.engine.kind,
+        "--workers": passed.engine.workers,
+        "--dask-scheduler": passed.engine.scheduler or None,
         "--log-level": "debug" if passed.debug else None,
     }
     given = [f"{name}={value}" for name, value in said.items() if value is not None]

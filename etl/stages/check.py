@@ -112,12 +112,12 @@ def checking(journal: Journal, config: Config, country: str, erased: ErasedPeopl
     return Checking(
         [mapping_of(source) for source in sources],
         [source["facts"]["ours"] for source in sources],
-        config,
+        config.of_rows(),
         country,
         canonical_constants(config, country),
         # Not the day of a resume: a run reads two-digit years the same to its end.
         datetime.datetime.fromisoformat(journal.run().started_at).date(),
-        erased,
+        erased if erased.digests else NOBODY,
     )
 
 

@@ -18,13 +18,15 @@ from etl.config import Config
 from etl.customers.dates import DateEvidence, date_evidence
 from etl.customers.erased import ErasedPeople
 from etl.customers.problems import told
-from etl.engines import Engine
+from etl.engines import Cut, Engine
 from etl.files.sources import Source
 from etl.journal.journal import Journal
 from etl.journal.records import Check, Rows
 from etl.stages.check import Checking, Done, checking, keep
 from etl.stages.extract import Part, parts, records, refuse_swollen
 from etl.stages.mapping import map_field
+
+_CUT = Cut()
 
 # What these say is the same for everybody: of rows with nothing else, nothing has to be shown.
 _FORM = ("DATE_FORMATTED", "PHONE_FORMATTED", "TRIMMED", "UNICODE_COMPOSED")
@@ -38,6 +40,7 @@ def survey(
     country: str,
     erased: ErasedPeople,
     between: Callable[[int], None],
+    cut: Cut = _CUT,
 ) -> None:
     """Keep what there is to say of every row of every source; ``between`` hears how many so far.
 
@@ -48,7 +51,7 @@ def survey(
         journal.forget_rows()
     first_row, how = 0, checking(journal, config, country, erased)
     for number, source in enumerate(sources):
-        surveying = _Surveying(number, source, how)
+        surveying = _Surveying(number, source, how, cut)
         begin, (end, evidence, agreed) = (
             first_row,
             _pass(journal, engine, surveying, config, first_row, between),
@@ -79,7 +82,8 @@ def _pass(
     between: Callable[[int], None],
 ) -> _Passed:
     evidence, delivered, single = DateEvidence(), 0, set()
-    for batch in engine.spread(surveying, parts(surveying.source, config.source)):
+    found = parts(surveying.source, config.source, surveying.cut, travelling=engine.afar)
+    for batch in engine.spread(surveying, found):
         delivered += batch.size
         refuse_swollen(surveying.source, delivered)
         evidence = evidence.combine(batch.evidence)
@@ -108,11 +112,12 @@ class _Surveying:
     number: int
     source: Source
     checking: Checking
+    cut: Cut
     evidence: DateEvidence | None = None
 
     def __call__(self, part: Part) -> Iterator[_Batch]:
         mapping = self.checking.mappings[self.number]
-        for read in records(part, self.source):
+        for read in records(part, self.source, self.cut.rows):
             birthdays, _ = map_field(read.cells, mapping, "birthday")
             own = date_evidence(birthdays, read.lines, self.number)
             checked, decided = self.checking(

@@ -56,6 +56,7 @@ def test_tokens_and_people(tmp_path: Path) -> None:
         done = shops.ended(process)
 
         assert done.codes == dict.fromkeys(SHOPS, 3), done.said
+        assert seen.count("--engine=local") == len(SHOPS)
         assert environments == {"north": {"north"}, "south": {"south"}, "east": set()}
         log = (tmp_path / "log.jsonl").read_text()
         assert '"call"' in log
@@ -77,10 +78,10 @@ def test_tokens_and_people(tmp_path: Path) -> None:
 
 def watched(shops: Street, parent: int, tokens: dict[str, str]) -> tuple[dict[str, set[str]], str]:
     """Return whose tokens are in the environment of each import, and all command lines."""
-    found, seen = dict[str, set[str]](), of_process(parent, "cmdline")
+    found, lines = dict[str, set[str]](), {"": of_process(parent, "cmdline")}
     while found.keys() != tokens.keys():
         for name, pid in shops.children(parent).items():
-            seen += of_process(pid, "cmdline")
+            lines[name] = of_process(pid, "cmdline")
             environ = of_process(pid, "environ")
             found[name] = {whose for whose, token in tokens.items() if token in environ}
-    return found, seen
+    return found, "\n".join(lines.values())
