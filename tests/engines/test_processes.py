@@ -7,15 +7,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pyarrow as pa
 import pytest
 
-from etl.engines import Choice, Here, chosen, ready
+from etl.engines import Here
 from etl.engines.processes import Processes
 from etl.engines.threads import Threads
 from etl.errors import Interrupted
@@ -242,26 +242,38 @@ def _alive(pid: int) -> bool:
         return False
 
 
-def test_the_machine_chooses(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+_CHOICES = """
+import os, sys
+from pathlib import Path
+from etl.engines import chosen, ready
+from etl.engines.threads import Threads
+
+def kind(size, cores, *asked):
+    os.sched_getaffinity = lambda pid: set(range(cores))
+    choice = chosen(*(asked or (None, None, None)))
+    with ready(choice) as engine, engine.started(size, Path("workers")) as at_work:
+        return type(at_work).__name__
+
+much = 1 << 30
+print(kind(1 << 20, 8), kind(much, 1), kind(much, 2))
+print(kind(much, 2, "local", None, None), kind(1, 1, "processes", None, None))
+print(kind(1, 1, None, 2, None), kind(0, 2, "processes", 2, None))
+threads = Threads(1).in_order(lambda number: number, iter(range(9)))
+next(threads)
+print(kind(much, 2), kind(1, 2, "processes", 2, None))
+"""
+
+
+def test_the_machine_chooses() -> None:
     """Little work and a single core need no helpers; several threads cannot be copied.
 
     Who asks for an engine gets it, as long as there is something for it to do.
     """
-
-    def kind(size: int, cores: Sequence[int], *asked: Any) -> type:
-        monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(cores))
-        choice = chosen(*asked) if asked else Choice()
-        with ready(choice) as engine, engine.started(size, tmp_path / "workers") as at_work:
-            return type(at_work)
-
-    much = 1 << 30
-    assert kind(1 << 20, range(8)) is Here
-    assert kind(much, [3]) is Here
-    assert kind(much, [0, 1]) is Processes
-    assert kind(much, [0, 1], "local", None, None) is Here
-    assert kind(1, [3], "processes", None, None) is Processes
-    assert kind(1, [3], None, 2, None) is Processes
-    assert kind(0, [0, 1], "processes", 2, None) is Here
-    threads = Threads(1).in_order(lambda number: number, iter(range(9)))
-    next(threads)
-    assert kind(much, [0, 1]) is Threads
+    # Here there may be threads already.
+    done = subprocess.run([sys.executable, "-c", _CHOICES], capture_output=True, text=True)
+    assert done.stdout.splitlines() == [
+        "Here Here Processes",
+        "Here Processes",
+        "Processes Here",
+        "Threads Threads",
+    ], done.stderr
