@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pyarrow as pa
@@ -25,6 +26,7 @@ import pyarrow.parquet as pq
 from etl import exporting, pipeline
 from etl.config import Config
 from etl.config import load as load_config
+from etl.engines import chosen, ready
 from etl.errors import ConfigError, Unavailable
 from etl.export.wanted import wanted
 from etl.files.atomic import passing_folder
@@ -33,10 +35,14 @@ from etl.journal.state import State
 from etl.pipeline import Report
 from etl.session import NOBODY, connected, world
 
+if TYPE_CHECKING:
+    from etl.matrix.summary import MatrixReport
+
 __all__ = [
     "apply_plan",
     "export_customers",
     "import_customers",
+    "import_matrix",
     "load_config",
     "plan_import",
     "read_directory",
@@ -63,18 +69,60 @@ def import_customers(
     state_dir: str | os.PathLike[str] = _STATE,
     base_url: str | None = None,
     canary: int = 0,
+    engine: str | None = None,
+    workers: int | None = None,
+    dask_scheduler: str | None = None,
 ) -> Report:
     """Import files, or the rows of a frame, and return the report (``report.json`` as a mapping).
 
     The config's ``[target]`` says which Square; without one it is the local one in ``state_dir``.
     ``canary``: so many profiles (at most 100) are written and read back before all others.
+    ``engine`` ("local", "processes" or "dask"), ``workers`` and ``dask_scheduler`` say where rows
+    are read and checked, as the options of the command do. A script that asks for "dask" without a
+    scheduler has its work under ``if __name__ == "__main__":``, as multiprocessing has it.
     Raises ConfigError, SourceError, Unauthorized or LockedError before anything is written.
     """
     settings, state = config or Config(), State(Path(state_dir))
-    with connected(settings, base_url, state, NOBODY) as square, _named(sources, state) as names:
+    with (
+        ready(chosen(engine, workers, dask_scheduler)) as at_work,
+        connected(settings, base_url, state, NOBODY) as square,
+        _named(sources, state) as names,
+    ):
         return pipeline.import_customers(
-            names, settings, state, square, world(NOBODY), canary=canary
+            names, settings, state, square, world(NOBODY), canary=canary, engine=at_work
         )
+
+
+def import_matrix(
+    file: str | os.PathLike[str],
+    *,
+    state_dir: str | os.PathLike[str] = _STATE,
+    canary: int = 0,
+    engine: str | None = None,
+    workers: int | None = None,
+    dask_scheduler: str | None = None,
+) -> MatrixReport:
+    """Import for each merchant of a file and return the summary (``matrix.json`` as a mapping).
+
+    Each import is a process of its own, several at a time; tokens are where the file says. What
+    stops one of them is told in the summary. Raises ConfigError for what is wrong with the file
+    itself, or when two of its merchants are one; LockedError while the same state is at work.
+    """
+    from etl.matrix.journey import Edges, Passed
+    from etl.matrix.journey import import_matrix as journey
+    from etl.matrix.merchants import load
+
+    edges = Edges(
+        now=world(NOBODY).now,
+        clock=time.monotonic,
+        sleep=time.sleep,
+        environ=os.environ,
+        hear=lambda name, event: None,
+        confirm=lambda merchants: None,
+        signals=tuple,
+    )
+    passed = Passed(canary or None, engine=chosen(engine, workers, dask_scheduler))
+    return journey(load(Path(file)), State(Path(state_dir)), passed, edges)
 
 
 def plan_import(
@@ -83,11 +131,18 @@ def plan_import(
     *,
     state_dir: str | os.PathLike[str] = _STATE,
     base_url: str | None = None,
+    engine: str | None = None,
+    workers: int | None = None,
+    dask_scheduler: str | None = None,
 ) -> Report:
     """Return the report of what ``import_customers`` would do; nothing is written to Square."""
     settings, state = config or Config(), State(Path(state_dir))
-    with connected(settings, base_url, state, NOBODY) as square, _named(sources, state) as names:
-        return pipeline.plan_import(names, settings, state, square, world(NOBODY))
+    with (
+        ready(chosen(engine, workers, dask_scheduler)) as at_work,
+        connected(settings, base_url, state, NOBODY) as square,
+        _named(sources, state) as names,
+    ):
+        return pipeline.plan_import(names, settings, state, square, world(NOBODY), engine=at_work)
 
 
 def apply_plan(
@@ -97,6 +152,9 @@ def apply_plan(
     state_dir: str | os.PathLike[str] = _STATE,
     base_url: str | None = None,
     canary: int = 0,
+    engine: str | None = None,
+    workers: int | None = None,
+    dask_scheduler: str | None = None,
 ) -> Report:
     """Carry out a plan and return the report; ``plan`` is the ``run_id`` of ``plan_import``.
 
@@ -107,8 +165,13 @@ def apply_plan(
     run, place = pipeline.planned(os.fspath(plan), state)
     settings = config or Config.model_validate_json(run.config)
     address = base_url if base_url or run.target == "local" else run.base_url
-    with connected(settings, address, state, NOBODY) as square:
-        return pipeline.apply_plan(str(place), settings, state, square, world(NOBODY), canary)
+    with (
+        ready(chosen(engine, workers, dask_scheduler)) as at_work,
+        connected(settings, address, state, NOBODY) as square,
+    ):
+        return pipeline.apply_plan(
+            str(place), settings, state, square, world(NOBODY), canary, at_work
+        )
 
 
 def validate(
@@ -116,11 +179,17 @@ def validate(
     config: Config | None = None,
     *,
     state_dir: str | os.PathLike[str] = _STATE,
+    engine: str | None = None,
+    workers: int | None = None,
+    dask_scheduler: str | None = None,
 ) -> Report:
     """Return the report of which rows Square would refuse, and why; without any network."""
     settings, state = config or Config(), State(Path(state_dir))
-    with _named(sources, state) as names:
-        return pipeline.validate_files(names, settings, state, world(NOBODY))
+    with (
+        ready(chosen(engine, workers, dask_scheduler)) as at_work,
+        _named(sources, state) as names,
+    ):
+        return pipeline.validate_files(names, settings, state, world(NOBODY), at_work)
 
 
 def export_customers(

@@ -46,7 +46,7 @@ def _importable(name: str) -> str:
     if name in fields.CUSTOMERS.names:
         return name
     raise ValueError(
-        f"{name!r} is not a customer field{_did_you_mean(name, fields.CUSTOMERS.names)}"
+        f"{name!r} is not a customer field{did_you_mean(name, fields.CUSTOMERS.names)}"
     )
 
 
@@ -143,7 +143,8 @@ VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Config alone is ever built: a section that were built by itself would be built twice.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Source(_Section):
@@ -195,7 +196,7 @@ def _may_be_cut(name: str) -> bool:
 class OnInvalidSection(BaseModel):
     """What happens to a row with an invalid field: by default it is rejected."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, defer_build=True)
     __pydantic_extra__: dict[str, OnInvalid]
 
     default: OnInvalid = "reject"
@@ -454,6 +455,14 @@ class Config(_Section):
     metrics: Metrics = Metrics()
     traces: Traces = Traces()
 
+    def of_rows(self) -> Self:
+        """Return the settings that rows are judged by: the others need not be known elsewhere.
+
+        Where the token lies and who is told of a run are no matter of those who help with it.
+        """
+        others = (*APART, "target")
+        return self.model_copy(update={name: type(getattr(self, name))() for name in others})
+
     @model_validator(mode="after")
     def _one_source_per_attribute(self) -> Self:
         feeding = [*self.custom_attributes.values()]
@@ -515,7 +524,7 @@ def _explain(error: pydantic.ValidationError) -> Iterator[str]:
         where = ".".join(str(step) for step in detail["loc"])
         if detail["type"] == "extra_forbidden":
             name = str(detail["loc"][-1])
-            yield f"unknown key {where}{_did_you_mean(name, _known_keys(detail['loc'][:-1]))}"
+            yield f"unknown key {where}{did_you_mean(name, _known_keys(detail['loc'][:-1]))}"
         else:
             yield f"{where}: {detail['msg'].removeprefix('Value error, ')}"
 
@@ -527,6 +536,7 @@ def _known_keys(path: tuple[int | str, ...]) -> list[str]:
     return list(model.model_fields)
 
 
-def _did_you_mean(name: str, known: list[str]) -> str:
+def did_you_mean(name: str, known: list[str]) -> str:
+    """Return what is added to the message on an unknown name: the nearest known one, if any is."""
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f" (did you mean {near[0]}?)" if near else ""

@@ -14,7 +14,7 @@ from typing import Literal
 
 from etl.begin import Progress, Report, Square, World, as_json, begin, new_id, timestamp, unobserved
 from etl.config import Config
-from etl.engines import started
+from etl.engines import UNASKED, Ready
 from etl.errors import (
     BrakeError,
     ConfigError,
@@ -33,7 +33,7 @@ from etl.square.wire import Merchant
 from etl.stages.amend import amendable, record, verify_links
 from etl.stages.read import source_of
 from etl.stages.reconcile import reconcile
-from etl.steps import STAGES, UNDO, Job, observer, settle, timed
+from etl.steps import STAGES, UNDO, VALIDATE, Job, observer, settle, timed
 
 __all__ = [
     "Progress",
@@ -49,9 +49,6 @@ __all__ = [
     "validate_files",
 ]
 
-# Bytes of sources; less is done before the copies of a process are at work.
-_MUCH = 8 << 20
-
 
 def import_customers(
     arguments: Sequence[str],
@@ -62,14 +59,16 @@ def import_customers(
     run_dir: Path | None = None,
     amends: str | None = None,
     canary: int = 0,
+    engine: Ready = UNASKED,
 ) -> Report:
     """Bring files of customers into Square and account for every row of them.
 
     The same command on the same files goes on with a run that was stopped. ``amends`` is the run
     whose corrected rejects these are: its ledger takes their outcomes. ``canary``: so many profiles
-    are written and read back before all others, at most a hundred. Raises ConfigError,
-    SourceError or Unauthorized before anything is written, LockedError while another run is at
-    work; whatever stops it later is in the report.
+    are written and read back before all others, at most a hundred. ``engine``: where batches run;
+    another one goes on with a run just as well. Raises ConfigError, SourceError or Unauthorized
+    before anything is written, LockedError while another run is at work; whatever stops it later
+    is in the report.
     """
     state.prepare()
     with locked(state.folder, "import") as check_lock:
@@ -79,7 +78,7 @@ def import_customers(
             "import", arguments, config, state, square, merchant, world, run_dir, amends or ""
         )
         watched = _checking(world, check_lock)
-        return _work(run, folder, config, state, square, watched, canary)
+        return _work(run, folder, config, state, square, watched, canary, engine)
 
 
 def plan_import(
@@ -90,6 +89,7 @@ def plan_import(
     world: World,
     amends: str | None = None,
     run_dir: Path | None = None,
+    engine: Ready = UNASKED,
 ) -> Report:
     """Do all of an import up to its plan; nothing is written to Square."""
     state.prepare()
@@ -98,7 +98,7 @@ def plan_import(
     run, folder = begin(
         "plan", arguments, config, state, square, merchant, world, run_dir, amends or ""
     )
-    return _work(run, folder, config, state, square, world)
+    return _work(run, folder, config, state, square, world, engine=engine)
 
 
 def planned(plan: str, state: State) -> tuple[Run, Path]:
@@ -109,7 +109,13 @@ def planned(plan: str, state: State) -> tuple[Run, Path]:
 
 
 def apply_plan(
-    plan: str, config: Config, state: State, square: Square, world: World, canary: int = 0
+    plan: str,
+    config: Config,
+    state: State,
+    square: Square,
+    world: World,
+    canary: int = 0,
+    engine: Ready = UNASKED,
 ) -> Report:
     """Carry out a plan as it was made; only rows that moved since are planned anew.
 
@@ -148,10 +154,16 @@ def apply_plan(
             journal.note(config=config.model_dump_json())
             run = journal.run()
         watched = _checking(world, check_lock)
-        return _work(run, folder, config, state, square, watched, canary)
+        return _work(run, folder, config, state, square, watched, canary, engine)
 
 
-def validate_files(arguments: Sequence[str], config: Config, state: State, world: World) -> Report:
+def validate_files(
+    arguments: Sequence[str],
+    config: Config,
+    state: State,
+    world: World,
+    engine: Ready = UNASKED,
+) -> Report:
     """Say which rows Square would refuse, and why; without any network.
 
     Square is judged as it is for a merchant of ``[clean] default_region``, else of the US.
@@ -159,7 +171,7 @@ def validate_files(arguments: Sequence[str], config: Config, state: State, world
     state.prepare()
     merchant = Merchant("", config.clean.default_region or "US", "")
     run, folder = begin("validate", arguments, config, state, None, merchant, world, None)
-    return _work(run, folder, config, state, None, world)
+    return _work(run, folder, config, state, None, world, engine=engine)
 
 
 def undo_run(
@@ -230,7 +242,9 @@ def _refuse_another(run: Run, merchant: Merchant) -> None:
         )
 
 
-def resume(run_id: str, state: State, square: Square, world: World) -> Report:
+def resume(
+    run_id: str, state: State, square: Square, world: World, engine: Ready = UNASKED
+) -> Report:
     """Finish a run that stopped.
 
     Raises StateError when it is finished already; SourceError when a source that has to be read
@@ -254,7 +268,8 @@ def resume(run_id: str, state: State, square: Square, world: World) -> Report:
         merchant = square.connect(unobserved).merchant()
         _refuse_another(run, merchant)
         config = Config.model_validate_json(run.config)
-        return _work(run, folder, config, state, square, _checking(world, check_lock))
+        watched = _checking(world, check_lock)
+        return _work(run, folder, config, state, square, watched, engine=engine)
 
 
 def _checking(world: World, check_lock: Callable[[], None]) -> World:
@@ -275,12 +290,13 @@ def _work(
     square: Square | None,
     world: World,
     canary: int = 0,
+    engine: Ready = UNASKED,
 ) -> Report:
     """Carry a run through the stages it has not completed, and report."""
     world.announce(run)
     # Before anything is open that a copy of this process must not use.
     with (
-        started(much=_is_much(folder)) as engine,
+        engine.started(_left(folder), state.folder / "workers") as at_work,
         closing(Journal.open(folder / JOURNAL)) as journal,
     ):
         client = square.connect(observer(journal)) if square else None
@@ -297,7 +313,8 @@ def _work(
             ledger,
             kept,
             in_flight,
-            engine,
+            at_work,
+            engine.choice.cut,
             erased_people(state.ledger, state.erased_key),
             lambda: closing(journal for _, journal in state.journals()),
         )
@@ -308,7 +325,7 @@ def _work(
                 _settle_others(job, state, square)
             if journal.stage == "load" or run.command == "undo":
                 _plan_anew(job)
-            stages = UNDO if run.undoes else STAGES
+            stages = UNDO if run.undoes else VALIDATE if run.command == "validate" else STAGES
             while (stage := journal.stage) != "done":
                 with timed(job, stage):
                     stages[stage](job)
@@ -330,17 +347,22 @@ def _work(
                 ledger.close()
         if run.command == "import" and journal.stage == "done":
             record(journal, state)
-        report = reconcile(journal, folder, engine)
+        try:
+            report = reconcile(journal, folder, at_work)
+        except (ConfigError, Interrupted):
+            # The workers were lost: an engine without any does what is asked for here.
+            report = reconcile(journal, folder, at_work)
         if journal.stage == "done":
             journal.note(reported=timestamp(world))
         return report
 
 
-def _is_much(folder: Path) -> bool:
-    """Tell whether a run has so much left to read or to check that copies of a process pay."""
+def _left(folder: Path) -> int:
+    """Return how many bytes of sources an engine has something to do for; 0 when it has nothing."""
     with closing(Journal.open(folder / JOURNAL)) as journal:
-        size = sum(int(source["facts"]["size"]) for source in journal.sources())
-        return size > _MUCH and journal.stage in ("read", "check")
+        if journal.run().undoes or journal.stage not in ("read", "check"):
+            return 0
+        return sum(int(source["facts"]["size"]) for source in journal.sources())
 
 
 def _settle_others(job: Job, state: State, square: Square) -> None:

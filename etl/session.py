@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -78,7 +78,11 @@ def connected(
 
 @contextmanager
 def reached(
-    config: Config, base_url: str | None, sandbox: Path, audience: Audience
+    config: Config,
+    base_url: str | None,
+    sandbox: Path,
+    audience: Audience,
+    environ: Mapping[str, str] = os.environ,
 ) -> Iterator[Square]:
     """Open the target as ``connected`` does, but make no state folder; the local one is a file."""
     from etl.target import open_target
@@ -86,7 +90,7 @@ def reached(
     environment = config.target.environment
     if environment == "local" and base_url:
         raise ConfigError("the local target has no address: say --target sandbox with --base-url")
-    target = open_target(config.target, base_url, os.environ, sandbox)
+    target = open_target(config.target, base_url, environ, sandbox)
     try:
         connect = _connector(target, config, audience)
         yield Square(environment, target.base_url, connect, target.in_flight)

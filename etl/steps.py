@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from etl.begin import Progress, World, timestamp
 from etl.config import Config
 from etl.customers.erased import ErasedPeople
-from etl.engines import Engine
+from etl.engines import Cut, Engine
 from etl.journal.journal import Journal
 from etl.journal.ledger import Ledger
 from etl.journal.records import Run
@@ -47,6 +47,7 @@ class Job:
     kept: Path  # the copy of the directory that stays between runs
     in_flight: int
     engine: Engine
+    cut: Cut
     erased: ErasedPeople
     earlier: Callable[[], AbstractContextManager[Iterator[Journal]]]  # of all runs, newest first
 
@@ -74,9 +75,28 @@ def _read(job: Job) -> None:
             mappings,
             job.config,
             lambda rows: _tell(job, "read", rows),
+            job.cut,
         )
     job.journal.note(stage="check")
     # From here on the journal is the source.
+    shutil.rmtree(job.folder / copies(job.run.run_id), ignore_errors=True)
+
+
+def _survey(job: Job) -> None:
+    from etl.stages.survey import survey
+
+    with job.journal.unhurried():
+        survey(
+            job.journal,
+            job.engine,
+            [source_of(source) for source in job.journal.sources()],
+            job.config,
+            job.run.country,
+            job.erased,
+            lambda rows: _tell(job, "read", rows),
+            job.cut,
+        )
+    job.journal.note(stage="done")
     shutil.rmtree(job.folder / copies(job.run.run_id), ignore_errors=True)
 
 
@@ -92,9 +112,8 @@ def _check(job: Job) -> None:
             job.erased,
             lambda rows: _tell(job, "check", rows, total),
         )
-    if job.run.command != "validate":
-        job.engine.dismiss()  # an import goes on for hours
-    job.journal.note(stage="done" if job.run.command == "validate" else "plan")
+    job.engine.dismiss()  # an import goes on for hours
+    job.journal.note(stage="plan")
 
 
 def _plan(job: Job) -> None:
@@ -241,6 +260,9 @@ UNDO: dict[str, Callable[[Job], None]] = {
     "detach": _take_back,
     "verify": _verify_undo,
 }
+
+
+VALIDATE: dict[str, Callable[[Job], None]] = {"read": _survey}
 
 
 STAGES: dict[str, Callable[[Job], None]] = {

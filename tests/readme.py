@@ -23,8 +23,10 @@ from pydantic import BaseModel
 from etl.cli import main as main_command
 from etl.config import Config
 from etl.customers import codes, fields
+from etl.matrix import summary
+from etl.matrix.merchants import Matrix, Merchant
 from etl.reports.outcomes import MEANING, UNDONE
-from etl.reports.schema import described, json_schema
+from etl.reports.schema import json_schema
 from etl.sandbox.assumptions import NOT_SERVED
 from etl.sandbox.routes import ROUTES
 
@@ -46,7 +48,10 @@ def with_tables(text: str) -> str:
     tables = {
         "outcomes": lambda: outcome_lines(MEANING),
         "undone": lambda: outcome_lines(UNDONE),
-        "report": report_lines,
+        "report": lambda: schema_lines(json_schema()),
+        "matrix": lambda: schema_lines(summary.json_schema()),
+        "ofmerchant": lambda: schema_lines(of_merchant()),
+        "merchants": merchant_lines,
         "commands": command_lines,
         "settings": setting_lines,
         "fields": field_lines,
@@ -71,25 +76,45 @@ def outcome_lines(meanings: Mapping[str, str]) -> Iterator[str]:
         yield f"| `{outcome}` | {meaning} |"
 
 
-def report_lines() -> Iterator[str]:
+def schema_lines(schema: dict[str, Any]) -> Iterator[str]:
     """Yield the table of what is in a report."""
     yield "| key | what |"
     yield "|---|---|"
-    for name, about in json_schema()["properties"].items():
+    for name, about in schema["properties"].items():
         null = {"type": "null"} in about.get("anyOf", ())
-        members = ", ".join(f"`{member}`" for member in _members(about))
-        told = f"{described()[name]}{f': {members}' if members else ''}"
+        members = ", ".join(f"`{member}`" for member in _members(about, schema))
+        told = " ".join(about["description"].split())
+        told += f": {members}" if members else ""
         yield f"| `{name}` | {told}{'; or null' if null else ''} |"
 
 
-def _members(about: dict[str, Any]) -> list[str]:
+def _members(about: dict[str, Any], schema: dict[str, Any]) -> list[str]:
     """Return the keys of what a key of the report holds, where they are always the same."""
     for shape in (about, about.get("items", {}), about.get("additionalProperties", {})):
         one = [each for each in shape.get("anyOf", [shape]) if each != {"type": "null"}]
         if len(one) == 1 and "$ref" in one[0]:
             name = one[0]["$ref"].rpartition("/")[2]
-            return list(json_schema()["$defs"][name]["properties"])
+            return list(schema["$defs"][name]["properties"])
     return []
+
+
+def of_merchant() -> dict[str, Any]:
+    """Return the schema of what ``matrix.json`` says of one merchant."""
+    schema = summary.json_schema()
+    return {**schema, "properties": schema["$defs"]["OfMerchant"]["properties"]}
+
+
+def merchant_lines() -> Iterator[str]:
+    """Yield the table of the keys of a file of merchants."""
+    yield "| key | default | meaning |"
+    yield "|---|---|---|"
+    for section, model in (("", Matrix), ("[[merchants]] ", Merchant)):
+        for name, field in model.model_fields.items():
+            if name == "merchants":
+                continue
+            default = "" if field.is_required() or field.default is None else f"`{field.default}`"
+            needed = "needed: " if field.is_required() else ""
+            yield f"| `{section}{name}` | {default} | {needed}{field.description} |"
 
 
 def command_lines() -> Iterator[str]:

@@ -32,6 +32,22 @@ def test_a_frame_is_a_source(tmp_path: Path) -> None:
     assert again["rows"]["unchanged"] == 2
 
 
+def test_several_merchants(tmp_path: Path) -> None:
+    """A script imports for several merchants as the command does, and gets the summary."""
+    FRAME.to_csv(tmp_path / "people.csv", index=False)
+    tables = "".join(
+        f'[[merchants]]\nname = "{name}"\nsources = ["people.csv"]\n' for name in ("north", "south")
+    )
+    (tmp_path / "merchants.toml").write_text(tables)
+    report = etl.import_matrix(tmp_path / "merchants.toml", state_dir=tmp_path / "state", canary=1)
+    assert (report["exit_code"], report["rows"]["created"]) == (0, 4)
+    for told in report["merchants"]:
+        ledger = etl.read_ledger(Path(told["report"]).parent)
+        assert ledger["outcome"].tolist() == ["created", "created"]
+    with pytest.raises(etl.EtlError, match="cannot read"):
+        etl.import_matrix(tmp_path / "nowhere.toml", state_dir=tmp_path / "state")
+
+
 def test_the_ledger_is_a_frame(tmp_path: Path) -> None:
     """A run's ledger reads as a frame with one line per source row, in order."""
     state = tmp_path / "state"
@@ -51,6 +67,18 @@ def test_plan_and_validate(tmp_path: Path) -> None:
     report = etl.validate(bad, state_dir=state)
     assert report["reasons"] == {"INVALID_EMAIL_ADDRESS": {"email_address": 1}}
     assert etl.import_customers(FRAME, state_dir=state)["rows"]["created"] == 2
+
+
+def test_the_engine_is_chosen_as_in_the_command(tmp_path: Path) -> None:
+    """What there is and what goes together is the same; the answer is too."""
+    state = tmp_path / "state"
+    asked: dict[str, Any] = {"state_dir": state, "engine": "processes", "workers": 2}
+    plan = etl.plan_import(FRAME, **asked)
+    assert etl.validate(FRAME, **asked)["rows"]["pending"] == 2
+    assert etl.apply_plan(plan["run_id"], **asked)["rows"]["created"] == 2
+    assert etl.import_customers(FRAME, **asked)["rows"]["unchanged"] == 2
+    with pytest.raises(etl.EtlError, match="there is no engine 'spark'"):
+        etl.validate(FRAME, state_dir=state, engine="spark")
 
 
 def test_numbers_in_a_text_field_are_refused(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from etl.journal.journal import Journal
 from etl.journal.lock import locked
 from etl.journal.records import unpacked
 from etl.journal.state import JOURNAL
-from etl.pipeline import Report
+from etl.pipeline import Report, validate_files
 from etl.retention import Erased, erase, purge
 from tests.worlds import (
     Killed,
@@ -217,6 +217,22 @@ def test_a_later_import_keeps_nothing_of_an_erased_person(world: World) -> None:
     again = run_import(world, [*people(3), ANN], name="again.csv")
 
     assert outcomes(world, again) == ["unchanged"] * 3 + ["skipped"]
+    left = told(world)
+    assert [secret for secret in SECRETS if secret in left] == []
+
+
+def test_validations_are_erased_too(world: World) -> None:
+    """Of a file that was merely validated, rows with something to say of are kept: they go too."""
+    wrong = {**ANN, "birthday": "1999-99-99"}
+    path = world.file([*people(3), wrong, *people(2), ANN])
+    before = validate_files([str(path)], Config(), world.state, world.edges())
+    assert all(secret in told(world) for secret in SECRETS)
+
+    what = erased(world, email=ANN["email_address"], phone=ANN["phone_number"])
+    after = validate_files([str(path)], Config(), world.state, world.edges())
+
+    assert what.runs == {before["run_id"]: 1}
+    assert (counts(before)["rejected"], counts(after)["skipped"]) == (1, 2)
     left = told(world)
     assert [secret for secret in SECRETS if secret in left] == []
 

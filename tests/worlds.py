@@ -28,6 +28,7 @@ import jsonschema_rs
 
 from etl import pipeline
 from etl.config import Config, parse
+from etl.engines import UNASKED, Ready
 from etl.journal.records import Run
 from etl.journal.state import State
 from etl.pipeline import Progress, Report, Square
@@ -319,6 +320,7 @@ def run_import(
     state: State | None = None,
     amends: str | None = None,
     canary: int = 0,
+    engine: Ready = UNASKED,
 ) -> Report:
     """Import a source and return the report; ``state`` stands for another state folder."""
     settings = parse(config or {}, "test")
@@ -331,6 +333,7 @@ def run_import(
             world.edges(),
             amends=amends,
             canary=canary,
+            engine=engine,
         )
     )
 
@@ -342,6 +345,7 @@ def run_plan(
     *,
     name: str = "people.csv",
     amends: str | None = None,
+    engine: Ready = UNASKED,
 ) -> Report:
     """Plan an import without carrying it out and return the report."""
     settings = parse(config or {}, "test")
@@ -353,6 +357,7 @@ def run_plan(
             world.square(settings),
             world.edges(),
             amends,
+            engine=engine,
         )
     )
 

@@ -8,17 +8,17 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 import etl.cli.lean  # noqa: F401  # first, as it says
-from etl.cli import session
+from etl.cli import merchants, session
 from etl.cli.failures import failure
 from etl.cli.options import IN_LOG, Logging
 from etl.cli.progress import Watcher
@@ -138,6 +138,16 @@ class Following:
             click.echo(text, err=True)
         self._log("info", "note", text=text)
 
+    def hear(self, merchant: str, event: Mapping[str, Any]) -> None:
+        """Pass on what one of several imports says of itself."""
+        if not self._on_stderr and (words := merchants.words(event, quiet=self._quiet)):
+            # Whoever read it may be gone: the imports go on.
+            with suppress(OSError):
+                for line in words.splitlines():
+                    click.echo(f"{merchant}: {line}", err=True)
+        told = {"level": "info", "run_id": None, "command": self._command, **event}
+        self._log(told.pop("level"), told.pop("event"), **told, merchant=merchant)
+
     def _note(self, text: str) -> None:
         if not self._quiet:
             click.echo(text, err=True)
@@ -175,6 +185,11 @@ class Following:
             # Its words would stand in the log, whose last line has the figures.
             return int(report["exit_code"])
         return session.show_export(report, destination, output)
+
+    def show_matrix(self, report: Mapping[str, Any], state: State, output: str) -> int:
+        """Print what became of several merchants and return the exit code of them all."""
+        self._report = dict(report)
+        return session.show_matrix(self._report, state, output)
 
     def over(self) -> None:
         """Tell everybody that the command is over, as its report says."""

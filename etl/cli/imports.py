@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from etl.cli.options import (
+    Asked,
     Logging,
     config_option,
+    engine_options,
     exits,
     log_options,
     output_options,
@@ -16,6 +19,7 @@ from etl.cli.options import (
     target_options,
     yes_option,
 )
+from etl.engines import chosen, ready
 
 _SOURCES = click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 _AMENDS = click.option(
@@ -43,7 +47,14 @@ _CANARY = click.option(
 
 
 @click.command("import")
-@_SOURCES
+@click.argument("sources", nargs=-1, metavar="SOURCE...")
+@click.option(
+    "--matrix",
+    "matrix_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="In place of SOURCE: import for each of the merchants in FILE (TOML), several at a time.",
+)
 @config_option
 @target_options
 @state_option
@@ -52,11 +63,13 @@ _CANARY = click.option(
 @_CANARY
 @_AMENDS
 @_TOLERATE
+@engine_options
 @log_options
 @output_options
 @exits
 def import_command(
     sources: tuple[str, ...],
+    matrix_file: Path | None,
     config_file: Path | None,
     target: str | None,
     base_url: str | None,
@@ -67,6 +80,7 @@ def import_command(
     canary: int | None,
     amends: str | None,
     tolerate: str | None,
+    engine: Asked,
     log: Logging,
     output: str,
     quiet: bool,
@@ -78,12 +92,29 @@ def import_command(
     Stopped anywhere, the same command finishes the work. Imported again, a finished file writes
     nothing.
     """
+    if matrix_file is not None:
+        _refuse_beside_matrix(click.get_current_context())
+        from etl.cli.matrix import import_for_merchants
+
+        return import_for_merchants(
+            matrix_file,
+            state_dir,
+            yes=yes,
+            canary=canary,
+            tolerate=tolerate,
+            engine=engine,
+            log=log,
+            output=output,
+            quiet=quiet,
+        )
+    if not sources:
+        raise click.UsageError("say which SOURCE, or --matrix FILE for several merchants")
     from etl.cli import session
     from etl.cli.following import following
     from etl.journal.state import State
     from etl.pipeline import import_customers
 
-    with following("import", log, quiet=quiet) as told:
+    with following("import", log, quiet=quiet) as told, ready(chosen(*engine)) as at_work:
         state = State(state_dir)
         config, base_url = session.amending(
             amends, config_file, target, base_url, token_file, tolerate, state
@@ -91,9 +122,25 @@ def import_command(
         with told.connected(config, base_url, state) as (square, world):
             session.confirm(square, yes=yes)
             report = import_customers(
-                sources, config, state, square, world, run_dir, amends, canary or 0
+                sources, config, state, square, world, run_dir, amends, canary or 0, at_work
             )
         return told.show(report, state, output)
+
+
+# What is each merchant's own.
+_EACH_ITS_OWN = ("config_file", "target", "base_url", "token_file", "run_dir", "amends")
+
+
+def _refuse_beside_matrix(context: click.Context) -> None:
+    """Raise UsageError for what the file of the merchants says of each, or nobody can."""
+    if context.params["sources"]:
+        raise click.UsageError("--matrix FILE names the sources of each merchant: say no SOURCE")
+    for option in context.command.params:
+        if option.name in _EACH_ITS_OWN and context.params[option.name] is not None:
+            told = option.opts[0]
+            if context.get_parameter_source(option.name) is ParameterSource.ENVIRONMENT:
+                told = f"{option.envvar} (as {told})"
+            raise click.UsageError(f"--matrix FILE says it of each merchant: leave out {told}")
 
 
 @click.command("plan")
@@ -104,6 +151,7 @@ def import_command(
 @_RUN_DIR
 @_AMENDS
 @_TOLERATE
+@engine_options
 @log_options
 @output_options
 @exits
@@ -117,6 +165,7 @@ def plan_command(
     run_dir: Path | None,
     amends: str | None,
     tolerate: str | None,
+    engine: Asked,
     log: Logging,
     output: str,
     quiet: bool,
@@ -131,13 +180,13 @@ def plan_command(
     from etl.journal.state import State
     from etl.pipeline import plan_import
 
-    with following("plan", log, quiet=quiet) as told:
+    with following("plan", log, quiet=quiet) as told, ready(chosen(*engine)) as at_work:
         state = State(state_dir)
         config, base_url = session.amending(
             amends, config_file, target, base_url, token_file, tolerate, state
         )
         with told.connected(config, base_url, state) as (square, world):
-            report = plan_import(sources, config, state, square, world, amends, run_dir)
+            report = plan_import(sources, config, state, square, world, amends, run_dir, at_work)
         return told.show(report, state, output)
 
 
@@ -154,6 +203,7 @@ def plan_command(
 @yes_option
 @_CANARY
 @_TOLERATE
+@engine_options
 @log_options
 @output_options
 @exits
@@ -167,6 +217,7 @@ def apply_command(
     yes: bool,
     canary: int | None,
     tolerate: str | None,
+    engine: Asked,
     log: Logging,
     output: str,
     quiet: bool,
@@ -186,7 +237,7 @@ def apply_command(
     from etl.journal.state import State
     from etl.pipeline import apply_plan
 
-    with following("apply", log, quiet=quiet) as told:
+    with following("apply", log, quiet=quiet) as told, ready(chosen(*engine)) as at_work:
         state = State(state_dir)
         run, place = session.planned(plan, target, state, told.insist)
         config = session.configured(
@@ -195,7 +246,7 @@ def apply_command(
         address = base_url if base_url or run.target == "local" else run.base_url
         with told.connected(config, address, state) as (square, world):
             session.confirm(square, yes=yes)
-            report = apply_plan(str(place), config, state, square, world, canary or 0)
+            report = apply_plan(str(place), config, state, square, world, canary or 0, at_work)
         return told.show(report, state, output)
 
 
@@ -204,6 +255,7 @@ def apply_command(
 @config_option
 @state_option
 @_TOLERATE
+@engine_options
 @log_options
 @output_options
 @exits
@@ -212,6 +264,7 @@ def validate_command(
     config_file: Path | None,
     state_dir: Path,
     tolerate: str | None,
+    engine: Asked,
     log: Logging,
     output: str,
     quiet: bool,
@@ -222,9 +275,9 @@ def validate_command(
     from etl.journal.state import State
     from etl.pipeline import validate_files
 
-    with following("validate", log, quiet=quiet) as told:
+    with following("validate", log, quiet=quiet) as told, ready(chosen(*engine)) as at_work:
         config = session.configured(config_file, None, None, tolerate)
         state = State(state_dir)
         with told.at_work() as world:
-            report = validate_files(sources, config, state, world)
+            report = validate_files(sources, config, state, world, at_work)
         return told.show(report, state, output)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -50,6 +51,9 @@ _PATIENCE = 1.0
 _REDRAW = 0.1
 _PLAIN_EVERY = 10.0
 _GRACE = 10
+# Seconds in which a second signal is the first one once more: timeout(1) and systemd send it to a
+# group, of which one process may have passed it on to another.
+TWICE = 1.0
 
 
 class Watcher:
@@ -64,6 +68,7 @@ class Watcher:
         self._stage_begun = self._begun
         self._width = 0
         self._signal: int | None = None
+        self._asked = 0.0
 
     def __call__(self, progress: Progress) -> None:
         """Hear of a durable step; raises Interrupted when a signal asked to stop."""
@@ -114,9 +119,13 @@ class Watcher:
         """
 
         def note(number: int, frame: FrameType | None) -> None:
-            self._signal = number
-            signal.signal(number, signal.SIG_DFL)
-            signal.alarm(_GRACE)
+            now = time.monotonic()
+            if self._signal is None:
+                self._signal, self._asked = number, now
+                signal.alarm(_GRACE)
+            elif now - self._asked > TWICE:
+                signal.signal(number, signal.SIG_DFL)
+                os.kill(os.getpid(), number)
 
         def give_up(number: int, frame: FrameType | None) -> None:
             self._stop_if_asked()
@@ -133,11 +142,16 @@ class Watcher:
             sys.stderr.flush()
 
 
+def so_far(stage: str, done: int, total: int) -> str:
+    """Return how far a stage is; total 0 is not known."""
+    of = f" of {total:,}" if total else ""
+    return f"{_WORDS[stage]}: {done:,}{of} {_UNITS[stage]}"
+
+
 def _line(progress: Progress, seconds: float) -> str:
-    unit = _UNITS[progress.stage]
     rate = progress.done / seconds if seconds > 0 else 0.0
-    line = f"{_WORDS[progress.stage]}: {progress.done:,}"
+    line = f"{so_far(*progress)}, {rate:,.0f}/s"
     if not progress.total:
-        return f"{line} {unit}, {rate:,.0f}/s"
+        return line
     left = (progress.total - progress.done) / rate if rate else 0.0
-    return f"{line} of {progress.total:,} {unit}, {rate:,.0f}/s, about {left:.0f} s left"
+    return f"{line}, about {left:.0f} s left"

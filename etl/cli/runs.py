@@ -7,7 +7,9 @@ from pathlib import Path
 import click
 
 from etl.cli.options import (
+    Asked,
     Logging,
+    engine_options,
     exits,
     log_options,
     output_options,
@@ -16,6 +18,7 @@ from etl.cli.options import (
     token_option,
     yes_option,
 )
+from etl.engines import chosen, ready
 
 
 @click.group()
@@ -156,6 +159,7 @@ def report_command(
 @token_option
 @yes_option
 @state_option
+@engine_options
 @log_options
 @output_options
 @exits
@@ -164,6 +168,7 @@ def resume_command(
     token_file: Path | None,
     yes: bool,
     state_dir: Path,
+    engine: Asked,
     log: Logging,
     output: str,
     quiet: bool,
@@ -177,12 +182,12 @@ def resume_command(
     from etl.journal.state import State
     from etl.pipeline import resume
 
-    with following("runs resume", log, quiet=quiet) as told:
+    with following("runs resume", log, quiet=quiet) as told, ready(chosen(*engine)) as at_work:
         state = State(state_dir)
         found = session.to_go_on_with(run, state)
         with told.reconnected(found, token_file, state) as (square, world):
             session.confirm(square, yes=yes)
-            report = resume(found.run_id, state, square, world)
+            report = resume(found.run_id, state, square, world, at_work)
         return told.show(report, state, output)
 
 

@@ -14,7 +14,7 @@ import click
 import etl.cli.lean  # noqa: F401  # first, as it says
 from etl import config as configuration
 from etl import pipeline
-from etl.cli import summary
+from etl.cli import merchants, summary
 from etl.cli.options import say
 from etl.config import Config
 from etl.errors import ConfigError, StateError
@@ -129,11 +129,24 @@ def show(report: Report, state: State, output: str) -> int:
     if output == "json":
         say(as_json(report))
     else:
-        folder, colours = state.run_folder(report["run_id"]), sys.stdout.isatty()
-        # https://no-color.org
-        colours = colours and not os.environ.get("NO_COLOR")
-        say(summary.text(report, folder, state.folder, colours=colours))
+        folder = state.run_folder(report["run_id"])
+        say(summary.text(report, folder, state.folder, colours=_has_colours()))
     return int(report["exit_code"])
+
+
+def show_matrix(report: Report, state: State, output: str) -> int:
+    """Print what became of several merchants and return the exit code of them all."""
+    if output == "json":
+        say(as_json(report))
+    else:
+        told = merchants.summary(report, state.matrix)
+        say(told if _has_colours() else click.unstyle(told))
+    return int(report["exit_code"])
+
+
+def _has_colours() -> bool:
+    # https://no-color.org
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
 
 def show_export(report: Report, destination: str, output: str) -> int:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl.customers.octets import Octets, flags
-from etl.customers.problems import PROBLEMS, Effect
+from etl.customers.problems import PROBLEMS, Effect, told
 
 
 class Finding(NamedTuple):
@@ -120,20 +120,32 @@ def _problems(field: str, cells: list[Cell], value_of: np.ndarray, rows: np.ndar
         return NO_PROBLEMS
     index, effects, codes, messages, suggestions = zip(*findings, strict=True)
     by_value = np.argsort(value_of, kind="stable")
-    start = np.searchsorted(value_of, np.arange(len(cells) + 1), sorter=by_value)
-    at = np.concatenate([by_value[start[i] : start[i + 1]] for i in index])
-    which = np.repeat(np.arange(len(index)), [start[i + 1] - start[i] for i in index])
+    often = np.bincount(value_of, minlength=len(cells))
+    start, rows_each = (np.cumsum(often) - often)[list(index)], often[list(index)]
+    which = np.repeat(np.arange(len(index)), rows_each)
+    within = np.arange(len(which)) - np.repeat(np.cumsum(rows_each) - rows_each, rows_each)
+    at = by_value[start[which] + within]
     order = np.argsort(rows[at], kind="stable")
-    which = pa.array(which[order])
+    which = which[order]
     columns = [
         pa.array(rows[at][order], pa.int64()),
-        pa.array(effects, pa.string()).take(which),
-        pa.array(codes, pa.string()).take(which),
-        pa.repeat(pa.scalar(field), len(which)),
-        pa.array(messages, pa.string()).take(which),
-        pa.array(suggestions, pa.string()).take(which),
+        _words(effects, which),
+        _words(codes, which),
+        _words([field], np.zeros(len(which), "<i4")),
+        _words(messages, which),
+        _words(suggestions, which),
     ]
     return pa.Table.from_arrays(columns, schema=PROBLEMS)
+
+
+def _words(texts: Sequence[str], which: np.ndarray) -> pa.DictionaryArray:
+    """Return the texts at places; equal ones share one entry of the dictionary."""
+    known = pa.array(texts, pa.string()).dictionary_encode()
+    if len(known.dictionary) == 1:
+        indices = np.zeros(len(which), "<i4")
+    else:
+        indices = known.indices.to_numpy()[which]
+    return pa.DictionaryArray.from_arrays(pa.array(indices), known.dictionary)
 
 
 def repeated(
@@ -141,11 +153,14 @@ def repeated(
 ) -> pa.Table:
     """Return one finding for every row of the mask, with its own message where these are given."""
     rows = pa.array(np.flatnonzero(flags(mask)), pa.int64())
+    if not len(rows):
+        return NO_PROBLEMS
+    once = np.zeros(len(rows), "<i4")
     effect, code, field_name, message, suggestion = (
-        pa.repeat(pa.scalar(text), len(rows))
+        _words([text], once)
         for text in (finding.effect, finding.code, field, finding.message, finding.suggestion)
     )
-    said = message if messages is None else messages
+    said = message if messages is None else messages.dictionary_encode()
     columns = [rows, effect, code, field_name, said, suggestion]
     return pa.Table.from_arrays(columns, schema=PROBLEMS)
 
@@ -179,9 +194,8 @@ def rows_of(problems: pa.Table, size: int, effect: Effect | None = None) -> np.n
     """Return which of so many rows have a problem, or one with this effect."""
     having = np.zeros(size, dtype=bool)
     if problems.num_rows:
-        if effect is not None:
-            problems = problems.filter(pc.equal(problems.column("effect"), effect))
-        having[problems.column("row").to_numpy()] = True
+        rows = problems.column("row").to_numpy()
+        having[rows if effect is None else rows[told(problems, "effect", effect)]] = True
     return having
 
 

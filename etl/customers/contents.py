@@ -143,7 +143,7 @@ def masked(text: str) -> str:
     if at and " " not in bare:
         name, dot, top = domain.rpartition(".")
         return f"{_word(local)}@{_word(name)}{dot}{top if top.isalpha() else '***'}"
-    if look(bare).kinds & {"phone", "national"}:
+    if any(map(str.isdigit, bare)) and look(bare).kinds & {"phone", "national"}:
         return _masked_phone(bare)
     words = " ".join(bare.split()[:_SHOWN_WORDS])[:_SHOWN]
     shape = _DIGIT_OR_WORD.sub(lambda found: _piece(found[0]), words)

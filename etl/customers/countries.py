@@ -142,7 +142,10 @@ def name_of(code: str) -> str | None:
 
 def may_change_country(column: pa.Array) -> pa.Array:
     """Return which rows ``country`` could change or object to."""
-    return pc.invert(pc.is_in(column, _codes()))
+    # Few of these are told apart by many rows.
+    said = column.dictionary_encode()
+    doubtful = pc.invert(pc.is_in(said.dictionary, _codes()))
+    return pc.fill_null(doubtful.take(said.indices), True)
 
 
 @cache

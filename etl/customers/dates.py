@@ -47,6 +47,16 @@ class DateEvidence:
             _earlier(self.month_first, other.month_first),
         )
 
+    @property
+    def rule(self) -> tuple[Proof | bool | None, ...]:
+        """All that the reading of a cell depends on: where both are proved, cells name the proofs.
+
+        What is equal here reads every cell alike.
+        """
+        if self.day_first and self.month_first:
+            return self.day_first, self.month_first
+        return self.day_first is not None, self.month_first is not None
+
 
 def _earlier(one: Proof | None, other: Proof | None) -> Proof | None:
     return min((proof for proof in (one, other) if proof), default=None)

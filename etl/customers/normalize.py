@@ -174,7 +174,7 @@ _UNSEEN_CATEGORIES = frozenset({"Cc", "Cf", "Zl", "Zp"})
 
 def _invisible(text: str, blanks: bool) -> tuple[Finding, ...]:
     """Find characters one cannot see; ``blanks``: every kind of blank is harmless here."""
-    if text.isprintable() and not _UNSEEN.search(text):
+    if text.isprintable() and (text.isascii() or not _UNSEEN.search(text)):
         return ()
     unseen = [character for character in text if _is_invisible(character, blanks)]
     if not unseen:

@@ -134,6 +134,21 @@ class Octets:
         valid[rows] = [cell is not None for cell in new]
         return _texts(lengths, b"".join(pieces), valid)
 
+    def inserted(self, before: np.ndarray, texts: Iterable[str]) -> pa.Array:
+        """Return the column with further cells before some of its own; it has no nulls.
+
+        Places are in order; the one behind the last cell is its length.
+        """
+        new = [text.encode() for text in texts]
+        data, at = self._bytes.data, int(self._offsets[0])
+        pieces: list[bytes | memoryview] = []
+        for end, cell in zip(self._offsets[before].tolist(), new, strict=True):
+            pieces += [data[at:end], cell]
+            at = end
+        pieces.append(data[at : int(self._offsets[-1])])
+        lengths = np.insert(np.diff(self._offsets), before, [len(cell) for cell in new])
+        return _texts(lengths, b"".join(pieces), np.ones(len(lengths), dtype=bool))
+
     def nth(self, place: int, rows: np.ndarray) -> np.ndarray:
         """Return the byte at a place of some cells, all of which are longer."""
         found: np.ndarray = self._bytes[self._offsets[rows] + place]

@@ -218,7 +218,7 @@ def idempotency_key(
 
 def _plain(text: str) -> str:
     # Square keeps blanks and decomposed letters as they were typed; cleaning takes them off.
-    return unicodedata.normalize("NFC", text).strip()
+    return (text if text.isascii() else unicodedata.normalize("NFC", text)).strip()
 
 
 def _equal(field: fields.Field, wanted: str | None, held: str | None, region: str) -> bool:

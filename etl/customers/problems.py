@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
 # reject    the row cannot be imported as it stands
@@ -19,16 +20,28 @@ import pyarrow as pa
 # note      worth knowing, nothing was changed
 Effect = Literal["reject", "skip", "review", "drop", "truncate", "repair", "note"]
 
+# Few texts are said of many rows.
+WORDS = pa.dictionary(pa.int32(), pa.string())
+
 PROBLEMS = pa.schema(
     [
         pa.field("row", pa.int64(), nullable=False),  # index within its batch, from 0
-        pa.field("effect", pa.string(), nullable=False),
-        pa.field("code", pa.string(), nullable=False),
-        pa.field("field", pa.string(), nullable=False),  # a field's name, "" for the whole row
-        pa.field("message", pa.string(), nullable=False),
-        pa.field("suggestion", pa.string(), nullable=False),
+        pa.field("effect", WORDS, nullable=False),
+        pa.field("code", WORDS, nullable=False),
+        pa.field("field", WORDS, nullable=False),  # a field's name, "" for the whole row
+        pa.field("message", WORDS, nullable=False),
+        pa.field("suggestion", WORDS, nullable=False),
     ]
 )
+
+
+def told(problems: pa.Table, name: str, *words: str) -> np.ndarray:
+    """Return which problems have one of these words in a column."""
+    masks = [
+        np.isin(chunk.dictionary.to_numpy(zero_copy_only=False), words)[chunk.indices.to_numpy()]
+        for chunk in problems.column(name).chunks
+    ]
+    return np.concatenate([np.zeros(0, dtype=bool), *masks])
 
 
 class Problem(NamedTuple):

@@ -1,4 +1,4 @@
-"""Where do batches run: in this process, in its threads, or in several processes?
+"""Where do batches run: in this process, in several of this machine, or on a cluster?
 
 An engine does one task to many items and gives the results in the order of the items, so that
 nothing depends on which engine it was or how many workers it has.
@@ -10,19 +10,34 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from itertools import chain
-from typing import Protocol, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar, get_args
+
+from etl.errors import ConfigError
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
+Kind = Literal["local", "processes", "dask"]
+
 # Each further worker takes memory, and one process has to write what all of them found.
 _MOST_WORKERS = 4
+# Bytes of sources; less is done before the copies of a process are at work.
+_MUCH = 8 << 20
 
 
 class Engine(Protocol):
     """Runs a task for many items."""
+
+    @property
+    def afar(self) -> bool:
+        """Tell whether workers may be on other machines, and see none of this one's files."""
 
     def in_order(self, task: Callable[[_T], _R], items: Iterable[_T]) -> Iterator[_R]:
         """Yield ``task(item)`` of every item, in their order; only a few are under way at a time.
@@ -33,7 +48,7 @@ class Engine(Protocol):
     def spread(self, task: Callable[[_T], Iterable[_R]], items: Iterable[_T]) -> Iterator[_R]:
         """Yield what ``task(item)`` yields, of every item, in their order.
 
-        However much that is of one item, little of it is held at a time.
+        However much that is of all items, little of it is held at a time.
         """
 
     def dismiss(self) -> None:
@@ -42,6 +57,8 @@ class Engine(Protocol):
 
 class Here:
     """Runs every task where it is asked for."""
+
+    afar = False
 
     def in_order(self, task: Callable[[_T], _R], items: Iterable[_T]) -> Iterator[_R]:
         """Yield ``task(item)`` of every item."""
@@ -55,17 +72,120 @@ class Here:
         """Do nothing: nobody helps."""
 
 
-@contextmanager
-def started(*, much: bool) -> Iterator[Engine]:
-    """Give the engine for a run on this machine; ``much`` tells that there is work for several.
+@dataclass(frozen=True, slots=True)
+class Single:
+    """A task that makes one result of an item, as one that makes any number."""
 
-    Processes are copies of this one. Where it has other threads, which copies would lack, or the
-    system's own libraries do not stand being copied, threads have to do.
+    task: Callable[[Any], Any]
+
+    def __call__(self, item: Any) -> tuple[Any]:
+        """Return the one result."""
+        return (self.task(item),)
+
+
+class Cut(NamedTuple):
+    """How large the items are that sources are cut into; that changes nothing but memory."""
+
+    rows: int = 1 << 16  # of a batch
+    size: int = 8 << 20  # bytes of delimited text
+
+
+_USUAL = Cut()
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which engine somebody asks for.
+
+    No ``kind``: several processes when it pays. ``workers``: as many as this machine has cores, but
+    not more than four. ``scheduler``: the address of a Dask cluster; "": one of this run's own.
     """
-    workers = min(_cores(), _MOST_WORKERS)
-    if not much or workers == 1:
-        yield Here()
-    elif sys.platform != "linux" or threading.active_count() > 1:
+
+    kind: Kind | None = None
+    workers: int | None = None
+    scheduler: str = ""
+    cut: Cut = _USUAL
+
+
+def chosen(kind: str | None, workers: int | None, scheduler: str | None) -> Choice:
+    """Return the choice that was made in words; raises ConfigError when there is none like it."""
+    if scheduler and kind not in (None, "dask"):
+        raise ConfigError(f"a Dask scheduler is of no use to the engine {kind}: leave out one")
+    if scheduler and workers is not None:
+        raise ConfigError(
+            f"the cluster of {scheduler} has workers of its own: leave out their number"
+        )
+    if kind == "local" and workers not in (None, 1):
+        raise ConfigError("the engine local is one process: leave out the number of workers")
+    if workers is not None and workers < 1:
+        raise ConfigError(f"{workers} workers cannot be: say at least 1")
+    if kind is not None and kind not in get_args(Kind):
+        raise ConfigError(f"there is no engine {kind!r}: it is {', '.join(get_args(Kind))}")
+    known: Kind | None = next((name for name in get_args(Kind) if name == kind), None)
+    if known is None and scheduler:
+        known = "dask"
+    elif known is None and workers is not None:
+        known = "processes"
+    return Choice(known, workers, scheduler or "")
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """An engine that can be started: what it needs is there. ``client`` is of a given scheduler."""
+
+    choice: Choice
+    client: Client | None = None
+
+    def started(self, size: int, scratch: Path) -> AbstractContextManager[Engine]:
+        """Give the engine for so many bytes that are left to do; 0 is nothing for any engine.
+
+        ``scratch`` is a name for a folder in which workers may put things aside.
+        """
+        choice = self.choice
+        if not size or choice.kind == "local":
+            return nullcontext(Here())
+        if choice.kind == "dask":
+            from etl.engines.cluster import at_work
+
+            return at_work(self.client, choice.workers or _usual(), scratch)
+        if choice.kind is None and (size <= _MUCH or _usual() == 1):
+            return nullcontext(Here())
+        return _several(choice.workers or _usual())
+
+
+@contextmanager
+def ready(choice: Choice) -> Iterator[Ready]:
+    """Make sure that the engine can be used, and be connected with its scheduler if it has one.
+
+    Raises ConfigError when it cannot be used.
+    """
+    if choice.kind != "dask":
+        yield Ready(choice)
+        return
+    try:
+        from etl.engines import cluster
+    except ModuleNotFoundError as missing:
+        raise ConfigError(
+            f"the engine dask needs {missing.name}: python -m pip install 'square-etl[dask]'"
+        ) from missing
+    if not choice.scheduler:
+        yield Ready(choice)
+        return
+    with cluster.reached(choice.scheduler) as client:
+        yield Ready(choice, client)
+
+
+UNASKED = Ready(Choice())
+
+
+@contextmanager
+def _several(workers: int) -> Iterator[Engine]:
+    """Give an engine of several processes, which are copies of this one.
+
+    Where it has other threads, which copies would lack, or the system's own libraries do not stand
+    being copied, threads have to do.
+    """
+    if sys.platform != "linux" or threading.active_count() > 1:
         from etl.engines.threads import Threads
 
         yield Threads(workers)
@@ -74,6 +194,10 @@ def started(*, much: bool) -> Iterator[Engine]:
 
         with Processes(workers) as processes:
             yield processes
+
+
+def _usual() -> int:
+    return min(_cores(), _MOST_WORKERS)
 
 
 def _cores() -> int:

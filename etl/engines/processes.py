@@ -4,6 +4,9 @@ Each worker is a copy of this process (a fork), made before it opened any databa
 both ends of a socket are all they share. Tasks, items and results travel pickled, large buffers
 beside the pickle, so that bytes a worker made are passed on as they are.
 
+What a worker that was killed had been given is done again by the others, but for the results that
+had arrived; an item that kills a second worker, or the end of the last one, ends the run.
+
 A worker lives no longer than the process that made it: the end of the socket ends it, whatever it
 is doing. Signals that ask a run to stop are for the process that makes the run durable; workers
 have nothing to lose and wait for its word.
@@ -29,6 +32,7 @@ from itertools import chain, islice
 from types import TracebackType
 from typing import Any, Literal, NoReturn, Self, TypeVar
 
+from etl.engines import Single
 from etl.errors import Interrupted
 
 _T = TypeVar("_T")
@@ -38,6 +42,8 @@ _R = TypeVar("_R")
 _AT_HAND = 2
 # How many items may wait for their turn for each worker, and how many results of one of them.
 _WAITING = 2
+# Workers that die of one item before it is given to no more of them.
+_DEADLY = 2
 # A result that was made, an error that was raised instead, or the end of an item.
 _Answer = tuple[Literal["made", "raised", "end"], Any]
 
@@ -62,8 +68,30 @@ class _Worker:
         return len(self.given)
 
 
+@dataclass(slots=True)
+class _Item:
+    """An item under way, and what came of it and was not handed on yet."""
+
+    value: Any
+    answers: deque[_Answer] = field(default_factory=deque)
+    made: int = 0  # results that came of it, handed on or not
+    killed: int = 0  # workers that died of it
+    given: bool = False  # to a worker that lives
+    done: bool = False
+
+    def take(self, answer: _Answer) -> None:
+        """Keep what came of it."""
+        self.answers.append(answer)
+        if answer[0] == "made":
+            self.made += 1
+        else:
+            self.done, self.value = True, None
+
+
 class Processes:
     """Runs tasks in several processes; made when this process has one thread, left when done."""
+
+    afar = False
 
     def __init__(self, workers: int) -> None:
         self._workers: list[_Worker] = []
@@ -92,88 +120,102 @@ class Processes:
     def in_order(self, task: Callable[[_T], _R], items: Iterable[_T]) -> Iterator[_R]:
         """Yield ``task(item)`` of every item, in their order.
 
-        Raises Interrupted when a worker was killed.
+        Raises Interrupted when nobody is left who could do it.
         """
-        return self.spread(_Single(task), items)
+        return self.spread(Single(task), items)
 
     def spread(self, task: Callable[[_T], Iterable[_R]], items: Iterable[_T]) -> Iterator[_R]:
         """Yield what ``task(item)`` yields, of every item, in their order.
 
-        Raises Interrupted when a worker was killed.
+        Raises Interrupted when nobody is left who could do it.
         """
         if not self._workers:
             yield from chain.from_iterable(map(task, items))
             return
         self._forget()
         for worker in self._workers:
-            self._give(worker, None, task)
+            _tell(worker, task=task)
         coming, turn = enumerate(items), 0
-        # What has come of each item before its turn; of that whose turn it is, nothing is kept.
-        made: dict[int, deque[_Answer]] = {}
+        under_way: dict[int, _Item] = {}
         while True:
-            for number, item in islice(coming, self._room(len(made))):
-                self._give(min(self._workers, key=_Worker.load), number, item)
-                made[number] = deque()
-            if not made:
+            self._hand_out(under_way, coming)
+            if not under_way:
                 return
-            if not made[turn]:
-                self._hear(turn, made)
+            # Of the item whose turn it is, nothing is kept.
+            answers = under_way[turn].answers
+            if not answers:
+                self._hear(turn, under_way)
                 continue
-            kind, value = made[turn].popleft()
+            kind, value = answers.popleft()
             if kind == "end":
-                del made[turn]
+                del under_way[turn]
                 turn += 1
             elif kind == "raised":
                 raise value
             else:
                 yield value
 
-    def _room(self, made: int) -> int:
-        """Return how many items more may be under way, of which so many are."""
+    def _hand_out(self, under_way: dict[int, _Item], coming: Iterator[tuple[int, Any]]) -> None:
+        """Give items to workers that have too few: those first that a dead one has left."""
         most = _AT_HAND + _WAITING * len(self._workers)
-        idle = sum(_AT_HAND - worker.load() for worker in self._workers)
-        return max(0, min(most - made, idle))
+        while (worker := min(self._workers, key=_Worker.load)).load() < _AT_HAND:
+            left = (at for at, item in under_way.items() if not (item.given or item.done))
+            number = next(left, None)
+            if number is None:
+                if len(under_way) >= most or (more := next(coming, None)) is None:
+                    return
+                number, value = more
+                under_way[number] = _Item(value)
+            item = under_way[number]
+            item.given = True
+            worker.given.append(number)
+            _tell(worker, item=item)
 
-    def _hear(self, turn: int, made: dict[int, deque[_Answer]]) -> None:
-        """Wait for answers; a worker that is far ahead of its turn is not listened to."""
+    def _hear(self, turn: int, under_way: dict[int, _Item]) -> None:
+        """Wait for answers.
+
+        A worker that is far ahead of its turn is not listened to, unless it is the one that will
+        come to whose turn it is, for which a dead worker left it behind something else.
+        """
         listening = select.poll()
         at_work = [worker for worker in self._workers if worker.given]
+        someone = any(worker.given[0] == turn for worker in at_work)
         for worker in at_work:
-            if worker.given[0] == turn or len(made[worker.given[0]]) < _WAITING:
+            number = worker.given[0]
+            if not someone or number == turn or len(under_way[number].answers) < _WAITING:
                 listening.register(worker.channel, select.POLLIN)
         ready = {descriptor for descriptor, _ in listening.poll()}
         for worker in at_work:
             if worker.channel.fileno() in ready:
                 number = worker.given[0]
-                made[number].append(self._answer(worker))
+                if (answer := _answer(worker)) is None:
+                    self._mourn(worker, under_way)
+                else:
+                    under_way[number].take(answer)
 
     def _forget(self) -> None:
         """Take and drop what is still under way of a task that was left in the middle."""
-        for worker in self._workers:
+        for worker in tuple(self._workers):
             while worker.given:
-                self._answer(worker)
+                if _answer(worker) is None:
+                    self._mourn(worker, {})
+                    break
 
-    def _give(self, worker: _Worker, number: int | None, said: Any) -> None:
-        """Send a worker its next item, or, without a number, what is to be done to each."""
-        try:
-            _send(worker.channel, (number is None, said))
-        except OSError:
-            self._mourn(worker)
-        if number is not None:
-            worker.given.append(number)
+    def _mourn(self, worker: _Worker, under_way: dict[int, _Item]) -> None:
+        """Let others take over what a dead worker was given.
 
-    def _answer(self, worker: _Worker) -> _Answer:
-        """Return the next answer of a worker; with the end of one it is done with its item."""
-        try:
-            answer: _Answer = _receive(worker.channel)
-        except (_Gone, OSError):
-            self._mourn(worker)
-        if answer[0] != "made":
-            worker.given.popleft()
-        return answer
-
-    def _mourn(self, worker: _Worker) -> NoReturn:
+        Raises Interrupted when there are none, or it was not the first to die of its item.
+        """
+        self._workers.remove(worker)
+        worker.channel.close()
         _, status = os.waitpid(worker.pid, 0)
+        left = [under_way[number] for number in worker.given if number in under_way]
+        for item in left:
+            item.given = False
+        for item in left[:1]:
+            item.killed += 1
+        if self._workers and all(item.killed < _DEADLY for item in left):
+            return
         self.dismiss()
         code = os.waitstatus_to_exitcode(status)
         how = signal.Signals(-code).name if code < 0 else f"exit status {code}"
@@ -184,14 +226,27 @@ class Processes:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Single:
-    """A task that makes one result of an item, as one that makes any number."""
+def _tell(worker: _Worker, task: Any = None, item: _Item | None = None) -> None:
+    """Send a worker its next item, or what is to be done to each.
 
-    task: Callable[[Any], Any]
+    One that is dead does not hear it, nor will there be an answer: then it is known to be dead.
+    """
+    with contextlib.suppress(OSError):
+        _send(worker.channel, (task, None, 0) if item is None else (None, item.value, item.made))
 
-    def __call__(self, item: Any) -> tuple[Any]:
-        return (self.task(item),)
+
+def _answer(worker: _Worker) -> _Answer | None:
+    """Return the next answer of a worker, None when it is dead.
+
+    With the end of an item it is done with it.
+    """
+    try:
+        answer: _Answer = _receive(worker.channel)
+    except (_Gone, OSError):
+        return None
+    if answer[0] != "made":
+        worker.given.popleft()
+    return answer
 
 
 def _born() -> _Worker:
@@ -224,13 +279,13 @@ def _live(channel: socket.socket) -> NoReturn:
     threading.Thread(target=_listen, args=(channel, asked), daemon=True).start()
     task: Callable[[Any], Iterable[Any]] | None = None
     while True:
-        is_task, said = asked.get()
-        if is_task:
+        said, item, made_before = asked.get()
+        if said is not None:
             task = said
             continue
         assert task is not None
         try:
-            for made in task(said):
+            for made in islice(task(item), made_before, None):
                 _send(channel, ("made", made))
         except Exception as error:
             error.add_note(f"in a worker:\n{traceback.format_exc()}")

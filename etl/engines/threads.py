@@ -30,6 +30,8 @@ def ahead(items: Iterable[_T]) -> Iterator[_T]:
 class Threads:
     """Runs tasks in several threads of this process."""
 
+    afar = False
+
     def __init__(self, workers: int) -> None:
         self._workers = workers
 

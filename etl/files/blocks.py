@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
+from etl.customers.octets import Octets
 from etl.errors import SourceError
 from etl.files import csv
 
@@ -226,15 +227,11 @@ def _merged(table: pa.Table, odd: Sequence[tuple[int, csv.Record]], width: int) 
     if not odd:
         return [column.combine_chunks() for column in table.columns]
     cells = list(zip(*(fitted(record.cells, width) for _, record in odd), strict=True))
-    merged = []
-    for column, inserted in zip(table.columns, cells, strict=True):
-        regular, extra = column.combine_chunks(), pa.array(inserted, pa.string())
-        pieces, done = [], 0
-        for number, (at, _) in enumerate(odd):
-            pieces += [regular.slice(done, at - number - done), extra.slice(number, 1)]
-            done = at - number
-        merged.append(pa.concat_arrays([*pieces, regular.slice(done)]))
-    return merged
+    before = np.array([at for at, _ in odd]) - np.arange(len(odd))
+    return [
+        Octets(column.combine_chunks()).inserted(before, inserted)
+        for column, inserted in zip(table.columns, cells, strict=True)
+    ]
 
 
 def fitted(cells: list[str], width: int) -> list[str]:

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from etl.errors import SourceError
+from etl.files.excerpt import Excerpt, excerpt
 
 _BUFFER = 1 << 20
 # Rows are read by the thousand unless they may be larger than this together.
@@ -34,18 +35,33 @@ def read_columns(path: Path, name: str) -> tuple[tuple[str, ...], dict[str, str]
 
 
 class Groups(NamedTuple):
-    """Row groups in a row; ``start`` is how many rows lie before them."""
+    """Row groups in a row; ``start`` is how many rows lie before them.
+
+    ``excerpt`` has what is needed to read them without the file.
+    """
 
     start: int
     numbers: tuple[int, ...]
+    excerpt: Excerpt | None = None
 
 
-def groups(path: Path, name: str, rows: int) -> Iterator[Groups]:
-    """Yield what a file consists of: row groups of so many rows together, or one with more."""
+def groups(path: Path, name: str, rows: int, *, travelling: bool = False) -> Iterator[Groups]:
+    """Yield what a file consists of: row groups of so many rows together, or one with more.
+
+    ``travelling``: they are read where the file may not be.
+    """
     with _opened(path, name) as file:
-        sizes = [file.metadata.row_group(at).num_rows for at in range(file.num_row_groups)]
+        metadata = file.metadata
+        for found in _together(metadata, rows):
+            if travelling:
+                found = found._replace(excerpt=excerpt(path, metadata, found.numbers))
+            yield found
+
+
+def _together(metadata: pq.FileMetaData, rows: int) -> Iterator[Groups]:
     start, numbers, size = 0, list[int](), 0
-    for number, more in enumerate(sizes):
+    for number in range(metadata.num_row_groups):
+        more = metadata.row_group(number).num_rows
         if numbers and size + more > rows:
             yield Groups(start, tuple(numbers))
             start, numbers, size = start + size, [], 0
@@ -60,7 +76,8 @@ def read_groups(path: Path, name: str, found: Groups, rows: int) -> Iterator[pa.
 
     They come in batches of so many rows, fewer where they may not fit into memory.
     """
-    with _opened(path, name, _shared(path, name, found)) as file:
+    place = found.excerpt or path
+    with _opened(place, name, _shared(place, name, found)) as file:
         held: list[pa.RecordBatch] = []
         for group in found.numbers:
             for batch in _batches(file, group, rows):
@@ -111,9 +128,9 @@ def _longest(column: pa.DictionaryArray) -> int:
     return int(pc.max(pc.binary_length(texts)).as_py() or 0)
 
 
-def _shared(path: Path, name: str, found: Groups) -> list[str]:
+def _shared(place: Path | Excerpt, name: str, found: Groups) -> list[str]:
     """Return the columns whose cells are written once for many rows."""
-    with _opened(path, name) as file:
+    with _opened(place, name) as file:
         flat = set(file.schema_arrow.names)
         facts = [file.metadata.row_group(group) for group in found.numbers]
     chunks = [group.column(at) for group in facts for at in range(group.num_columns)]
@@ -129,11 +146,14 @@ def _shared(path: Path, name: str, found: Groups) -> list[str]:
 
 
 @contextmanager
-def _opened(path: Path, name: str, shared: Sequence[str] = ()) -> Iterator[pq.ParquetFile]:
+def _opened(
+    place: Path | Excerpt, name: str, shared: Sequence[str] = ()
+) -> Iterator[pq.ParquetFile]:
     """Open a file; the columns ``shared`` come as dictionaries."""
     try:
         with pq.ParquetFile(
-            path,
+            place if isinstance(place, Path) else place.opened(),
+            metadata=None if isinstance(place, Path) else place.metadata,
             read_dictionary=list(shared),
             buffer_size=_BUFFER,
             pre_buffer=False,

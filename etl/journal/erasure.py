@@ -170,7 +170,8 @@ class Erasure:
 
     def _in_cells(self, batch: Batch, person: Person, region: str) -> tuple[np.ndarray, np.ndarray]:
         """Return which rows have one of the keys in the column for it, and which anywhere."""
-        cells = self._journal.cells(batch)
+        originals = self._journal.originals(batch)
+        cells = originals.cells
         mapped = self._journal.sources()[batch.source]["mapping"]["fields"]
         theirs, mentioned = (np.zeros(len(cells), dtype=bool) for _ in range(2))
         words = [_EMAIL.format(re.escape(email)) for email in person.emails]
@@ -189,7 +190,11 @@ class Erasure:
                 theirs |= _among(text, person.references)
             if name in mapped.get("phone_number", ()):
                 theirs |= holding | _dialling(text, person.phones, region)
-        return theirs, mentioned
+        if originals.kept is None:
+            return theirs, mentioned
+        spread = np.zeros((2, len(batch.lines)), dtype=bool)
+        spread[:, originals.kept] = theirs, mentioned
+        return spread[0], spread[1]
 
     # -- erasing -----------------------------------------------------------------------------
 
@@ -203,6 +208,10 @@ class Erasure:
 
     def _rewrite(self, batch: Batch, places: list[int]) -> None:
         """Take the rows out of what a batch was read and checked as."""
+        those = self._journal.packed(batch).kept
+        in_cells = places
+        if those is not None:
+            in_cells = np.flatnonzero(np.isin(np.frombuffer(those, "<i8"), places)).tolist()
         for table, blanked in _PACKED.items():
             names = ", ".join(blanked)
             kept = self._db.execute(
@@ -210,9 +219,10 @@ class Erasure:
             ).fetchone()
             for (name, blank), data in zip(blanked.items(), kept or (), strict=False):
                 if data is not None:
+                    at = in_cells if name == "cells" else places
                     self._db.execute(
                         f"UPDATE {table} SET {name} = ? WHERE batch = ?",
-                        (packed(blank(unpacked(pa.py_buffer(data)), places)), batch.batch),
+                        (packed(blank(unpacked(pa.py_buffer(data)), at)), batch.batch),
                     )
 
     def _withdraw_calls(self, customers: Iterable[str]) -> None:

@@ -31,6 +31,8 @@ from etl.journal.records import (
     Batch,
     Check,
     Endpoint,
+    Landed,
+    Originals,
     Packed,
     Request,
     Review,
@@ -46,7 +48,7 @@ from etl.journal.records import (
 from etl.journal.timeline import Timeline
 from etl.journal.undoing import Undoing
 
-FORMAT = "7"
+FORMAT = "8"
 
 
 _SCHEMA = """
@@ -56,7 +58,8 @@ CREATE TABLE sources (
     mapping TEXT NOT NULL, evidence TEXT NOT NULL DEFAULT 'null');
 CREATE TABLE batches (
     batch INTEGER PRIMARY KEY, source INTEGER NOT NULL, first_row INTEGER NOT NULL,
-    rows INTEGER NOT NULL, lines BLOB NOT NULL, found BLOB NOT NULL, cells BLOB NOT NULL);
+    rows INTEGER NOT NULL, lines BLOB NOT NULL, found BLOB NOT NULL, cells BLOB NOT NULL,
+    kept BLOB);
 CREATE INDEX batches_by_row ON batches (first_row);
 CREATE TABLE checks (
     batch INTEGER PRIMARY KEY, rejected INTEGER NOT NULL, skipped INTEGER NOT NULL,
@@ -304,18 +307,24 @@ class Journal:
 
     # -- reading -----------------------------------------------------------------------------
 
-    def forget_rows(self) -> None:
-        """Drop what an interrupted reading left, so that it can begin anew."""
-        self._db.execute("DELETE FROM batches")  # none of them was checked
+    def forget_rows(self, first: int = 0) -> None:
+        """Drop what a reading left from a row on, so that it can begin anew there."""
+        for table in ("checks", "batches"):
+            self._db.execute(
+                f"DELETE FROM {table} WHERE batch IN "
+                "(SELECT batch FROM batches WHERE first_row >= ?)",
+                (first,),
+            )
 
-    def add_batch(self, source: int, first_row: int, rows: Rows) -> None:
+    def add_batch(self, source: int, first_row: int, rows: Rows) -> Batch:
         """Keep one batch as it was read."""
-        self._db.execute(
-            "INSERT INTO batches (source, first_row, rows, lines, found, cells) "
-            "VALUES (?, ?, ?, ?, ?, ?)",
+        inserted = self._db.execute(
+            "INSERT INTO batches (source, first_row, rows, lines, found, cells, kept) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
             (source, first_row, *rows),
         )
         self.timeline.add(read=rows.rows)
+        return Batch(inserted.lastrowid or 0, source, first_row, _lines(rows.lines))
 
     def move_sources(self, facts: Sequence[str]) -> None:
         """Take new facts (JSON) of the same sources, which lie elsewhere now."""
@@ -342,11 +351,18 @@ class Journal:
         source, first_row, lines = self._db.execute(
             "SELECT source, first_row, lines FROM batches WHERE batch = ?", (number,)
         ).fetchone()
-        return Batch(number, source, first_row, pa.array(np.frombuffer(lines, dtype="<i8")))
+        return Batch(number, source, first_row, _lines(lines))
 
     def cells(self, batch: Batch) -> pa.RecordBatch:
-        """Return the rows of a batch as they were read, in their original columns."""
+        """Return the rows of a batch as they were read, in their original columns.
+
+        All of them: of a file that was merely validated, not even ``originals`` has these.
+        """
         return unpacked(self._kept(batch, "cells", "batches")).to_batches()[0]
+
+    def originals(self, batch: Batch) -> Originals:
+        """Return the rows of a batch that were kept as they were read."""
+        return self.packed(batch).originals()
 
     def customers(self, batch: Batch) -> pa.RecordBatch:
         """Return the rows of a checked batch as customers (``CUSTOMERS``)."""
@@ -363,7 +379,10 @@ class Journal:
 
     def packed(self, batch: Batch) -> Packed:
         """Return cells and problems of a batch for another process to unpack."""
-        return Packed(batch, self._kept(batch, "cells", "batches"), self._found(batch))
+        (kept,) = self._db.execute(
+            "SELECT kept FROM batches WHERE batch = ?", (batch.batch,)
+        ).fetchone()
+        return Packed(batch, self._kept(batch, "cells", "batches"), kept, self._found(batch))
 
     def _found(self, batch: Batch) -> pa.Buffer:
         checked = self._db.execute("SELECT 1 FROM checks WHERE batch = ?", (batch.batch,))
@@ -551,37 +570,48 @@ class Journal:
             (request.request,),
         )
 
-    def landed(self, write: Write, customer_id: str, version: int) -> None:
-        """Note that a write is known to have taken effect."""
-        self._db.execute(
+    def landed(self, writes: Sequence[tuple[Write, str, int]]) -> None:
+        """Note that writes are known to have taken effect, and on which profile and version."""
+        self._db.executemany(
             "UPDATE writes SET state = 'landed', customer_id = ?, version = ? WHERE number = ?",
-            (customer_id, version, write.number),
+            ((customer_id, version, write.number) for write, customer_id, version in writes),
         )
-        self.timeline.add(written=1)
+        self.timeline.add(written=len(writes))
 
     def writes(self, request: Request) -> list[Write]:
         """Return the writes of one bulk call that are not settled, in order."""
-        return self._writes("request = ? AND state = 'open'", (request.request,))
+        found = self._db.execute(
+            "SELECT row, action, key, customer_id, version, generation, intent, changes, before, "
+            "tries, uncertain, number, request FROM writes WHERE request = ? AND state = 'open'",
+            (request.request,),
+        )
+        return [_write(*columns) for columns in found.fetchall()]
 
     # -- verifying ---------------------------------------------------------------------------
 
-    def landed_writes(self, size: int, *, unverified: bool = False) -> Iterator[list[Write]]:
+    def landed_writes(self, size: int, *, unverified: bool = False) -> Iterator[list[Landed]]:
         """Yield the writes that took effect, in order, up to ``size`` at a time.
 
         ``unverified``: only those that were not read back yet.
         """
         also = "AND verified = ''" if unverified else ""
+        told = "SELECT number, row, customer_id, version, changes FROM writes"
+        where = f"state = 'landed' AND number > ? {also} ORDER BY number LIMIT ?"
         last = -1
-        while found := self._writes(
-            f"state = 'landed' AND number > ? {also} ORDER BY number LIMIT ?", (last, size)
-        ):
-            yield found
-            last = found[-1].number
+        while found := self._db.execute(f"{told} WHERE {where}", (last, size)).fetchall():
+            yield [
+                Landed(number, row, customer_id, version, orjson.loads(changes))
+                for number, row, customer_id, version, changes in found
+            ]
+            last = found[-1][0]
 
-    def verified(self, write: Write, verdict: Literal["matched", "mismatched"]) -> None:
-        """Note what reading a profile back showed."""
-        self._db.execute("UPDATE writes SET verified = ? WHERE number = ?", (verdict, write.number))
-        self.timeline.add(read_back=1)
+    def verified(self, verdicts: Sequence[tuple[Landed, Literal["matched", "mismatched"]]]) -> None:
+        """Note what reading profiles back showed."""
+        self._db.executemany(
+            "UPDATE writes SET verified = ? WHERE number = ?",
+            ((verdict, write.number) for write, verdict in verdicts),
+        )
+        self.timeline.add(read_back=len(verdicts))
 
     # -- reporting ---------------------------------------------------------------------------
 
@@ -603,13 +633,9 @@ class Journal:
         """Run one of the reports' own SELECT statements."""
         return iter(self._db.execute(sql, parameters))
 
-    def _writes(self, where: str, parameters: tuple[Any, ...]) -> list[Write]:
-        found = self._db.execute(
-            "SELECT row, action, key, customer_id, version, generation, intent, changes, before, "
-            f"tries, uncertain, number, request FROM writes WHERE {where}",
-            parameters,
-        )
-        return [_write(*columns) for columns in found.fetchall()]
+
+def _lines(data: bytes) -> pa.Array:
+    return pa.array(np.frombuffer(data, dtype="<i8"))
 
 
 def _unnamed(path: Path) -> Path:

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Self
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+
+from etl.customers import octets
+from etl.customers.problems import told
 
 Stage = Literal["read", "check", "plan", "load", "attach", "detach", "verify", "done"]
 
@@ -81,27 +84,72 @@ class Batch:
     lines: pa.Array
 
 
+@dataclass(frozen=True, slots=True)
+class Originals:
+    """Rows of a batch as they were read, in their original columns.
+
+    ``kept`` are the places of those that are there, in order; None is all of them.
+    """
+
+    cells: pa.RecordBatch
+    kept: np.ndarray | None
+
+    def at(self, places: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Return where in ``cells`` the rows at these places of the batch are.
+
+        Raises KeyError for one that was not kept.
+        """
+        wanted = np.asarray(places, "<i8")
+        if self.kept is None:
+            return wanted
+        found = np.searchsorted(self.kept, wanted)
+        if (np.append(self.kept, -1)[found] != wanted).any():
+            raise KeyError(f"rows {sorted(set(wanted.tolist()) - set(self.kept.tolist()))[:3]}")
+        return found
+
+    def take(self, places: Sequence[int] | np.ndarray) -> pa.RecordBatch:
+        """Return the rows at these places of the batch."""
+        return self.cells.take(pa.array(self.at(places)))
+
+
 class Packed(NamedTuple):
     """A batch with its cells and what was found in it, each as ``unpacked`` takes it."""
 
     batch: Batch
     cells: pa.Buffer
+    kept: bytes | None
     found: pa.Buffer
+
+    def originals(self) -> Originals:
+        """Return the rows as they were read."""
+        (cells,) = unpacked(self.cells).to_batches()
+        return Originals(cells, None if self.kept is None else np.frombuffer(self.kept, "<i8"))
 
 
 class Rows(NamedTuple):
-    """A batch as it was read, as the journal keeps it."""
+    """A batch as it was read, as the journal keeps it; ``kept`` as in ``Originals``."""
 
     rows: int
     lines: bytes
     found: pa.Buffer
     cells: pa.Buffer
+    kept: bytes | None
 
     @classmethod
-    def of(cls, lines: pa.Array, cells: pa.RecordBatch, found: pa.Table) -> Self:
-        """Pack cells and the problems (``PROBLEMS``) of unreadable rows; any process can do it."""
+    def of(
+        cls,
+        lines: pa.Array,
+        cells: pa.RecordBatch,
+        found: pa.Table,
+        kept: np.ndarray | None = None,
+    ) -> Self:
+        """Pack cells and the problems (``PROBLEMS``) of unreadable rows; any process can do it.
+
+        ``cells`` are all rows, or those at the places ``kept``.
+        """
         places = lines.to_numpy(zero_copy_only=False).astype("<i8").tobytes()
-        return cls(len(lines), places, packed(found), packed(cells))
+        those = None if kept is None else kept.astype("<i8").tobytes()
+        return cls(len(lines), places, packed(found), packed(cells), those)
 
 
 class Check(NamedTuple):
@@ -159,6 +207,19 @@ class Write:
     number: int = 0
     request: int = 0
     before: dict[str, str | None] = field(default_factory=dict)
+
+
+class Landed(NamedTuple):
+    """A write that took effect, with the profile it made or changed and the version it has since.
+
+    ``number`` is that of the write, ``changes`` are what was sent.
+    """
+
+    number: int
+    row: int
+    customer_id: str
+    version: int
+    changes: dict[str, str | None]
 
 
 class RowChange(NamedTuple):
@@ -219,13 +280,12 @@ class Request(NamedTuple):
 
 def rejected(found: pa.Table) -> frozenset[int]:
     """Return the rows of a batch that have a problem (``PROBLEMS``) for which they cannot go on."""
-    refusing = found.filter(pc.equal(found.column("effect"), "reject"))
-    return frozenset(refusing.column("row").to_pylist())
+    return frozenset(found.column("row").to_numpy()[told(found, "effect", "reject")].tolist())
 
 
 def skipped(found: pa.Table) -> dict[int, str]:
     """Return the rows of a batch that a rule of the settings leaves alone, and why."""
-    leaving = found.filter(pc.equal(found.column("effect"), "skip"))
+    leaving = found.filter(octets.mask(told(found, "effect", "skip")))
     rows, why = leaving.column("row").to_pylist(), leaving.column("message").to_pylist()
     return dict(zip(rows, why, strict=True))
 

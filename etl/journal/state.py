@@ -82,6 +82,20 @@ class State:
         """The key that masks and samples of exports are made with."""
         return self.folder / "mask.key"
 
+    def merchant(self, name: str) -> State:
+        """Return the state of one of several merchants, a folder like this one."""
+        return State(self.merchants / name)
+
+    @property
+    def merchants(self) -> Path:
+        """The folder with the states of several merchants."""
+        return self.folder / "merchants"
+
+    @property
+    def matrix(self) -> Path:
+        """What became of the last import for several merchants."""
+        return self.folder / "matrix.json"
+
     def prepare(self) -> None:
         """Make the folder, readable by its owner alone."""
         try:

@@ -26,11 +26,21 @@ def resume_command(state_dir: Path, run_id: str = "") -> str:
     return _typed(["runs", "resume", *([run_id] if run_id else [])], state_dir)
 
 
-def steps(report: Mapping[str, Any], folder: Path, state_dir: Path) -> Iterator[Step]:
-    """Yield what is to be done after a run, whose artifacts lie in ``folder``."""
+def matrix_command(file: Path, state_dir: Path) -> str:
+    """Return the command that imports for the merchants of a file, as it can be typed here."""
+    return _typed(["import", "--matrix", str(file)], state_dir)
+
+
+def steps(
+    report: Mapping[str, Any], folder: Path, state_dir: Path, finishing: str = ""
+) -> Iterator[Step]:
+    """Yield what is to be done after a run, whose artifacts lie in ``folder``.
+
+    ``finishing`` is the command that goes on with it, where that is not ``runs resume``.
+    """
     run_id = report["run_id"]
     if report["status"] == "incomplete" or report["exit_code"] == 4:
-        yield Step("Finish the run", command=resume_command(state_dir, run_id))
+        yield Step("Finish the run", command=finishing or resume_command(state_dir, run_id))
     if report["undoes"]:
         yield from _after_undo(report, folder, state_dir)
         return

@@ -13,10 +13,11 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from etl.config import Config, Limits
+from etl.customers import octets
 from etl.customers.contents import masked
+from etl.customers.problems import told
 from etl.journal.journal import Journal
 from etl.journal.records import Batch
 from etl.journal.timeline import Told
@@ -155,15 +156,11 @@ def _samples(
 
 def _rows_of(problems: pa.Table, reasons: Iterable[Reason]) -> dict[Reason, list[int]]:
     """Return the rows of a batch that have each reason."""
-    explains = pc.is_in(problems.column("effect"), pa.array(list(EXPLAINING)))
-    problems = problems.filter(explains)
-    codes, rows = problems.column("code"), problems.column("row").to_numpy()
-    found = {}
+    problems = problems.filter(octets.mask(told(problems, "effect", *EXPLAINING)))
+    rows, found = problems.column("row").to_numpy(), {}
     for reason in reasons:
-        here = pc.and_(
-            pc.equal(codes, reason.code), pc.equal(problems.column("field"), reason.field)
-        )
-        found[reason] = np.unique(rows[here.to_numpy()]).tolist()
+        here = told(problems, "code", reason.code) & told(problems, "field", reason.field)
+        found[reason] = np.unique(rows[here]).tolist()
     return found
 
 
@@ -198,9 +195,9 @@ def _shown(
     texts = []
     # An undo has no cells of its own, and no field is mapped there.
     if headers := source["mapping"]["fields"].get(reason.field):
-        cells = journal.cells(batch)
+        cells = journal.originals(batch).take(rows)
         known = [header for header in headers if header in cells.schema.names]
-        texts = [cells.column(header).take(pa.array(rows)).to_pylist() for header in known]
+        texts = [cells.column(header).to_pylist() for header in known]
     values = zip(*texts, strict=True) if texts else [()] * len(rows)
     return [
         Sample(

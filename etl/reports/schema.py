@@ -251,21 +251,15 @@ class Report(TypedDict):
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of ``report.json``."""
     made = TypeAdapter(Report).json_schema(mode="serialization")
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **_untitled(made)}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **untitled(made)}
 
 
-def described() -> dict[str, str]:
-    """Return what each key of a report says."""
-    properties = json_schema()["properties"]
-    return {name: " ".join(about["description"].split()) for name, about in properties.items()}
-
-
-def _untitled(schema: Any) -> Any:
+def untitled(schema: Any) -> Any:
     """Leave out the titles that pydantic makes from names."""
     if isinstance(schema, dict):
         return {
-            key: _untitled(value)
+            key: untitled(value)
             for key, value in schema.items()
             if not (key == "title" and isinstance(value, str))
         }
-    return list(map(_untitled, schema)) if isinstance(schema, list) else schema
+    return list(map(untitled, schema)) if isinstance(schema, list) else schema

@@ -28,7 +28,7 @@ from etl.journal.records import Amendment, Batch, Packed, rejected, skipped, unp
 from etl.reports import consent, planned
 from etl.reports.report import Count, counted, first_of_each
 
-# Text by row, or one text that all rows have.
+# Text by row (of few texts a dictionary) or whole numbers, or one text that all rows have.
 Column: TypeAlias = "pa.Array | str"
 
 LEDGER = (
@@ -125,15 +125,22 @@ class _Telling:
         codes_ = _listed(found.column("row").to_numpy(), found.column("code"), len(batch.lines))
         told = _amended(facts, [*_outcomes(facts, kept), codes_])
         outcome, *whom, detail, duplicate_of, codes_ = told
-        line = batch.lines.cast(pa.string())
-        columns = [self.names[batch.source], line, outcome, *whom, codes_, detail, duplicate_of]
+        columns = [
+            self.names[batch.source],
+            batch.lines,
+            outcome,
+            *whom,
+            codes_,
+            detail,
+            duplicate_of,
+        ]
         wanted = _to_correct(facts, kept) if self.originals else np.array([], "<i8")
         rejects = b""
         if len(wanted):
-            (cells,) = unpacked(facts.packed.cells).to_batches()
+            cells = facts.packed.originals().take(wanted)
             prefix = f"{self.names[batch.source]}:" if len(self.names) > 1 else ""
             said = _said(found, batch, wanted, prefix)
-            rejects = _lines([*_originals(cells, wanted, self.columns), *said])
+            rejects = _lines([*_originals(cells, self.columns), *said])
         return Told(_lines(columns), rejects, counted(kept))
 
 
@@ -147,7 +154,7 @@ def _outcomes(facts: Facts, found: pa.Table) -> list[Column]:
     which[list(rejected(found))] = 1
     left = skipped(found)
     which[list(left)] = 2
-    outcome = pa.array(["pending", "rejected", "skipped"]).take(pa.array(which))
+    outcome = pa.DictionaryArray.from_arrays(which, ["pending", "rejected", "skipped"])
     if not left:
         return [outcome, "", "", "", ""]
     detail = np.full(size, "", dtype=object)
@@ -224,7 +231,7 @@ def write_review(journal: Journal, file: BinaryIO) -> None:
             prefix = f"{names[batch.source]}:" if len(names) > 1 else ""
             said = _said(_found(journal, batch), batch, wanted, prefix)
             evidence = _evidence(journal, (first + wanted).tolist())
-            originals = _originals(journal.cells(batch), wanted, columns)
+            originals = _originals(journal.originals(batch).take(wanted), columns)
             file.write(_lines([*originals, *said, *evidence]))
 
 
@@ -266,9 +273,8 @@ def _original_columns(journal: Journal) -> list[str]:
     )
 
 
-def _originals(cells: pa.RecordBatch, wanted: np.ndarray, columns: Sequence[str]) -> list[Column]:
-    """Return the original text of the wanted rows, by column."""
-    cells = cells.take(pa.array(wanted))
+def _originals(cells: pa.RecordBatch, columns: Sequence[str]) -> list[Column]:
+    """Return the original text of rows, by column."""
     return [
         cells.column(column).fill_null("") if column in cells.schema.names else ""
         for column in columns
@@ -306,6 +312,7 @@ def _said(found: pa.Table, batch: Batch, wanted: np.ndarray, prefix: str) -> lis
     remedies = pa.array([known.remedy for known in codes.CODES])
     known = pc.index_in(explains.column("code"), pa.array([known.name for known in codes.CODES]))
     own = explains.column("suggestion")
+    own = own.cast(pa.string())
     helps = pc.if_else(pc.equal(own, ""), pc.fill_null(remedies.take(known), ""), own)
     lines = batch.lines.take(pa.array(wanted)).cast(pa.string())
     return [
@@ -319,12 +326,15 @@ def _said(found: pa.Table, batch: Batch, wanted: np.ndarray, prefix: str) -> lis
 
 def _listed(rows: np.ndarray, texts: pa.ChunkedArray, size: int, separator: str = ";") -> pa.Array:
     """Return the texts told of each of ``size`` rows, each once, in the order they were found."""
-    filled = pc.not_equal(texts, "")
-    rows = rows[filled.to_numpy()]
+    if isinstance(texts, pa.ChunkedArray):
+        texts = texts.combine_chunks()
+    known = texts.dictionary_encode()
+    text = known.indices.to_numpy()
+    filled = pc.not_equal(known.dictionary, "").to_numpy(zero_copy_only=False)[text]
+    if not filled.all():
+        rows, text = rows[filled], text[filled]
     if not len(rows):
         return pa.repeat(pa.scalar(""), size)
-    known = texts.filter(filled).combine_chunks().dictionary_encode()
-    text = known.indices.to_numpy()
     if (rows[1:] < rows[:-1]).any():
         order = np.argsort(rows, kind="stable")
         rows, text = rows[order], text[order]
@@ -333,7 +343,7 @@ def _listed(rows: np.ndarray, texts: pa.ChunkedArray, size: int, separator: str 
     lists = pa.ListArray.from_arrays(
         pa.array(ends, pa.int32()), known.dictionary.take(pa.array(text[once]))
     )
-    return pc.binary_join(lists, separator)
+    return pc.binary_join(lists, separator).dictionary_encode()
 
 
 def _evidence(journal: Journal, rows: Sequence[int]) -> list[Column]:
@@ -370,20 +380,51 @@ def _line(cells: Sequence[Any]) -> bytes:
 
 def _lines(columns: Sequence[Column]) -> bytes:
     """Return many lines, given by column."""
-    *cells, last = map(_cells, columns)
-    return Octets(
-        pc.binary_join_element_wise(*cells, pc.binary_join_element_wise(last, "\n", ""), ",")
-    ).joined()
+    parts: list[Column] = []
+    for number, column in enumerate(columns, 1):
+        for part in (_cells(column), "\n" if number == len(columns) else ","):
+            both = _together(parts[-1], part) if parts else None
+            parts[-1:] = [*parts[-1:], part] if both is None else [both]
+    texts = [part.cast(pa.string()) if isinstance(part, pa.Array) else part for part in parts]
+    return Octets(pc.binary_join_element_wise(*texts, "")).joined()
+
+
+# More combinations are not worth to be spelled out.
+_COMBINATIONS = 4096
+
+
+def _together(one: Column, other: Column) -> Column | None:
+    """Return two columns as one, None where every row is another combination of both."""
+    if isinstance(one, str) and isinstance(other, str):
+        return one + other
+    texts, places = [""], None
+    for column in (one, other):
+        if isinstance(column, str):
+            texts = [text + column for text in texts]
+            continue
+        if not isinstance(column, pa.DictionaryArray):
+            return None
+        words = column.dictionary.to_pylist()
+        if len(texts) * len(words) > _COMBINATIONS:
+            return None
+        texts = [text + word for text in texts for word in words]
+        at = column.indices.to_numpy()
+        places = at if places is None else places * len(words) + at
+    return pa.DictionaryArray.from_arrays(places, texts)
 
 
 # What makes a cell of CSV need quotes.
 _QUOTED = octets.kind(b'",\r\n')
 
 
-def _cells(column: Column) -> pa.Array | pa.Scalar:
+def _cells(column: Column) -> Column:
     """Return a column as cells of CSV, escaped and, where that is necessary, quoted."""
     if isinstance(column, str):
-        return _cells(pa.array([column]))[0]
+        return str(_cells(pa.array([column]))[0])
+    if pa.types.is_integer(column.type):
+        return column.cast(pa.string())
+    if isinstance(column, pa.DictionaryArray):
+        return pa.DictionaryArray.from_arrays(column.indices, _cells(column.dictionary))
     column = escape_column(column)
     quoted = Octets(column).holding(_QUOTED)
     if not quoted.any():

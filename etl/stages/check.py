@@ -48,81 +48,102 @@ def check(
 
     ``country`` is the merchant's; rows about ``erased`` people are left out.
     """
-    sources = journal.sources()
-    checking = _Checking(
-        [mapping_of(source) for source in sources],
-        [evidence_of(source) for source in sources],
-        [source["facts"]["ours"] for source in sources],
-        config,
-        country,
-        canonical_constants(config, country),
-        # Not the day of a resume: a run reads two-digit years the same to its end.
-        datetime.datetime.fromisoformat(journal.run().started_at).date(),
-        erased,
-        last=journal.run().command == "validate",
-    )
+    evidence = [evidence_of(source) for source in journal.sources()]
+    task = _Checking(checking(journal, config, country, erased), evidence)
     waiting = (journal.packed(batch) for batch in journal.batches(unchecked=True))
-    for batch, checked, decided, gone in engine.in_order(checking, waiting):
+    for batch, done in engine.in_order(task, waiting):
         with journal.transaction():
-            journal.check_batch(batch, checked)
-            if gone:
-                journal.erasure.forget(batch, gone)
-            journal.add_decisions(decided)
+            keep(journal, batch, done)
         between(batch.first_row + len(batch.lines))
 
 
-class _Done(NamedTuple):
-    batch: Batch
+class Done(NamedTuple):
+    """What the check of a batch came to, for the journal."""
+
     check: Check
-    decided: dict[str, str]
+    decided: dict[str, str]  # by a review file that was fed back
     gone: list[int]  # places of rows about erased people
 
 
 @dataclass(frozen=True, slots=True)
-class _Checking:
-    """Checks any batch of a run; the lists are by source.
-
-    ``last``: nothing comes after, so that only what was found is kept.
-    """
+class Checking:
+    """Checks batches of a run; the lists are by source."""
 
     mappings: list[ColumnMapping]
-    evidence: list[DateEvidence]
     ours: list[bool]
     config: Config
     country: str
     constants: dict[str, str]
     today: datetime.date
     erased: ErasedPeople
-    last: bool
 
-    def __call__(self, packed: Packed) -> _Done:
-        source = packed.batch.source
-        (cells,) = unpacked(packed.cells).to_batches()
+    def __call__(
+        self, source: int, cells: pa.RecordBatch, unreadable: pa.Table, evidence: DateEvidence
+    ) -> tuple[Checked, dict[str, str]]:
+        """Check a batch of a source, given by its number, and say what it decides."""
         checked = check_batch(
             cells,
-            unpacked(packed.found),
+            unreadable,
             self.mappings[source],
-            self.evidence[source],
+            evidence,
             self.config,
             self.country,
             self.constants,
             self.today,
             self.erased,
         )
-        found, decided = checked.problems, dict[str, str]()
-        if self.ours[source] and _DECISION in cells.schema.names:
-            decided, wrong = _decisions(cells, checked.customers, self.config.source.namespace)
-            found = by_row([found, problem_table(wrong)])
-        kept = (None, None) if self.last else (checked.customers, checked.belongings)
-        check = Check.of(kept[0], found, kept[1])
-        return _Done(packed.batch, check, decided, self._gone(found))
+        if not self.ours[source] or _DECISION not in cells.schema.names:
+            return checked, {}
+        decided, wrong = _decisions(cells, checked.customers, self.config.source.namespace)
+        return replace(checked, problems=by_row([checked.problems, problem_table(wrong)])), decided
 
-    def _gone(self, found: pa.Table) -> list[int]:
+    def gone(self, found: pa.Table) -> list[int]:
+        """Return the places of rows about erased people."""
         if not self.erased.digests:
             return []
         gone = found.filter(pc.equal(found.column("code"), "ERASED"))
         told: list[int] = gone.column("row").to_pylist()
         return told
+
+
+def checking(journal: Journal, config: Config, country: str, erased: ErasedPeople) -> Checking:
+    """Return how the batches of a run are checked."""
+    sources = journal.sources()
+    return Checking(
+        [mapping_of(source) for source in sources],
+        [source["facts"]["ours"] for source in sources],
+        config.of_rows(),
+        country,
+        canonical_constants(config, country),
+        # Not the day of a resume: a run reads two-digit years the same to its end.
+        datetime.datetime.fromisoformat(journal.run().started_at).date(),
+        erased if erased.digests else NOBODY,
+    )
+
+
+def keep(journal: Journal, batch: Batch, done: Done) -> None:
+    """Keep what the check of a batch came to; the caller holds a transaction."""
+    journal.check_batch(batch, done.check)
+    if done.gone:
+        journal.erasure.forget(batch, done.gone)
+    journal.add_decisions(done.decided)
+
+
+@dataclass(frozen=True, slots=True)
+class _Checking:
+    """Checks any batch that was read; ``evidence`` is by source."""
+
+    checking: Checking
+    evidence: list[DateEvidence]
+
+    def __call__(self, packed: Packed) -> tuple[Batch, Done]:
+        source = packed.batch.source
+        (cells,) = unpacked(packed.cells).to_batches()
+        checked, decided = self.checking(
+            source, cells, unpacked(packed.found), self.evidence[source]
+        )
+        check = Check.of(checked.customers, checked.problems, checked.belongings)
+        return packed.batch, Done(check, decided, self.checking.gone(checked.problems))
 
 
 def check_batch(

@@ -20,6 +20,7 @@ from etl import config
 from etl.customers import octets
 from etl.customers.octets import Octets
 from etl.customers.problems import PROBLEMS, Problem, problem_table
+from etl.engines import Cut
 from etl.errors import SourceError
 from etl.files import csv, escape, parquet
 from etl.files.blocks import Block, Piece, parsed, pieces
@@ -28,7 +29,8 @@ from etl.files.parquet import Groups
 from etl.files.sources import Source, open_lines
 
 CELL_LIMIT = 1 << 20  # bytes of UTF-8
-ROWS_PER_BATCH = 1 << 16
+_CUT = Cut()
+ROWS_PER_BATCH = _CUT.rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ def extract(
 ) -> Iterator[Records]:
     """Yield the rows of a source in batches; how they are cut changes nothing but memory."""
     delivered = 0
-    for part in parts(source, settings, rows_per_batch):
+    for part in parts(source, settings, Cut(rows_per_batch)):
         for found in records(part, source, rows_per_batch):
             delivered += found.cells.nbytes
             refuse_swollen(source, delivered)
@@ -65,14 +67,17 @@ def refuse_swollen(source: Source, delivered: int) -> None:
 
 
 def parts(
-    source: Source, settings: config.Source, rows_per_batch: int = ROWS_PER_BATCH
+    source: Source, settings: config.Source, cut: Cut = _CUT, *, travelling: bool = False
 ) -> Iterator[Part]:
-    """Yield what a source consists of, in order."""
+    """Yield what a source consists of, in order.
+
+    ``travelling``: they are made into records where the file may not be.
+    """
     if source.kind == "parquet":
-        yield from parquet.groups(source.path, source.name, rows_per_batch)
+        yield from parquet.groups(source.path, source.name, cut.rows, travelling=travelling)
         return
     with open_lines(source, settings) as lines:
-        yield from pieces(lines, source.delimiter, len(source.columns))
+        yield from pieces(lines, source.delimiter, len(source.columns), cut.size)
 
 
 def records(part: Part, source: Source, rows_per_batch: int = ROWS_PER_BATCH) -> Iterator[Records]:

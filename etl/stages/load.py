@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import orjson
@@ -128,7 +128,7 @@ class Loader:
 
     def _under_way(self, request: Request) -> bool:
         """Does a call that is not answered yet write under a key of this one, too?"""
-        return not self._keys.isdisjoint(_keys(request))
+        return not self._keys.isdisjoint(_keys(request.body))
 
     def _launch(
         self, request: Request, flights: Flights[Request, Bulk], between: Callable[[], None]
@@ -138,14 +138,14 @@ class Loader:
             self.journal.sending(request, now)
         request = request._replace(sent_at=now if request.sent_at is None else request.sent_at)
         between()
-        self._keys |= _keys(request)
+        self._keys |= _keys(request.body)
         self._launched += 1
         flights.launch(request, lambda: self._send(request))
 
     def _land(self, request: Request, answer: Callable[[], Bulk]) -> None:
         """Settle a call; they come in the order of their launching."""
         self._landed += 1
-        self._keys -= _keys(request)
+        self._keys -= _keys(request.body)
         try:
             bulk = answer()
         except Refused as refusal:
@@ -419,8 +419,7 @@ class Loader:
         return replace(write, key=key, generation=generation, tries=write.tries + 1)
 
     def _write_down(self, request: Request, settlement: _Settlement) -> None:
-        for landed in settlement.landed:
-            self.journal.landed(*landed)
+        self.journal.landed(settlement.landed)
         self.journal.answered(request)
         self.journal.change_rows(settlement.rows)
         self.journal.add_problems(settlement.problems)
@@ -441,8 +440,10 @@ class Loader:
         )
 
 
-def _keys(request: Request) -> frozenset[str]:
-    return frozenset(orjson.loads(request.body)["customers"])
+# Asked of a call when it is its turn, when it is launched and when it lands.
+@lru_cache(maxsize=16)
+def _keys(body: bytes) -> frozenset[str]:
+    return frozenset(orjson.loads(body)["customers"])
 
 
 def _names(values: Mapping[str, Any]) -> Names:

@@ -31,6 +31,9 @@ BULK = 100
 
 # A batch has some ten thousand rows, of about 200 bytes each as Arrow has them.
 _BATCHES_AT_HAND = 6
+# Rows mostly come one after another; of those that do not, few others are made for nothing.
+_STRETCH = 64
+_STRETCHES_AT_HAND = 64
 # Only rows that differ from Square are looked at again, mostly one after another.
 _CELLS_AT_HAND = 2
 _ROWS_AT_ONCE = 5000
@@ -55,6 +58,7 @@ class RowValues:
         self._first_rows = [first_row for first_row, _ in found]
         self._numbers = [number for _, number in found]
         self._columns = lru_cache(_BATCHES_AT_HAND)(self._load)
+        self._stretches = lru_cache(_STRETCHES_AT_HAND)(self._stretch)
         self._cells = lru_cache(_CELLS_AT_HAND)(lambda number: journal.cells(journal.batch(number)))
 
     def __call__(self, row: int) -> payload.Values:
@@ -65,13 +69,21 @@ class RowValues:
         constant, a whole name or another phone, in the rows that have these.
         """
         _, number, offset = self.place(row)
+        values = self._stretches(number, offset // _STRETCH)[offset % _STRETCH]
+        return {**values}
+
+    def _stretch(self, number: int, stretch: int) -> list[payload.Values]:
+        """Return the values of rows of a batch that follow each other."""
         source, columns, dropped = self._columns(number)
-        fed = self._mapped[source]
-        cells = ((name, column[offset].as_py()) for name, column in columns.items())
-        values = {name: cell for name, cell in cells if cell is not None or name in fed}
-        for name in dropped.get(row, ()):
-            values.pop(name, None)
-        return values
+        fed, begin = self._mapped[source], stretch * _STRETCH
+        found = [
+            {name: cell for name, cell in row.items() if cell is not None or name in fed}
+            for row in columns.slice(begin, _STRETCH).to_pylist()
+        ]
+        for offset in range(begin, begin + len(found)):
+            for name in dropped.get(offset, ()):
+                found[offset - begin].pop(name, None)
+        return found
 
     def written(self, row: int, name: str) -> str | None:
         """Return the cell that a field of a row came from, as the file has it.
@@ -92,22 +104,24 @@ class RowValues:
         position = bisect_right(self._first_rows, row) - 1
         return row, self._numbers[position], row - self._first_rows[position]
 
-    def _load(self, number: int) -> tuple[int, dict[str, pa.Array], dict[int, list[str]]]:
+    def _load(self, number: int) -> tuple[int, pa.RecordBatch, dict[int, list[str]]]:
         batch = self._journal.batch(number)
         customers = self._journal.customers(batch)
-        columns = {
-            field.name: customers.column(field.name)
-            for field in fields.WRITABLE
-            if field.name in self._mapped[batch.source]
-            or customers.column(field.name).null_count < len(customers)
-        }
+        columns = customers.select(
+            [
+                field.name
+                for field in fields.WRITABLE
+                if field.name in self._mapped[batch.source]
+                or customers.column(field.name).null_count < len(customers)
+            ]
+        )
         found = self._journal.found(batch)
         left_out = found.filter(pc.equal(found.column("effect"), "drop"))
         dropped: dict[int, list[str]] = {}
         for at, name in zip(
             left_out.column("row").to_pylist(), left_out.column("field").to_pylist(), strict=True
         ):
-            dropped.setdefault(batch.first_row + at, []).append(name)
+            dropped.setdefault(at, []).append(name)
         return batch.source, columns, dropped
 
 

@@ -13,12 +13,14 @@ from typing import Any, NamedTuple
 
 from etl.config import Config
 from etl.customers.dates import DateEvidence, date_evidence
-from etl.engines import Engine
+from etl.engines import Cut, Engine
 from etl.files.sources import Source
 from etl.journal.journal import Journal
 from etl.journal.records import Rows
 from etl.stages.extract import Part, parts, records, refuse_swollen
 from etl.stages.mapping import ColumnMapping, ConsentColumn, map_field
+
+_CUT = Cut()
 
 
 def read(
@@ -28,6 +30,7 @@ def read(
     mappings: Sequence[ColumnMapping],
     config: Config,
     between: Callable[[int], None],
+    cut: Cut = _CUT,
 ) -> None:
     """Keep every row of every source in the journal; ``between`` hears how many so far.
 
@@ -39,8 +42,9 @@ def read(
     first_row = 0
     for number, (source, mapping) in enumerate(zip(sources, mappings, strict=True)):
         begin, evidence, delivered = first_row, DateEvidence(), 0
-        reading = _Reading(number, source, mapping)
-        for batch in engine.spread(reading, parts(source, config.source)):
+        reading = _Reading(number, source, mapping, cut.rows)
+        found = parts(source, config.source, cut, travelling=engine.afar)
+        for batch in engine.spread(reading, found):
             delivered += batch.size
             refuse_swollen(source, delivered)
             evidence = evidence.combine(batch.evidence)
@@ -66,9 +70,10 @@ class _Reading:
     number: int
     source: Source
     mapping: ColumnMapping
+    rows: int
 
     def __call__(self, part: Part) -> Iterator[_Batch]:
-        for read in records(part, self.source):
+        for read in records(part, self.source, self.rows):
             birthdays, _ = map_field(read.cells, self.mapping, "birthday")
             evidence = date_evidence(birthdays, read.lines, self.number)
             rows = Rows.of(read.lines, read.cells, read.problems)

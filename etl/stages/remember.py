@@ -15,7 +15,7 @@ from etl.customers import payload
 from etl.customers.normalize import email_key, phone_key
 from etl.journal.journal import Journal
 from etl.journal.ledger import Ledger, Written
-from etl.journal.records import Write
+from etl.journal.records import Landed
 from etl.square.wire import Profile
 
 
@@ -86,8 +86,7 @@ def _crosswalk(journal: Journal) -> Iterator[tuple[str, str]]:
         yield key, customer_id if customers == 1 else ""
 
 
-def _written(write: Write) -> Written:
-    assert write.version is not None
+def _written(write: Landed) -> Written:
     return Written(
         write.customer_id,
         write.version,

@@ -16,7 +16,7 @@ from etl import config
 from etl.customers import octets, rules
 from etl.customers.cells import NO_PROBLEMS, Cell, Form, any_of, by_row, each, repeated, rows_of
 from etl.customers.fields import CUSTOMERS, IDENTIFYING, IMPORTABLE, Field
-from etl.customers.problems import PROBLEMS
+from etl.customers.problems import PROBLEMS, WORDS, told
 from etl.stages.clean import Cleaned
 
 
@@ -43,7 +43,7 @@ def judged(cleaned: Cleaned, on_invalid: config.OnInvalidSection, country: str) 
     """Do as ``validate`` does for somebody who has more problems to put in order with these."""
     columns: list[pa.Array] = []
     problems = [_dropping(cleaned.problems, on_invalid)]
-    refused = cleaned.problems.filter(pc.equal(cleaned.problems.column("effect"), "reject"))
+    refused = cleaned.problems.filter(octets.mask(told(cleaned.problems, "effect", "reject")))
     having = set(refused.column("field").unique().to_pylist())
     for field in IMPORTABLE:
         of_field = NO_PROBLEMS
@@ -123,7 +123,8 @@ def _dropping(problems: pa.Table, on_invalid: config.OnInvalidSection) -> pa.Tab
         pc.equal(effect, "reject"), pc.is_in(problems.column("field"), pa.array(left_out))
     )
     at = problems.schema.get_field_index("effect")
-    return problems.set_column(at, PROBLEMS.field("effect"), pc.if_else(dropped, "drop", effect))
+    instead = pc.if_else(dropped, pa.scalar("drop", WORDS), effect)
+    return problems.set_column(at, PROBLEMS.field("effect"), instead)
 
 
 def _without_identity(customers: pa.RecordBatch) -> list[pa.Table]:

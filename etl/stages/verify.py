@@ -11,7 +11,7 @@ from collections.abc import Callable
 from etl.customers import codes, payload
 from etl.customers.problems import Problem
 from etl.journal.journal import Journal
-from etl.journal.records import Run, Write
+from etl.journal.records import Landed, Run
 from etl.square.client import SquareClient
 from etl.square.flights import Flights
 from etl.square.wire import Profile
@@ -29,9 +29,9 @@ def verify(
 
     ``in_flight`` calls are under way at a time; ``between`` hears how many more were read back.
     """
-    flights: Flights[list[Write], dict[str, Profile | None]] = Flights(in_flight)
+    flights: Flights[list[Landed], dict[str, Profile | None]] = Flights(in_flight)
 
-    def read_back(writes: list[Write]) -> dict[str, Profile | None]:
+    def read_back(writes: list[Landed]) -> dict[str, Profile | None]:
         return square.retrieve_customers([write.customer_id for write in writes])
 
     for landed in flights.each(journal.landed_writes(BULK, unverified=True), read_back):
@@ -41,22 +41,22 @@ def verify(
 def _compare(
     journal: Journal,
     run: Run,
-    writes: list[Write],
+    writes: list[Landed],
     answer: Callable[[], dict[str, Profile | None]],
     between: Callable[[int], None],
 ) -> None:
     code, profiles = codes.BY_NAME["VERIFY_MISMATCH"], answer()
-    with journal.transaction():
-        for write in writes:
-            profile = profiles[write.customer_id]
-            wrong = (
-                ["id"]
-                if profile is None
-                else payload.mismatches(write.changes, profile, run.country)
-            )
-            journal.verified(write, "mismatched" if wrong else "matched")
-            journal.add_problems(
-                Problem(write.row, "note", code.name, name, code.meaning, code.remedy)
-                for name in wrong
-            )
+    told = [(write, _wrong(write, profiles[write.customer_id], run.country)) for write in writes]
+    # What is not known to have been read back is read once more.
+    with journal.unhurried(), journal.transaction():
+        journal.verified([(write, "mismatched" if names else "matched") for write, names in told])
+        journal.add_problems(
+            Problem(write.row, "note", code.name, name, code.meaning, code.remedy)
+            for write, names in told
+            for name in names
+        )
     between(len(writes))
+
+
+def _wrong(write: Landed, profile: Profile | None, region: str) -> list[str]:
+    return ["id"] if profile is None else payload.mismatches(write.changes, profile, region)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import IO, Any, Literal
 
@@ -63,4 +63,7 @@ class _JsonLines:
             except OSError as error:
                 # A full disk stops the run by itself; a log that is gone must not.
                 self._broken = True
-                print(f"square-etl: the log cannot be written: {error.strerror}", file=sys.stderr)
+                words = f"square-etl: the log cannot be written: {error.strerror}"
+                # Whoever read it may be gone, and with them standard error.
+                with suppress(OSError):
+                    print(words, file=sys.stderr, flush=True)

@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -35,23 +35,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def start(folder: Path, state: str, *, one_core: bool = False) -> subprocess.Popen[bytes]:
+def start(folder: Path, state: str, *options: str) -> subprocess.Popen[bytes]:
     """Start a validation of the large file."""
     command = [sys.executable, "-m", "etl", "validate", "people.csv", "--state-dir", state]
-    bound: Callable[[], None] | None = None
-    if one_core:
-        core = min(os.sched_getaffinity(0))
-
-        def bound() -> None:
-            os.sched_setaffinity(0, {core})
-
     return subprocess.Popen(
-        [*command, "--output", "json", "--quiet"],
+        [*command, "--output", "json", "--quiet", *options],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        preexec_fn=bound,
     )
 
 
@@ -59,8 +51,9 @@ def workers(run: subprocess.Popen[bytes]) -> list[int]:
     """Wait until a run has its workers, and return them."""
     until = time.monotonic() + 30
     while time.monotonic() < until and run.poll() is None:
-        children = Path(f"/proc/{run.pid}/task/{run.pid}/children")
-        found = list(map(int, children.read_text().split()))
+        # Of each of its threads.
+        children = Path(f"/proc/{run.pid}/task").glob("*/children")
+        found = [int(pid) for told in children for pid in told.read_text().split()]
         if len(found) > 1:
             return found
         time.sleep(0.01)
@@ -93,34 +86,58 @@ def kept(state: Path) -> Iterator[object]:
             yield from journal.execute(f"SELECT * FROM {table} ORDER BY batch")
 
 
-@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is one core")
-def test_one_process_or_several(folder: Path) -> None:
+@pytest.fixture(scope="module")
+def alone(folder: Path) -> list[object]:
+    """What one process leaves."""
+    run = start(folder, "alone", "--engine", "local")
+    as_it_should(run)
+    return list(kept(folder / "alone"))
+
+
+def as_it_should(run: subprocess.Popen[bytes]) -> None:
+    """Wait until a run has found all there is to find."""
+    out, err = run.communicate(timeout=120)
+    assert (run.returncode, err) == (3, b"")
+    rows = json.loads(out)["rows"]
+    assert (rows["read"], rows["rejected"]) == (ROWS + ROWS // 500, ROWS // 500)
+
+
+@pytest.mark.parametrize("engine", ["", "processes", "dask"])
+def test_one_process_or_several(folder: Path, alone: list[object], engine: str) -> None:
     """They leave the same, byte for byte, in the journal and in every file."""
-    several, alone = start(folder, "several"), start(folder, "alone", one_core=True)
+    if not engine and len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("there is one core")
+    options = ["--engine", engine, "--workers", "3"] if engine else []
+    several = start(folder, f"several {engine}", *options)
     assert workers(several)
-    for run in (several, alone):
-        out, err = run.communicate(timeout=120)
-        assert run.returncode == 3, err
-        rows = json.loads(out)["rows"]
-        assert (rows["read"], rows["rejected"]) == (ROWS + ROWS // 500, ROWS // 500)
-
-    for one, other in zip(kept(folder / "several"), kept(folder / "alone"), strict=True):
-        assert one == other
+    as_it_should(several)
+    assert list(kept(folder / f"several {engine}")) == alone
+    # What a cluster's workers put aside is gone.
+    assert [path.name for path in (folder / f"several {engine}").iterdir()] == ["runs"]
 
 
-@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is one core")
-def test_a_worker_is_killed(folder: Path) -> None:
-    """The run says so and stops in good order, with what was done so far in its files."""
-    run = start(folder, "bereft")
+def test_a_worker_is_killed(folder: Path, alone: list[object]) -> None:
+    """The others do its work too."""
+    run = start(folder, "bereft", "--engine", "processes", "--workers", "3")
     found = workers(run)
     os.kill(found[0], signal.SIGKILL)
+    as_it_should(run)
+    assert list(kept(folder / "bereft")) == alone
+    assert gone(found)
+
+
+def test_all_workers_are_killed(folder: Path) -> None:
+    """The run says so and stops in good order, with what was done so far in its files."""
+    run = start(folder, "alone again", "--workers", "2")
+    found = workers(run)
+    for worker in found:
+        os.kill(worker, signal.SIGKILL)
     out, err = run.communicate(timeout=60)
 
     assert run.returncode == 4, err
     report = json.loads(out)
     assert report["status"] == "incomplete"
-    assert f"process {found[0]}, one of several" in report["stopped"]
-    assert "ended by SIGKILL" in report["stopped"]
+    assert "one of several at work on this run, was ended by SIGKILL" in report["stopped"]
     assert gone(found)
 
 

@@ -7,14 +7,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
 import pytest
 
-from etl import engines
 from etl.engines import Here
 from etl.engines.processes import Processes
 from etl.engines.threads import Threads
@@ -44,6 +44,16 @@ def end_on(number: int, how: int, last: int) -> int:
         os.kill(os.getpid(), how)
         time.sleep(30)
     return number
+
+
+def die_once(numbered: tuple[int, int], last: int, after: int, mark: Path) -> Iterator[int]:
+    """Count down; kill this worker in the middle of one item, the first time that it is done."""
+    at, number = numbered
+    for made, left in enumerate(range(number, 0, -1)):
+        if at == last and made == min(after, number - 1) and not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield left
 
 
 def counted_down(number: int) -> Iterator[tuple[int, bytes]]:
@@ -141,13 +151,48 @@ def test_errors_reach_who_asked() -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSEGV])
-def test_a_killed_worker_is_an_error(how: signal.Signals) -> None:
-    """Nobody waits for ever for what a dead process would have said."""
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_an_item_that_kills_whoever_does_it(how: signal.Signals, workers: int) -> None:
+    """It is given to two processes at most: nobody waits for ever for what the dead would say."""
     with (
-        Processes(2) as processes,
+        Processes(workers) as processes,
         pytest.raises(Interrupted, match=f"ended by {how.name}.*short of memory"),
     ):
         list(processes.in_order(partial(end_on, how=how, last=7), range(30)))
+
+
+@pytest.mark.parametrize("after", [0, 1, 4, 6])
+def test_others_take_over_from_a_killed_worker(after: int, tmp_path: Path) -> None:
+    """Each result comes once and in order, however many the dead one had delivered of an item."""
+    numbers = [3, 0, 6, 1, 6, 0, 5, 2, 6, 6, 1]
+    expected = [left for number in numbers for left in range(number, 0, -1)]
+    for last in (2, 4, 8, 9):
+        with Processes(3) as processes:
+            fatal = partial(die_once, last=last, after=after, mark=tmp_path / str(last))
+            assert list(processes.spread(fatal, enumerate(numbers))) == expected
+            # Two are left, and do the next task.
+            assert len(set(processes.in_order(worker, range(6)))) == 2
+            with pytest.raises(ValueError, match="seven are enough"):
+                list(processes.spread(counted_down, [3, 9]))
+
+
+def test_killed_by_somebody_else() -> None:
+    """Whichever worker goes, and whenever: the last one does all that is left."""
+    with Processes(3) as processes:
+        pids = list(set(processes.in_order(worker, range(12))))
+        results = processes.in_order(worker, range(40))
+        seen = [next(results) for _ in range(3)]
+        os.kill(pids[0], signal.SIGKILL)
+        seen += [next(results) for _ in range(7)]
+        os.kill(pids[1], signal.SIGKILL)
+        seen += list(results)
+        assert len(seen) == 40
+        assert set(seen[-20:]) == {pids[2]}
+        os.kill(pids[2], signal.SIGKILL)
+        with pytest.raises(Interrupted, match="SIGKILL"):
+            list(processes.in_order(worker, range(3)))
+        # Nobody is left to ask: what is still to be done, such as a report, is done here.
+        assert set(processes.in_order(worker, range(3))) == {os.getpid()}
 
 
 def test_a_signal_to_stop_is_not_for_workers() -> None:
@@ -197,17 +242,38 @@ def _alive(pid: int) -> bool:
         return False
 
 
-def test_the_machine_chooses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Little work and a single core need no helpers; several threads cannot be copied."""
+_CHOICES = """
+import os, sys
+from pathlib import Path
+from etl.engines import chosen, ready
+from etl.engines.threads import Threads
 
-    def kind(*, much: bool, cores: Sequence[int]) -> type:
-        monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(cores))
-        with engines.started(much=much) as engine:
-            return type(engine)
+def kind(size, cores, *asked):
+    os.sched_getaffinity = lambda pid: set(range(cores))
+    choice = chosen(*(asked or (None, None, None)))
+    with ready(choice) as engine, engine.started(size, Path("workers")) as at_work:
+        return type(at_work).__name__
 
-    assert kind(much=False, cores=range(8)) is Here
-    assert kind(much=True, cores=[3]) is Here
-    assert kind(much=True, cores=[0, 1]) is Processes
-    threads = Threads(1).in_order(lambda number: number, iter(range(9)))
-    next(threads)
-    assert kind(much=True, cores=[0, 1]) is Threads
+much = 1 << 30
+print(kind(1 << 20, 8), kind(much, 1), kind(much, 2))
+print(kind(much, 2, "local", None, None), kind(1, 1, "processes", None, None))
+print(kind(1, 1, None, 2, None), kind(0, 2, "processes", 2, None))
+threads = Threads(1).in_order(lambda number: number, iter(range(9)))
+next(threads)
+print(kind(much, 2), kind(1, 2, "processes", 2, None))
+"""
+
+
+def test_the_machine_chooses() -> None:
+    """Little work and a single core need no helpers; several threads cannot be copied.
+
+    Who asks for an engine gets it, as long as there is something for it to do.
+    """
+    # Here there may be threads already.
+    done = subprocess.run([sys.executable, "-c", _CHOICES], capture_output=True, text=True)
+    assert done.stdout.splitlines() == [
+        "Here Here Processes",
+        "Here Processes",
+        "Processes Here",
+        "Threads Threads",
+    ], done.stderr

@@ -247,14 +247,14 @@ def test_settled_writes_are_closed(journal: Journal) -> None:
     assert request is not None
     journal.sending(request, 1000.0)
     first, _, third = journal.writes(request)
-    journal.landed(first, "A", 0)
-    journal.landed(third, "C", 4)
+    journal.landed([(first, "A", 0), (third, "C", 4)])
     journal.answered(request)
 
     assert journal.writes(request) == []
     pages = [[w.customer_id for w in page] for page in journal.landed_writes(1)]
     assert pages == [["A"], ["C"]]
-    journal.verified(first, "matched")
+    ((landed,), _) = journal.landed_writes(1)
+    journal.verified([(landed, "matched")])
     (rest,) = journal.landed_writes(10, unverified=True)
     assert [(w.customer_id, w.version) for w in rest] == [("C", 4)]
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from etl import config, pipeline
+from etl import config
 from etl.customers.cells import NO_PROBLEMS
 from etl.customers.dates import DateEvidence
 from etl.journal.journal import Journal
 from etl.stages.check import check_batch
 from etl.stages.mapping import resolve
 from etl.stages.validate import Checked
-from tests.worlds import World, counts, open_world, run_plan
+from tests.worlds import World, open_world, run_plan
 
 CELLS = {
     "Email": ["a@example.com", "b@example.com", "c@example.com"],
@@ -124,20 +124,4 @@ def test_a_plan_keeps_them_in_its_journal(world: World) -> None:
     kept = journal.belongings(batch)
     assert kept is not None
     assert kept.column("groups").to_pylist() == [["VIP", "Spring"], None, None]
-    journal.close()
-
-
-def test_a_validation_keeps_only_what_was_found(world: World) -> None:
-    """It ends with the check, so that nobody would read how its rows look when they are clean."""
-    rows = [dict(zip(CELLS, row, strict=True)) for row in zip(*CELLS.values(), strict=True)]
-    settings = config.parse(TARGETS, "test")
-
-    report = pipeline.validate_files([str(world.file(rows))], settings, world.state, world.edges())
-
-    assert counts(report) == {"pending": 2, "rejected": 1}
-    journal = Journal.open(world.state.run_folder(report["run_id"]) / "journal.sqlite")
-    assert list(journal.query("SELECT customers, belongings FROM checks")) == [(None, None)]
-    (batch,) = journal.batches()
-    assert journal.found(batch).column("code").to_pylist()
-    assert journal.cells(batch).column("Tags").to_pylist() == CELLS["Tags"]
     journal.close()

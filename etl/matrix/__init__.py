@@ -1,0 +1,1 @@
+"""One import for each of several merchants: who they are, their processes, and the summary."""

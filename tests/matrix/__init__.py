@@ -1,0 +1,1 @@
+"""Several merchants at a time."""
