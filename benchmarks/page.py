@@ -21,14 +21,18 @@ PAPER = (
 )
 # In the order of the journeys; any other stage comes after.
 _ORDER = (
-    *("floor", "validate", "validate, row loop", "start", "read", "check", "report"),
+    *("floor", "validate", "validate, row loop"),
+    *("start, validate", "read and check", "report, validate"),
     *("engine local", "engine processes", "engine dask"),
-    *("import", "start, import", "read, import", "check, import", "plan", "plan, row loop"),
-    *("load", "load, row loop", "attach", "verify", "verify, row loop", "report, import"),
+    *("import", "start", "read", "check", "plan", "plan, row loop"),
+    *("load", "load, row loop", "attach", "verify", "verify, row loop", "report"),
     *("import, nothing new", "match", "export csv", "export parquet"),
 )
 # What the charts show; what takes no time to speak of is in the table alone.
-_DRAWN = ("floor", "read", "check", "report", "plan", "load", "verify", "match", "export csv")
+_DRAWN = (
+    *("floor", "read and check", "read", "check", "plan", "load", "verify", "report"),
+    *("match", "export csv"),
+)
 _HELD = ("floor", "validate", "import", "plan", "match", "export csv", "import, nothing new")
 _FOLDER = "results"
 # What the stages are called that are a whole validation on an engine.
@@ -160,8 +164,9 @@ def _page(result: Mapping[str, Any], charts: Mapping[str, str]) -> Iterator[str]
         "at the size before; 1 is none, and less is what starting costs, shared by more rows. "
         "Processor time and memory are of the process and its workers together. The local Square "
         "is another process, but for exports, which have it in their own; stages of an import wait "
-        "for it, which is no measure of Square's. `start` and `report` are what comes before the "
-        "first stage and after the last."
+        "for it, which is no measure of Square's. A validation "
+        "reads and checks at once. `start` and `report` are what comes before the first stage and "
+        "after the last."
     )
     yield ""
     yield from _markdown(

@@ -156,7 +156,7 @@ def stage_on_paper(
 
 def stages_on_paper(result: Mapping[str, Any], costs: Costs) -> Iterator[dict[str, Any]]:
     """Yield each stage of a first import of 100 million rows, from its largest size measured."""
-    for stage in ("read", "check", "plan", "load", "verify", "report, import"):
+    for stage in ("read", "check", "plan", "load", "verify", "report"):
         if one := _largest(result, stage):
             told = stage_on_paper(stage, one["seconds"] / one["rows"], costs)
             yield {**told, "rows": one["rows"], "growth": one["growth_per_row"]}

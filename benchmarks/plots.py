@@ -8,7 +8,7 @@ from math import ceil, floor, log10
 
 Points = Sequence[tuple[float, float]]
 
-_COLOURS = ("#0b6", "#06c", "#c40", "#808", "#a70", "#088", "#555", "#d39", "#000")
+_COLOURS = ("#0b6", "#06c", "#c40", "#808", "#a70", "#088", "#555", "#d39", "#000", "#9a9")
 _WIDTH, _HEIGHT = 720, 360
 _LEFT, _RIGHT, _TOP, _BOTTOM = 70, 170, 56, 45
 _BAR = 24

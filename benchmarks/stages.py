@@ -24,6 +24,11 @@ from served import served
 
 # Who has spent so many seconds on a measurement does not repeat it.
 _ENOUGH = 60.0
+_OF_VALIDATION = {
+    "start": "start, validate",
+    "read": "read and check",
+    "report": "report, validate",
+}
 _BASELINES = [sys.executable, baselines.__file__]
 _PEOPLE = [sys.executable, str(Path(__file__).with_name("people.py"))]
 
@@ -76,7 +81,12 @@ def validated(source: Path, rows: int, folder: Path, engine: Sequence[str] = ())
     taken = run([*command, "--output", "json", "--quiet", "--log-json", str(log)], 3)
     report = json.loads(taken.told)
     _accounted(report, rows)
-    return [whole("validate", rows, taken), *staged(taken, log, report, rows)]
+    return [whole("validate", rows, taken), *map(_named, staged(taken, log, report, rows))]
+
+
+def _named(stage: Stage) -> Stage:
+    """Name a stage of a validation, which reads and checks at once, unlike that of an import."""
+    return stage._replace(stage=_OF_VALIDATION[stage.stage])
 
 
 def planned(source: Path, rows: int, folder: Path) -> list[Stage]:
@@ -84,7 +94,7 @@ def planned(source: Path, rows: int, folder: Path) -> list[Stage]:
     with served(folder / "planned.sqlite") as square:
         done = loading.imported(source, folder / "plan", square, "plan")
     _accounted(done.report, rows)
-    return [stage for stage in done.stages if stage.stage == "plan"]
+    return [stage for stage in done.stages if stage.stage in ("read", "check", "plan")]
 
 
 def imported(
@@ -99,7 +109,7 @@ def imported(
     with served(folder / "imported.sqlite") as square:
         first = loading.imported(source, state, square)
         _accounted(first.report, rows)
-        stages = [whole("import", rows, first.taken), *map(_of_import, first.stages)]
+        stages = [whole("import", rows, first.taken), *first.stages]
         left = {**_left(state, first.report), "source_bytes": source.stat().st_size}
         if nights:
             for _ in range(2):
@@ -109,13 +119,6 @@ def imported(
             left["night_requests"] = loading.calls(again.report)
             stages.append(whole("import, nothing new", rows, again.taken))
     return stages, left
-
-
-def _of_import(stage: Stage) -> Stage:
-    """Name a stage that a validation has too."""
-    if stage.stage in ("start", "read", "check", "report"):
-        return stage._replace(stage=f"{stage.stage}, import")
-    return stage
 
 
 def _accounted(report: dict[str, Any], rows: int) -> None:

@@ -119,7 +119,7 @@ def validate(bench: Bench) -> None:
 
 def imports(bench: Bench) -> None:
     """Measure an import by stages, one with nothing new, and a row loop that does the same."""
-    names = ("import", "load", "attach", "verify", "report, import")
+    names = ("import", "load", "attach", "verify", "report")
     for rows in bench.within("import", *names):
         bench.floor(rows)
         nights = bench.everything or rows <= LARGEST["nights"]
@@ -138,8 +138,8 @@ def imports(bench: Bench) -> None:
 
 
 def plan(bench: Bench) -> None:
-    """Measure a plan of the sizes that are not imported."""
-    for rows in bench.within("plan", "plan"):
+    """Measure all up to the plan at the sizes that are not imported."""
+    for rows in bench.within("plan", "read", "check", "plan"):
         if not bench.done("plan", rows):
             bench.floor(rows)
             with _folder(bench) as folder:
@@ -204,9 +204,9 @@ def _folder(bench: Bench) -> Iterator[Path]:
 
 # What each measurement is asked for by.
 MEASUREMENTS: dict[Callable[[Bench], None], tuple[str, ...]] = {
-    validate: ("read", "check", "report"),
-    imports: ("load", "attach", "verify"),
-    plan: ("plan",),
+    validate: ("validate",),
+    imports: ("load", "attach", "verify", "report"),
+    plan: ("read", "check", "plan"),
     match: ("match",),
     export: ("export",),
     http: ("http",),
