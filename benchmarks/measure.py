@@ -197,6 +197,12 @@ def compared(measured: Sequence[Stage]) -> Iterator[dict[str, Any]]:
         }
 
 
+def commit(checkout: Path) -> str:
+    """Return which commit a checkout is at, and whether it was changed since."""
+    command = ["git", "-C", str(checkout), "describe", "--always", "--dirty"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+
+
 def table(heads: Sequence[str], lines: Iterable[Sequence[str]]) -> Iterator[str]:
     """Yield a table for the screen: the first column to the left, numbers to the right."""
     cells = [list(heads), *map(list, lines)]

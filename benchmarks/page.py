@@ -19,6 +19,10 @@ PAPER = (
     *("one process", "all processors", "side by side", "takes", "bottleneck", "cores wanted"),
     *("disk", "memory"),
 )
+COMPARED = (
+    *("stage", "rows", "seconds before", "after", "ratio"),
+    *("CPU s before", "after", "CPU ratio"),
+)
 # In the order of the journeys; any other stage comes after.
 _ORDER = (
     *("floor", "validate", "validate, row loop"),
@@ -35,6 +39,8 @@ _DRAWN = (
 )
 _HELD = ("floor", "validate", "import", "plan", "match", "export csv", "import, nothing new")
 _FOLDER = "results"
+# What two versions were measured to take, where they were.
+VERSIONS = "versions.json"
 # What the stages are called that are a whole validation on an engine.
 ENGINE = "engine "
 
@@ -109,8 +115,34 @@ def write(result: Mapping[str, Any], folder: Path) -> None:
     told = json.dumps(result, indent=1) + "\n"
     (folder / _FOLDER / "results.json").write_text(told, encoding="utf-8")
     titles = {name: title for name, (title, _) in charts.items()}
-    text = "\n".join(_page(result, titles)) + "\n"
+    gained = folder / _FOLDER / VERSIONS
+    known = json.loads(gained.read_text(encoding="utf-8")) if gained.exists() else None
+    text = "\n".join([*_page(result, titles), *_versions(known)]) + "\n"
     (folder / "RESULTS.md").write_text(text, encoding="utf-8")
+
+
+def _versions(gained: Mapping[str, Any] | None) -> Iterator[str]:
+    if gained is None:
+        return
+    yield ""
+    yield "## Before and after"
+    yield ""
+    yield (
+        f"What changes since `{gained['before']}` gained, at `{gained['after']}`: both do the same "
+        f"work in turn (`python benchmarks/versions.py`), medians of {gained['turns']} turns. "
+        "`ratio` is of seconds, `CPU ratio` of the seconds of the processor."
+    )
+    yield ""
+    yield from _markdown(COMPARED, map(compared, gained["stages"]))
+
+
+def compared(line: Mapping[str, Any]) -> list[str]:
+    """Return a stage before and after as cells under ``COMPARED``."""
+    seconds = (line["before_seconds"], line["after_seconds"], line["ratio"])
+    cpu = (line["before_cpu"], line["after_cpu"], line["cpu_ratio"])
+    forms = (".1f", ".1f", ".2f")
+    numbers = [format(each, form) for each, form in zip((*seconds, *cpu), 2 * forms, strict=True)]
+    return [line["stage"], f"{line['rows']:,}", *numbers]
 
 
 def _charts(measured: Lines) -> Iterator[tuple[str, tuple[str, str]]]:

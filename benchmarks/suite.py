@@ -21,7 +21,6 @@ import importlib.util
 import json
 import os
 import platform
-import subprocess
 import sys
 import tempfile
 import time
@@ -38,7 +37,7 @@ import loading
 import page
 import paper
 import stages
-from measure import Stage, compared, table
+from measure import Stage, commit, compared, table
 
 SIZES = (10_000, 100_000, 1_000_000, 5_000_000)
 # The largest size of each measurement, unless all are asked for; what is not here has none.
@@ -231,7 +230,7 @@ def measured(bench: Bench, only: Sequence[str]) -> dict[str, Any]:
         "measured": {
             "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(begin)),
             "minutes": round((time.time() - begin) / 60, 1),
-            "commit": _commit(),
+            "commit": commit(Path(__file__).parent),
             "seed": bench.seed,
             "format": bench.kind,
             "turns": bench.turns,
@@ -256,17 +255,6 @@ def on_paper(result: dict[str, Any]) -> dict[str, Any]:
         "paper": list(paper.all_on_paper(costs, machine)),
         "stages_on_paper": list(paper.stages_on_paper(result, costs)),
     }
-
-
-def _commit() -> str:
-    told = subprocess.run(
-        ["git", "describe", "--always", "--dirty"],
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return told.stdout.strip()
 
 
 def _cores() -> int:
