@@ -356,7 +356,7 @@ class Journal:
     def cells(self, batch: Batch) -> pa.RecordBatch:
         """Return the rows of a batch as they were read, in their original columns.
 
-        All of them: of a file that was merely validated, not even ``originals`` has these.
+        Only of a run that keeps them all: a validation does not, see ``originals``.
         """
         return unpacked(self._kept(batch, "cells", "batches")).to_batches()[0]
 

@@ -79,8 +79,8 @@ def opened(entry: Entry, state: State, environ: Mapping[str, str]) -> Known:
     return Known(entry, state, config.model_copy(update={"target": target}), environ)
 
 
-def environment(known: Known, tokens: Iterable[str]) -> dict[str, str]:
-    """Return the environment of a merchant's import; of all ``tokens`` it has its own alone."""
+def environ_for(known: Known, tokens: Iterable[str]) -> dict[str, str]:
+    """Return the variables of a merchant's import; of those with ``tokens`` only its own."""
     hidden = {*_OVERRIDING, *tokens}
     kept = {name: value for name, value in known.environ.items() if name not in hidden}
     if name := known.entry.token_env:
@@ -111,7 +111,7 @@ def _ask(known: Known, sleep: Callable[[float], None]) -> Known | EtlError:
         if known.environment == "local":
             known.state.prepare()
         with reached(
-            config, base_url, known.state.sandbox, audience, environment(known, ())
+            config, base_url, known.state.sandbox, audience, environ_for(known, ())
         ) as square:
             merchant = square.connect(unobserved).merchant()
             return replace(known, base_url=square.base_url, merchant=merchant)

@@ -17,7 +17,7 @@ from etl.matrix import summary
 from etl.matrix.children import INCOMPLETE, Hear, Order, conduct
 from etl.matrix.identity import (
     Known,
-    environment,
+    environ_for,
     homes,
     identified,
     opened,
@@ -28,6 +28,7 @@ from etl.matrix.identity import (
 )
 from etl.matrix.merchants import Entry, Wanted
 from etl.matrix.summary import MatrixReport, OfMerchant
+from etl.reports.report import as_json
 
 _REFUSED = 2
 
@@ -94,7 +95,7 @@ def import_matrix(wanted: Wanted, state: State, passed: Passed, edges: Edges) ->
             edges.clock() - begun,
         )
         with replacing(state.matrix) as file:
-            file.write(summary.as_bytes(report))
+            file.write(as_json(report))
         return report
 
 
@@ -150,7 +151,7 @@ def _imported(
     if passed.engine.kind is None and min(wanted.at_once, len(ready)) > 1:
         passed = passed._replace(engine=Choice("local"))
     orders = [
-        Order(known.entry.name, _arguments(known, passed), environment(known, tokens))
+        Order(known.entry.name, _arguments(known, passed), environ_for(known, tokens))
         for known in ready
     ]
     for ended in conduct(orders, wanted.at_once, edges.hear, edges.signals):

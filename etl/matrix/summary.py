@@ -18,7 +18,6 @@ from etl.matrix.children import INCOMPLETE, Ended
 from etl.matrix.identity import Known
 from etl.matrix.merchants import Entry
 from etl.reports.advice import Step, matrix_command, steps
-from etl.reports.report import as_json
 from etl.reports.schema import ImportRows, untitled
 
 _STRICT = ConfigDict(extra="forbid", use_attribute_docstrings=True)
@@ -206,7 +205,7 @@ def summed(
     for each in merchants:
         statuses[each["status"]] = statuses.get(each["status"], 0) + 1
         for name, count in (each["rows"] or {}).items():
-            rows[name] += int(str(count))
+            rows[name] += cast(int, count)
     codes = {each["exit_code"] for each in merchants}
     return {
         "matrix": str(file),
@@ -220,8 +219,3 @@ def summed(
         "calls": sum(each["calls"] for each in merchants),
         "exit_code": cast(Any, next(code for code in WORST_FIRST if code in codes)),
     }
-
-
-def as_bytes(report: MatrixReport) -> bytes:
-    """Return the bytes of ``matrix.json``."""
-    return as_json(report)

@@ -311,8 +311,7 @@ def _said(found: pa.Table, batch: Batch, wanted: np.ndarray, prefix: str) -> lis
     rows = explains.column("row").to_numpy()
     remedies = pa.array([known.remedy for known in codes.CODES])
     known = pc.index_in(explains.column("code"), pa.array([known.name for known in codes.CODES]))
-    own = explains.column("suggestion")
-    own = own.cast(pa.string())
+    own = explains.column("suggestion").cast(pa.string())
     helps = pc.if_else(pc.equal(own, ""), pc.fill_null(remedies.take(known), ""), own)
     lines = batch.lines.take(pa.array(wanted)).cast(pa.string())
     return [
@@ -326,9 +325,7 @@ def _said(found: pa.Table, batch: Batch, wanted: np.ndarray, prefix: str) -> lis
 
 def _listed(rows: np.ndarray, texts: pa.ChunkedArray, size: int, separator: str = ";") -> pa.Array:
     """Return the texts told of each of ``size`` rows, each once, in the order they were found."""
-    if isinstance(texts, pa.ChunkedArray):
-        texts = texts.combine_chunks()
-    known = texts.dictionary_encode()
+    known = texts.combine_chunks().dictionary_encode()
     text = known.indices.to_numpy()
     filled = pc.not_equal(known.dictionary, "").to_numpy(zero_copy_only=False)[text]
     if not filled.all():
@@ -389,12 +386,12 @@ def _lines(columns: Sequence[Column]) -> bytes:
     return Octets(pc.binary_join_element_wise(*texts, "")).joined()
 
 
-# More combinations are not worth to be spelled out.
+# Texts of a dictionary: more than so many are not worth spelling out.
 _COMBINATIONS = 4096
 
 
 def _together(one: Column, other: Column) -> Column | None:
-    """Return two columns as one, None where every row is another combination of both."""
+    """Return two columns as one of few texts; None where these are too many, or unknown."""
     if isinstance(one, str) and isinstance(other, str):
         return one + other
     texts, places = [""], None

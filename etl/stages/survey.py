@@ -52,21 +52,18 @@ def survey(
     first_row, how = 0, checking(journal, config, country, erased)
     for number, source in enumerate(sources):
         surveying = _Surveying(number, source, how, cut)
-        begin, (end, evidence, agreed) = (
-            first_row,
-            _pass(journal, engine, surveying, config, first_row, between),
-        )
+        end, evidence, agreed = _pass(journal, engine, surveying, config, first_row, between)
         if not agreed:
             with journal.transaction():
-                journal.forget_rows(begin)
+                journal.forget_rows(first_row)
             whole = replace(surveying, evidence=evidence)
-            _pass(journal, engine, whole, config, begin, between)
+            _pass(journal, engine, whole, config, first_row, between)
+        journal.finish_source(number, end - first_row, asdict(evidence))
         first_row = end
-        journal.finish_source(number, end - begin, asdict(evidence))
 
 
 class _Passed(NamedTuple):
-    """The row after the last, what the birthdays prove, and whether each batch alone proves it."""
+    """The row after the last, what all birthdays prove, and whether each batch was read by that."""
 
     end: int
     evidence: DateEvidence

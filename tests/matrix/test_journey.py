@@ -118,13 +118,15 @@ def test_the_troubles_of_others(tmp_path: Path) -> None:
         for name in names:
             shops[name].reply = lambda request: None
         (tmp_path / "dirty.csv").write_text((tmp_path / "dirty.csv").read_text()[:-25])
-        shops.write(*map(shops.entry, names))
+        # One of those that were not started stands for them all.
+        left = ("good", "outage", "revoked", "closed", "missing", "dirty")
+        shops.write(*map(shops.entry, left))
         before = shops["good"].box.log()
         mended = shops.run()
-        assert set(mended.codes.values()) == {0}, mended.shown
+        assert mended.codes == dict.fromkeys(left, 0), mended.shown
         assert mended.status == 0
         assert mended.of("outage")["run_id"] == done.of("outage")["run_id"]
-        for name in names:
+        for name in left:
             assert sorted(shops[name].created()) == [f"{name}-{n}" for n in range(3)]
         assert shops["good"].box.log() == before
 
@@ -144,17 +146,6 @@ def test_one_merchant_twice(tmp_path: Path) -> None:
         assert (shops["north"].created(), shops["south"].created()) == ([], [])
 
 
-def test_a_twin_that_cannot_be_asked(tmp_path: Path) -> None:
-    """Who cannot say whose token it is stays out, as it might be another's; the other is done."""
-    with street(tmp_path, "north") as shops, socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-        closed.close()
-        twin = shops.entry("north", name="twin", base_url=f"http://127.0.0.1:{port}")
-        shops.write(shops.entry("north"), twin)
-        done = shops.run()
-        assert (done.status, done.codes) == (4, {"north": 0, "twin": 4})
-
-
 def test_a_merchant_with_another_name(tmp_path: Path) -> None:
     """A state stays with its merchant: neither a new name nor another's token parts them."""
     with street(tmp_path, "north", "south") as shops:
@@ -168,8 +159,12 @@ def test_a_merchant_with_another_name(tmp_path: Path) -> None:
         assert "was called north so far" in renamed.of("nord")["stopped"]
         assert "rename that folder to nord" in renamed.of("nord")["stopped"]
 
-        shops.write(shops.entry("north"), shops.entry("south", token_file="north.token"))
-        assert shops.run().codes == {"north": 0, "south": 2}
+        shops["south"].reply = somebody_else
+        shops.write(shops.entry("south"))
+        mixed_up = shops.run()
+        assert mixed_up.codes == {"south": 2}
+        told = f"that of merchant ELSE, but so far south was {shops['south'].box.merchant_id}"
+        assert told in mixed_up.of("south")["stopped"]
 
         shops.write(shops.entry("north", name="south", sources=["south.csv"]))
         taken = shops.run()
@@ -182,6 +177,15 @@ def test_a_merchant_with_another_name(tmp_path: Path) -> None:
         moved = shops.run()
         assert moved.codes == {"nord": 0}
         assert moved.report["rows"]["unchanged"] == 3
+
+
+def somebody_else(request: Request) -> Response | None:
+    """Say of a token that it is another merchant's."""
+    if "merchants" not in request.path:
+        return None
+    merchant = {"id": "ELSE", "country": "US", "currency": "USD", "business_name": "Else"}
+    told = json.dumps({"merchant": merchant}).encode()
+    return Response(200, told, {"content-type": "application/json"})
 
 
 def test_states_that_are_one_folder(tmp_path: Path) -> None:
@@ -198,7 +202,7 @@ def test_states_that_are_one_folder(tmp_path: Path) -> None:
 def test_another_run_is_at_work(tmp_path: Path) -> None:
     """On one merchant's state: that one is left, exit 5. On the whole state: nothing begins."""
     with street(tmp_path, "north", "south") as shops:
-        assert shops.run().status == 0
+        (tmp_path / "state/merchants/north").mkdir(parents=True)
         with locked(tmp_path / "state/merchants/north", "import"):
             done = shops.run()
         assert done.codes == {"north": 5, "south": 0}
@@ -232,7 +236,7 @@ def test_a_folder_called_etl(tmp_path: Path) -> None:
 
 def test_nobody_reads_the_words(tmp_path: Path) -> None:
     """Imports go on when whoever read their progress is gone."""
-    with street(tmp_path, "north", "south") as shops:
+    with street(tmp_path, "north") as shops:
         process = shops.start()
         assert process.stderr is not None
         process.stderr.close()
@@ -269,8 +273,8 @@ def test_options_reach_every_import(tmp_path: Path) -> None:
 
 def test_each_keeps_its_own_pace(tmp_path: Path) -> None:
     """A merchant's limit is its own: none is slowed by another's, and none exceeds its own."""
-    paces = {"slow": 4.0, "quick": 12.0}
-    with street(tmp_path, *paces, people=1200) as shops:
+    paces = {"slow": 4.0, "quick": 8.0}
+    with street(tmp_path, *paces, people=700) as shops:
         for name, pace in paces.items():
             limits = f"[limits]\nrequests_per_second = {pace}\n"
             (tmp_path / f"{name}.toml").write_text(limits)
@@ -280,29 +284,33 @@ def test_each_keeps_its_own_pace(tmp_path: Path) -> None:
         for name, pace in paces.items():
             # The first call asks who it is, before the import begins.
             times = [when for when, _ in shops[name].calls][1:]
-            window = 2.0
+            window = 1.0
             busiest = max(sum(begin <= time < begin + window for time in times) for begin in times)
-            assert busiest <= pace * window + 2, name
+            # Without a limit, all would come within a second.
+            assert busiest <= pace * window + 2 < len(times), name
         assert done.of("quick")["seconds"] < done.of("slow")["seconds"]
 
 
 def test_limits_of_square(tmp_path: Path) -> None:
     """Square's own limit on one merchant slows that one alone, which comes through all the same."""
-    with street(tmp_path, "limited", "free", people=900) as shops:
-        shops["limited"].reply = at_most(5)
+    refused = list[float]()
+    with street(tmp_path, "limited", "free", people=600) as shops:
+        shops["limited"].reply = at_most(5, refused)
         (tmp_path / "c.toml").write_text("")
         done = shops.run()
         assert done.status == 0, done.shown
+        assert refused
         assert done.of("free")["seconds"] < done.of("limited")["seconds"]
 
 
-def at_most(rate: int) -> Reply:
-    """Return who answers 429 to more than so many requests within a second."""
+def at_most(rate: int, refused: list[float]) -> Reply:
+    """Return who answers 429 to more than so many requests within a second, and notes when."""
     let_pass = list[float]()
 
     def reply(request: Request) -> Response | None:
         now = time.monotonic()
         if sum(each > now - 1 for each in let_pass) >= rate:
+            refused.append(now)
             return answer(429, "RATE_LIMITED", "RATE_LIMIT_ERROR")
         let_pass.append(now)
         return None
