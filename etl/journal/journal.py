@@ -356,9 +356,12 @@ class Journal:
     def cells(self, batch: Batch) -> pa.RecordBatch:
         """Return the rows of a batch as they were read, in their original columns.
 
-        Only of a run that keeps them all: a validation does not, see ``originals``.
+        Raises LookupError for a validation, which does not keep them all: see ``originals``.
         """
-        return unpacked(self._kept(batch, "cells", "batches")).to_batches()[0]
+        found = self.originals(batch)
+        if found.kept is not None:
+            raise LookupError(f"of batch {batch.batch} only {len(found.kept)} rows were kept")
+        return found.cells
 
     def originals(self, batch: Batch) -> Originals:
         """Return the rows of a batch that were kept as they were read."""
