@@ -4,6 +4,7 @@
     python benchmarks/suite.py --only check load --rows 10000 100000
     python benchmarks/suite.py --json result.json --page         # benchmarks/RESULTS.md, with plots
     python benchmarks/suite.py --from result.json --page         # the page once more, unmeasured
+    python benchmarks/suite.py --from result.json --only match   # measures that anew, keeps the rest
 
 Each stage of a validation and of an import into a local Square on a port (in a process of its own,
 which is not counted), matching as many rows as profiles, exports, the HTTP layer and the engines.
@@ -76,9 +77,17 @@ class Bench:
         """Return a file of so many people."""
         return stages.made(self.folder, rows, self.seed, self.kind)
 
-    def keep(self, measured: Iterable[Stage]) -> None:
-        """Add to what was measured."""
-        self.stages += measured
+    def keep(self, measured: Sequence[Stage]) -> None:
+        """Add to what was measured, in the place of what was before."""
+        fresh = {(one.stage, one.rows) for one in measured}
+        kept = [one for one in self.stages if (one.stage, one.rows) not in fresh]
+        self.stages = [*kept, *measured]
+
+    def take(self, before: dict[str, Any]) -> None:
+        """Begin with what an earlier result has."""
+        self.stages = [Stage(*(one[name] for name in Stage._fields)) for one in before["stages"]]
+        self.left_out, self.left = before["left_out"], before["left"]
+        self.match, self.http = before["match"], before["http"]
 
     def done(self, stage: str, rows: int) -> bool:
         """Tell whether that was measured."""
@@ -96,7 +105,8 @@ class Bench:
         for rows in self.sizes:
             if rows > largest and not self.everything:
                 why = f"takes long: by default up to {largest:,} rows, see --all"
-                self.left_out += [{"stage": name, "rows": rows, "why": why} for name in names]
+                told = [{"stage": name, "rows": rows, "why": why} for name in names]
+                self.left_out += [one for one in told if one not in self.left_out]
                 continue
             self.say(f"{measurement}: {rows:,} rows")
             yield rows
@@ -149,10 +159,9 @@ def match(bench: Bench) -> None:
     """Measure matching as many rows as profiles."""
     for rows in bench.within("match", "match"):
         even = max(rows - rows % 1000, 1000)
-        if not bench.done("match", even):
-            stage, found = stages.matched(even, bench.seed, bench.folder)
-            bench.keep([stage])
-            bench.match.append(found)
+        stage, found = stages.matched(even, bench.seed, bench.folder)
+        bench.keep([stage])
+        bench.match = [one for one in bench.match if one["rows"] != even] + [found]
 
 
 def export(bench: Bench) -> None:
@@ -315,13 +324,17 @@ def main() -> None:
         help="write RESULTS.md there, with plots (default: benchmarks)",
     )
     asked = parser.parse_args()
-    if asked.result:
-        result = json.loads(asked.result.read_text(encoding="utf-8"))
+    known = json.loads(asked.result.read_text(encoding="utf-8")) if asked.result else None
+    if known and not asked.only:
+        result = known
     else:
         with tempfile.TemporaryDirectory(dir=asked.folder) as folder:
             sizes = sorted(set(asked.rows))
             given = (sizes, asked.turns, asked.seed, asked.format, asked.all)
-            result = measured(Bench(Path(folder), *given, _say), asked.only)
+            bench = Bench(Path(folder), *given, _say)
+            if known:
+                bench.take(known)
+            result = measured(bench, asked.only)
     result |= on_paper(result)
     if asked.json:
         asked.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
