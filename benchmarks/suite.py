@@ -4,7 +4,7 @@
     python benchmarks/suite.py --only check load --rows 10000 100000
     python benchmarks/suite.py --json result.json --page         # benchmarks/RESULTS.md, with plots
     python benchmarks/suite.py --from result.json --page         # the page once more, unmeasured
-    python benchmarks/suite.py --from result.json --only match   # measures that anew, keeps the rest
+    python benchmarks/suite.py --from result.json --only match   # that anew, the rest as it was
 
 Each stage of a validation and of an import into a local Square on a port (in a process of its own,
 which is not counted), matching as many rows as profiles, exports, the HTTP layer and the engines.
