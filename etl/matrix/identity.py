@@ -8,12 +8,15 @@ refused.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import orjson
+import pydantic
 
 from etl import config as configuration
 from etl.begin import unobserved
@@ -31,6 +34,7 @@ _ASKED_AT_ONCE = 8
 _PATIENCE = 20.0
 # Which merchant a state folder belongs to, by address.
 _REMEMBERED = "merchant.json"
+_MEMORY = pydantic.TypeAdapter(dict[str, str])
 # What an import would take from the environment instead of from the file.
 _OVERRIDING = (TOKEN_VARIABLE, "SQUARE_ENVIRONMENT", "SQUARE_BASE_URL", "SQUARE_ETL_STATE")
 
@@ -76,6 +80,9 @@ def opened(entry: Entry, state: State, environ: Mapping[str, str]) -> Known:
         raise ConfigError("no access token: say token_file or token_env")
     elif entry.token_env and not environ.get(entry.token_env, "").strip():
         raise ConfigError(f"the environment variable {entry.token_env} is not set, or empty")
+    if target.token_file and target.token_file.exists() and not target.token_file.is_file():
+        # Its import would wait for what was taken when it was asked whose token it is.
+        raise ConfigError(f"{target.token_file} is no plain file, and a token is read twice")
     return Known(entry, state, config.model_copy(update={"target": target}), environ)
 
 
@@ -147,28 +154,45 @@ def refuse_one_file_of_figures(known: Sequence[Known]) -> None:
         seen[textfile.absolute()] = each.entry.name
 
 
-# The folder that a merchant's state is in, by the address of its Square and its id.
-Homes = Mapping[tuple[str, str], Path]
+class Homes(NamedTuple):
+    """The folder of each merchant's state, by the address of its Square and its id.
+
+    ``unreadable`` is what is wrong with a folder that cannot say whose it is.
+    """
+
+    folders: Mapping[tuple[str, str], Path]
+    unreadable: StateError | None
 
 
 def homes(states: State) -> Homes:
     """Return where every merchant was kept so far."""
-    folders = sorted(states.merchants.iterdir()) if states.merchants.is_dir() else []
-    return {told: folder for folder in folders for told in _remembered(State(folder)).items()}
+    found, unreadable = dict[tuple[str, str], Path](), None
+    for folder in sorted(states.merchants.iterdir()) if states.merchants.is_dir() else []:
+        try:
+            found |= dict.fromkeys(_remembered(State(folder)).items(), folder)
+        except StateError as error:
+            unreadable = error
+    return Homes(found, unreadable)
 
 
 def refuse_stranger(known: Known, homes: Homes) -> None:
-    """Raise ConfigError when a merchant is not the one of this name so far, or has another name."""
+    """Raise ConfigError when a merchant is not the one of this name so far, or has another name.
+
+    Raises StateError when that cannot be known.
+    """
     if not _is_elsewhere(known):
         return
     name, merchant_id = known.entry.name, known.merchant_id
-    so_far = _remembered(known.state).get(known.base_url, merchant_id)
-    if so_far != merchant_id:
+    so_far = _remembered(known.state).get(known.base_url)
+    if so_far is None and homes.unreadable:
+        # It may have been kept there.
+        raise homes.unreadable
+    if so_far not in (None, merchant_id):
         raise ConfigError(
             f"the token is that of merchant {merchant_id}, but so far {name} was {so_far}. Give it "
             "the token of that merchant again; another merchant needs a name of its own"
         )
-    home = homes.get((known.base_url, merchant_id))
+    home = homes.folders.get((known.base_url, merchant_id))
     if home is not None and home.name != name:
         raise ConfigError(
             f"merchant {merchant_id} was called {home.name} so far, and what is known of it is "
@@ -177,24 +201,33 @@ def refuse_stranger(known: Known, homes: Homes) -> None:
 
 
 def remember(known: Known) -> None:
-    """Note in the state folder of an entry whose it is."""
+    """Note in the state folder of an entry whose it is; raises StateError when it cannot be."""
     if not _is_elsewhere(known):
         return
     known.state.prepare()
-    told = {**_remembered(known.state), known.base_url: known.merchant_id}
-    with replacing(known.state.folder / _REMEMBERED) as file:
-        file.write(orjson.dumps(told, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    path, told = known.state.folder / _REMEMBERED, _remembered(known.state)
+    if told.get(known.base_url) == known.merchant_id:
+        return
+    told[known.base_url] = known.merchant_id
+    try:
+        with replacing(path) as file:
+            file.write(orjson.dumps(told, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise StateError(f"cannot write {path}: {error.strerror}") from error
 
 
 def _remembered(state: State) -> dict[str, str]:
     path = state.folder / _REMEMBERED
     try:
-        told = orjson.loads(path.read_bytes())
+        return dict(_MEMORY.validate_json(path.read_bytes()))
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    except ValueError as error:
-        raise StateError(f"{path} is damaged: restore it from a copy, or remove it") from error
-    return {str(address): str(merchant) for address, merchant in dict(told).items()}
+    except OSError as error:
+        raise StateError(f"cannot read {path}: {error.strerror}") from error
+    except ValueError:
+        raise StateError(f"{path} is damaged: restore it from a copy, or remove it") from None
 
 
 def _is_elsewhere(known: Known) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -85,6 +86,8 @@ def import_matrix(wanted: Wanted, state: State, passed: Passed, edges: Edges) ->
         ready, kept_back = _prepared(wanted, state, edges)
         if live := [known for known in ready if known.environment == "production"]:
             edges.confirm(live)
+        ready, unusable = _remembering(ready)
+        kept_back += unusable
         told = _left_out(wanted, state, edges, kept_back)
         told |= _imported(wanted, state, passed, edges, ready)
         report = summary.summed(
@@ -103,7 +106,8 @@ def _refuse_one_folder_twice(wanted: Wanted, state: State) -> None:
     """Raise ConfigError where links make one folder of the states of two merchants."""
     seen: dict[Path, str] = {}
     for entry in wanted.entries:
-        folder = state.merchant(entry.name).folder.resolve()
+        # Unlike Path.resolve, this bears a link to itself, which is told of that merchant alone.
+        folder = Path(os.path.realpath(state.merchant(entry.name).folder))
         if before := seen.get(folder):
             raise ConfigError(
                 f"the states of {before} and {entry.name} are one folder, {folder}: each merchant "
@@ -139,6 +143,19 @@ def _prepared(wanted: Wanted, state: State, edges: Edges) -> tuple[list[Known], 
     return ready, kept_back
 
 
+def _remembering(ready: Sequence[Known]) -> tuple[list[Known], list[_KeptBack]]:
+    """Note whose each state is; return who can be imported, and whose state cannot be used."""
+    kept_back, noted = list[_KeptBack](), list[Known]()
+    for known in ready:
+        try:
+            remember(known)
+        except EtlError as error:
+            kept_back.append(_KeptBack(known.entry, error, known.merchant_id))
+        else:
+            noted.append(known)
+    return noted, kept_back
+
+
 def _imported(
     wanted: Wanted, state: State, passed: Passed, edges: Edges, ready: Sequence[Known]
 ) -> dict[str, OfMerchant]:
@@ -146,8 +163,6 @@ def _imported(
     tokens = [entry.token_env for entry in wanted.entries if entry.token_env]
     again = summary.again(wanted.file, state)
     waiting, told = {known.entry.name: known for known in ready}, dict[str, OfMerchant]()
-    for known in ready:
-        remember(known)
     if passed.engine.kind is None and min(wanted.at_once, len(ready)) > 1:
         passed = passed._replace(engine=Choice("local"))
     orders = [

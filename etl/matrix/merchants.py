@@ -6,6 +6,7 @@ with one merchant's settings, token, files or Square is that merchant's alone.
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -26,13 +27,28 @@ _AT_ONCE = 4
 
 
 def _source(name: str) -> str:
-    if name == "-":
+    # In the current folder, it would be nothing more than that.
+    if os.path.normpath(name) == "-":
         raise ValueError("- is standard input, and that is nobody's alone: name a file")
     return name
 
 
+def _path(path: Path) -> Path:
+    _without_nul(str(path))
+    return path
+
+
+def _without_nul(name: str) -> str:
+    if "\0" in name:
+        raise ValueError("no name of a file has a NUL in it")
+    return name
+
+
 MerchantName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-SourceName = Annotated[str, Field(min_length=1), AfterValidator(_source)]
+SourceName = Annotated[
+    str, Field(min_length=1), AfterValidator(_without_nul), AfterValidator(_source)
+]
+FilePath = Annotated[Path, AfterValidator(_path)]
 # Shorter than a token: one that is written here by mistake is not taken for a name, and not told.
 TokenVariable = Annotated[VariableName, Field(max_length=50)]
 
@@ -51,12 +67,14 @@ class Merchant(_Table):
     sources: tuple[SourceName, ...] = Field(
         min_length=1, description="files, globs or addresses, as import takes them"
     )
-    config: Path | None = Field(None, description="settings, as for --config")
+    config: FilePath | None = Field(None, description="settings, as for --config")
     target: Environment | None = Field(
         None, description="local, sandbox or production; else as the settings say"
     )
     base_url: str | None = Field(None, min_length=1, description="as for --base-url")
-    token_file: Path | None = Field(None, description="a file of mode 0600 with the access token")
+    token_file: FilePath | None = Field(
+        None, description="a file of mode 0600 with the access token"
+    )
     token_env: TokenVariable | None = Field(
         None, description="the environment variable that has the access token"
     )
@@ -72,7 +90,7 @@ class Matrix(_Table):
     """The whole file."""
 
     at_once: int = Field(_AT_ONCE, ge=1, le=100, description="how many are imported at a time")
-    config: Path | None = Field(None, description="settings of all that name none themselves")
+    config: FilePath | None = Field(None, description="settings of all that name none themselves")
     target: Environment | None = Field(None, description="Square of all that name none themselves")
     base_url: str | None = Field(
         None, min_length=1, description="its address, for all that name none themselves"
@@ -111,6 +129,8 @@ def load(file: Path) -> Wanted:
         data = tomllib.loads(file.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{file} is not valid TOML: {error}") from error
+    except RecursionError:
+        raise ConfigError(f"{file} is not valid TOML: it is nested too deeply") from None
     except OSError as error:
         raise ConfigError(f"cannot read {file}: {error.strerror}") from error
     except UnicodeDecodeError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import time
 from pathlib import Path
@@ -197,6 +198,54 @@ def test_states_that_are_one_folder(tmp_path: Path) -> None:
         assert done.status == 2
         assert "the states of north and south are one folder" in done.said
         assert not shops["north"].created()
+
+
+def test_a_state_that_cannot_be_used(tmp_path: Path) -> None:
+    """It is told of its own merchant; whoever is known to have another state goes on."""
+    with street(tmp_path, "north", "south", "east") as shops:
+        shops.write(shops.entry("north"))
+        assert shops.run().status == 0
+        shops.people("north", 4)
+        shops.write(shops.entry("north"), shops.entry("south"))
+        merchants = tmp_path / "state/merchants"
+        south = merchants / "south"
+
+        def refused() -> None:
+            done = shops.run()
+            assert done.codes == {"north": 0, "south": 2}, done.said
+            assert "merchants/south" in done.of("south")["stopped"]
+            assert not shops["south"].created()
+
+        south.write_text("")
+        refused()
+        south.unlink()
+        south.symlink_to("south")
+        refused()
+        south.unlink()
+        (south / "merchant.json").mkdir(parents=True)
+        refused()
+        (south / "merchant.json").rmdir()
+        assert len(shops["north"].created()) == 4
+
+        # Whoever is new might have been kept there so far.
+        shops.write(*map(shops.entry, ("north", "south", "east")))
+        for damaged in ("{", "[1]", "null"):
+            (merchants / "south/merchant.json").write_text(damaged)
+            done = shops.run()
+            assert done.codes == {"north": 0, "south": 2, "east": 2}, done.said
+            for name in ("south", "east"):
+                assert "south/merchant.json is damaged" in done.of(name)["stopped"]
+                assert not shops[name].created()
+
+
+def test_a_token_that_can_be_read_once(tmp_path: Path) -> None:
+    """A pipe is refused: its import would wait for ever for what was taken before."""
+    with street(tmp_path, "north", "south") as shops:
+        os.mkfifo(tmp_path / "pipe", 0o600)
+        shops.write(shops.entry("north"), shops.entry("south", token_file="pipe"))
+        done = shops.run()
+        assert done.codes == {"north": 0, "south": 2}
+        assert "is no plain file" in done.of("south")["stopped"]
 
 
 def test_another_run_is_at_work(tmp_path: Path) -> None:
