@@ -16,7 +16,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar, get_args
 
-from etl.errors import ConfigError
+from etl.errors import ConfigError, Interrupted
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -72,6 +72,41 @@ class Here:
         """Do nothing: nobody helps."""
 
 
+class Unstarted(Here):
+    """Workers that could not be started: whoever asks first is told so, the next is served here.
+
+    So a run that has begun stops as it does when workers are lost, and can be gone on with.
+    """
+
+    def __init__(self, workers: int, error: BaseException) -> None:
+        while (before := error.__cause__ or error.__context__) is not None:
+            error = before
+        why = " ".join(str(error).split()).rstrip(" .") or type(error).__name__
+        self._told: Interrupted | None = Interrupted(
+            f"{workers} workers could not be started on this machine ({why}). Everything up to "
+            "here is kept: make room, ask for fewer or choose another engine, and go on"
+        )
+
+    def in_order(self, task: Callable[[_T], _R], items: Iterable[_T]) -> Iterator[_R]:
+        """Yield ``task(item)`` of every item; raises Interrupted when asked for the first time."""
+        self._tell()
+        return super().in_order(task, items)
+
+    def spread(self, task: Callable[[_T], Iterable[_R]], items: Iterable[_T]) -> Iterator[_R]:
+        """Yield what ``task(item)`` yields; raises Interrupted when asked for the first time."""
+        self._tell()
+        return super().spread(task, items)
+
+    def dismiss(self) -> None:
+        """Serve here from now on."""
+        self._told = None
+
+    def _tell(self) -> None:
+        told, self._told = self._told, None
+        if told is not None:
+            raise told
+
+
 @dataclass(frozen=True, slots=True)
 class Single:
     """A task that makes one result of an item, as one that makes any number."""
@@ -122,6 +157,8 @@ def chosen(kind: str | None, workers: int | None, scheduler: str | None) -> Choi
     if kind is not None and kind not in get_args(Kind):
         raise ConfigError(f"there is no engine {kind!r}: it is {', '.join(get_args(Kind))}")
     known: Kind | None = next((name for name in get_args(Kind) if name == kind), None)
+    if scheduler is not None and not scheduler.strip():
+        raise ConfigError("the address of the Dask scheduler is empty: give one, or leave it out")
     if known is None and scheduler:
         known = "dask"
     elif known is None and workers is not None:
@@ -192,8 +229,14 @@ def _several(workers: int) -> Iterator[Engine]:
     else:
         from etl.engines.processes import Processes
 
-        with Processes(workers) as processes:
+        try:
+            processes: Processes | Unstarted = Processes(workers)
+        except OSError as error:
+            processes = Unstarted(workers, error)
+        try:
             yield processes
+        finally:
+            processes.dismiss()
 
 
 def _usual() -> int:

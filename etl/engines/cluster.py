@@ -49,7 +49,7 @@ from distributed.comm.core import connect
 from distributed.security import Security
 
 import etl
-from etl.engines import Single
+from etl.engines import Single, Unstarted
 from etl.errors import ConfigError, Interrupted
 from etl.files.atomic import passing_folder
 
@@ -222,16 +222,19 @@ class Dask:
 
 
 @contextmanager
-def at_work(client: Client | None, workers: int, scratch: Path) -> Iterator[Dask]:
+def at_work(client: Client | None, workers: int, scratch: Path) -> Iterator[Dask | Unstarted]:
     """Give the engine of a cluster that was reached, or of one of this run's own.
 
     That one ends when it is dismissed; what its workers put aside lies in a folder named for
     ``scratch`` until then.
     """
     with ExitStack() as held:
-        if client is None:
-            client = held.enter_context(_own(workers, scratch))
-        engine = Dask(client, held.close)
+        engine: Dask | Unstarted
+        try:
+            client = client or held.enter_context(_own(workers, scratch))
+            engine = Dask(client, held.close)
+        except (OSError, RuntimeError) as error:
+            engine = Unstarted(workers, error)
         try:
             yield engine
         finally:
@@ -289,6 +292,8 @@ def _own(workers: int, scratch: Path) -> Iterator[Client]:
             threads_per_worker=1,
             host="127.0.0.1",
             dashboard_address=None,
+            # Even without pages the scheduler listens for them, by default where another's are.
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
             security=Security.temporary(),
             # Batches are small, and none of them is written to the disk.
             memory_limit=0,

@@ -95,8 +95,12 @@ class Processes:
 
     def __init__(self, workers: int) -> None:
         self._workers: list[_Worker] = []
-        for _ in range(workers):
-            self._workers.append(_born())
+        try:
+            for _ in range(workers):
+                self._workers.append(_born())
+        except OSError:
+            self.dismiss()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -251,7 +255,12 @@ def _answer(worker: _Worker) -> _Answer | None:
 
 def _born() -> _Worker:
     ours, theirs = socket.socketpair()
-    pid = os.fork()
+    try:
+        pid = os.fork()
+    except OSError:
+        ours.close()
+        theirs.close()
+        raise
     if pid == 0:
         try:
             _live(theirs)

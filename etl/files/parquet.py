@@ -79,16 +79,19 @@ def read_groups(path: Path, name: str, found: Groups, rows: int) -> Iterator[pa.
     place = found.excerpt or path
     with _opened(place, name, _shared(place, name, found)) as file:
         held: list[pa.RecordBatch] = []
+        length = size = 0  # of what is held, all of which is never looked at again
         for group in found.numbers:
             for batch in _batches(file, group, rows):
                 cells = _as_text(batch)
-                if held and not _fit([*held, cells], rows):
+                more = cells.nbytes
+                if held and (length + len(cells) > rows or size + more > _BYTES_TO_JOIN):
                     yield pa.concat_batches(held)
-                    held = []
-                if cells.nbytes > _BYTES_TO_JOIN:
+                    held, length, size = [], 0, 0
+                if more > _BYTES_TO_JOIN:
                     yield cells
                 else:
                     held.append(cells)
+                    length, size = length + len(cells), size + more
         if held:
             yield pa.concat_batches(held)
 
@@ -99,12 +102,6 @@ def _as_text(batch: pa.RecordBatch) -> pa.RecordBatch:
         [_text(column) for column in batch.columns],
         schema=pa.schema([(column, pa.string()) for column in batch.schema.names]),
     )
-
-
-def _fit(batches: Sequence[pa.RecordBatch], rows: int) -> bool:
-    """Tell whether batches may become one of at most so many rows."""
-    size = sum(batch.nbytes for batch in batches)
-    return sum(map(len, batches)) <= rows and size <= _BYTES_TO_JOIN
 
 
 def _batches(file: pq.ParquetFile, group: int, rows: int) -> Iterator[pa.RecordBatch]:

@@ -40,7 +40,10 @@ def steps(
     """
     run_id = report["run_id"]
     if report["status"] == "incomplete" or report["exit_code"] == 4:
-        yield Step("Finish the run", command=finishing or resume_command(state_dir, run_id))
+        if report["command"] in ("plan", "validate"):
+            yield Step("Do it over", "give the same command again: nothing was to be written")
+        else:
+            yield Step("Finish the run", command=finishing or resume_command(state_dir, run_id))
     if report["undoes"]:
         yield from _after_undo(report, folder, state_dir)
         return

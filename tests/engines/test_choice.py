@@ -67,6 +67,7 @@ def _free_port() -> int:
         (["--dask-scheduler", "127.0.0.1:8786"], "it is like tcp://host:8786"),
         (["--dask-scheduler", "tcp://127.0.0.1:99999"], "no Dask scheduler answers there"),
         (["--engine", "processes", "--dask-scheduler", "tcp://a:1"], "of no use"),
+        (["--dask-scheduler", ""], "the address of the Dask scheduler is empty"),
     ],
 )
 def test_a_scheduler_that_cannot_be_used(
@@ -120,3 +121,30 @@ def test_without_the_extra(people: Path) -> None:
         if engine == "dask":
             assert "pip install 'square-etl[dask]'" in done.stderr
             assert list(people.parent.iterdir()) == [people]
+
+
+@pytest.mark.parametrize(
+    ("options", "files"),
+    [(["--engine", "dask", "--workers", "2"], 40), (["--engine", "processes"], 30)],
+)
+def test_workers_that_cannot_be_started(people: Path, options: list[str], files: int) -> None:
+    """The run says why, and stops as when workers are lost: it is gone on with without them."""
+    if options[1] == "processes":
+        options = [*options, "--workers", "200"]
+    code = (
+        f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, ({files}, {files})); "
+        f"from etl.cli import main; main(['import', 'people.csv', *{options!r}])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=people.parent,
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 4, done.stderr
+    assert "workers could not be started on this machine" in done.stdout
+    assert "Too many open files" in done.stdout
+    assert "next: square-etl runs resume" in done.stdout
+    assert "Traceback" not in done.stderr
+    assert run("runs", "resume", "--engine", "local").exit_code == 0

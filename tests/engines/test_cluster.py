@@ -123,6 +123,7 @@ def test_nobody_else_can_use_it(dask: Engine) -> None:
     ]
     assert len(listening) >= 5
     assert {place.ip for place in listening} == {"127.0.0.1"}
+    assert 8787 not in {place.port for place in listening}  # where others look for their own
     address = dask.address
     assert address.startswith("tls://127.0.0.1:")
     for other in (address, address.replace("tls:", "tcp:")):

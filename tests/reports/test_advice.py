@@ -120,6 +120,9 @@ def commands(rows: dict[str, int], **other: object) -> list[str]:
         ),
         ({"pending": 1}, {"command": "plan", "status": "planned"}, ["square-etl apply R"]),
         ({"rejected": 1}, {"command": "validate", "status": "validated"}, []),
+        # What writes nothing is not gone on with: it is given again.
+        ({"pending": 1}, {"command": "plan", "status": "incomplete", "exit_code": 4}, []),
+        ({"pending": 1}, {"command": "validate", "status": "incomplete", "exit_code": 4}, []),
         ({"pending": 9}, {"status": "braked", "exit_code": 6}, []),
     ],
 )
