@@ -28,5 +28,7 @@ def _end_with(parent: int) -> None:
 
 
 if __name__ == "__main__":
+    # Until the import heeds it, it ends as by SIGTERM, without a word.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     _end_with(int(sys.argv.pop(1)))
     main(prog_name="square-etl")

@@ -177,6 +177,10 @@ def exits(command: Callable[P, int | None]) -> Callable[P, None]:
             click.echo("square-etl: not confirmed; nothing was written.", err=True)
         except (click.ClickException, click.exceptions.Exit):
             raise
+        except KeyboardInterrupt:
+            # Of a run, and of whatever else can be stopped gently, there is none yet, or no more.
+            status = failures.EXIT_INCOMPLETE
+            click.echo("square-etl: stopped by SIGINT; give the same command again.", err=True)
         except Exception as error:
             failed = failures.failure(error)
             status = failed.status

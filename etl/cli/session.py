@@ -146,7 +146,7 @@ def show_matrix(report: Report, state: State, output: str) -> int:
 
 def _has_colours() -> bool:
     # https://no-color.org
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    return bool(sys.stdout and sys.stdout.isatty()) and not os.environ.get("NO_COLOR")
 
 
 def show_export(report: Report, destination: str, output: str) -> int:

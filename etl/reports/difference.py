@@ -49,7 +49,8 @@ def difference(first: Journal, second: Journal) -> dict[str, Any]:
     before, after = told
     reasons: list[dict[str, dict[str, int]]] = [each["reasons"] for each in told]
     changes = _Changes(*([source["path"] for source in each["sources"]] for each in told))
-    for pair in _paired(first, second):
+    by_row = all(run.command != "validate" for run in ran)
+    for pair in _paired(first, second) if by_row else ():
         changes.add(*pair)
     return {
         "runs": [each["run_id"] for each in told],
@@ -64,7 +65,7 @@ def difference(first: Journal, second: Journal) -> dict[str, Any]:
         },
         "seconds": _pairs(*({"all": sum(each["seconds"].values())} for each in told)),
         "calls": _pairs(*({"all": _calls(each)} for each in told)),
-        **changes.told(),
+        **(changes.told() if by_row else dict.fromkeys(("new", "gone", "changed"))),
     }
 
 

@@ -125,6 +125,21 @@ def test_diff_of_a_run_with_itself(imported: str) -> None:
     assert "every row is in both, with the same outcome" in text
 
 
+def test_diff_of_validations(imported: str, folder: Path) -> None:
+    """Their rows have no keys: nothing is claimed of rows that cannot be told apart."""
+    first = json.loads(run("validate", "people.csv", "--output", "json").stdout)["run_id"]
+    rows = BROKEN.splitlines()
+    (folder / "people.csv").write_text("\n".join([*rows, "9,Nobody,Else,not an address,"]) + "\n")
+    second = json.loads(run("validate", "people.csv", "--output", "json").stdout)["run_id"]
+
+    for pair in ((first, second), (imported, second)):
+        text = run("runs", "diff", *pair).stdout
+        found = json.loads(run("runs", "diff", *pair, "--output", "json").stdout)
+        assert text.endswith("only the sums are compared\n")
+        assert found["rows"]["rejected"][0] < found["rows"]["rejected"][1]
+        assert (found["new"], found["gone"], found["changed"]) == (None, None, None)
+
+
 def test_undone_runs_are_marked(imported: str) -> None:
     """The list says of a run that it was taken back, and by which run."""
     undo = json.loads(run("runs", "undo", imported, "--output", "json").stdout)["run_id"]

@@ -158,6 +158,28 @@ def test_killed_before_it_began(tmp_path: Path) -> None:
         assert not (tmp_path / ".square-etl").exists()
 
 
+def test_ctrl_c_while_they_start(tmp_path: Path) -> None:
+    """An import that does not heed signals yet ends incomplete too, and is nobody's bug."""
+
+    def unavailable(request: Request) -> Response | None:
+        return None if "merchants" in request.path else Response(503, b"", {})
+
+    with street(tmp_path, "north", "south") as shops:
+        shops["south"].reply = unavailable
+        (tmp_path / "c.toml").write_text("")
+        for seconds in (0.1, 0.4, 0.7, 1.0):
+            process = shops.start()
+            wait_until(lambda pid=process.pid: len(shops.children(pid)) == 2)  # type: ignore[misc]
+            time.sleep(seconds)
+            process.send_signal(signal.SIGINT)
+            done = shops.ended(process)
+            assert (done.status, set(done.codes.values()) - {0}) == (4, {4}), done.said
+        shops["south"].reply = lambda request: None
+        assert shops.run().status == 0
+        for name in ("north", "south"):
+            assert sorted(shops[name].created()) == [f"{name}-{n}" for n in range(3)]
+
+
 def test_a_signal_while_they_are_asked(tmp_path: Path) -> None:
     """Stopped before it is known whose the tokens are, nothing was begun: exit 4."""
     with street(tmp_path, "north", "south") as shops:
