@@ -206,6 +206,14 @@ def ready(choice: Choice) -> Iterator[Ready]:
             f"the engine dask needs {missing.name}: python -m pip install 'square-etl[dask]'"
         ) from missing
     if not choice.scheduler:
+        import multiprocessing
+
+        # Set while a worker's new process runs the script that started it, up to its guard.
+        if getattr(multiprocessing.current_process(), "_inheriting", False):
+            raise ConfigError(
+                "workers begin by running the script that asked for them, which would ask again: "
+                'put what it does under if __name__ == "__main__":'
+            )
         yield Ready(choice)
         return
     with cluster.reached(choice.scheduler) as client:

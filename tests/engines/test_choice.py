@@ -148,3 +148,22 @@ def test_workers_that_cannot_be_started(people: Path, options: list[str], files:
     assert "next: square-etl runs resume" in done.stdout
     assert "Traceback" not in done.stderr
     assert run("runs", "resume", "--engine", "local").exit_code == 0
+
+
+def test_a_script_without_a_guard(people: Path) -> None:
+    """Its workers would do all it does once more: they are not begun, and no run but its own is."""
+    script = people.parent / "script.py"
+    script.write_text(
+        "from etl.api import validate\n"
+        'print(validate(["people.csv"], engine="dask", workers=2)["status"])\n'
+    )
+    done = subprocess.run(
+        [sys.executable, script.name],
+        cwd=people.parent,
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "incomplete\n", done.stderr
+    assert 'put what it does under if __name__ == "__main__"' in done.stderr
+    assert len(list(people.parent.glob(".square-etl/runs/*"))) == 1
