@@ -284,8 +284,7 @@ def _own(workers: int, scratch: Path) -> Iterator[Client]:
     with (
         passing_folder(scratch) as folder,
         _quiet(),
-        # Dask's nannies set variables for those they start.
-        _as_before(os.environ),
+        _apart(os.environ),
         dask.config.set({"temporary_directory": str(folder)}),
         LocalCluster(
             n_workers=workers,
@@ -327,8 +326,15 @@ def _closing(client: Client) -> Iterator[None]:
 
 
 @contextmanager
-def _as_before(variables: MutableMapping[str, str]) -> Iterator[None]:
+def _apart(variables: MutableMapping[str, str]) -> Iterator[None]:
+    """Keep from workers what commands take from the environment: one of it is the token.
+
+    What Dask's nannies set for those they start is taken back in the end.
+    """
     before = dict(variables)
+    for name in before:
+        if name.startswith("SQUARE_"):
+            del variables[name]
     try:
         yield
     finally:

@@ -149,18 +149,23 @@ if __name__ == "__main__":
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_workers_do_not_outlive_the_run(how: signal.Signals, tmp_path: Path) -> None:
-    """However a run ends, its workers end; what they put aside is private, and goes too."""
+    """However a run ends, its workers end; what they put aside is private, and goes too.
+
+    Nor do they have its token.
+    """
     (tmp_path / "run.py").write_text(_RUN)
     run = subprocess.Popen(
         [sys.executable, "run.py"],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "SQUARE_ACCESS_TOKEN": "canary-of-a-token"},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     )
     assert run.stdout
     pids = list(map(int, run.stdout.readline().split()))
     assert len(pids) == 2
+    for pid, known in [(run.pid, True), *((pid, False) for pid in pids)]:
+        assert (b"canary-of-a-token" in Path(f"/proc/{pid}/environ").read_bytes()) == known
     (aside,) = tmp_path.glob(".partial-workers-*")
     assert aside.stat().st_mode & 0o777 == 0o700
     run.send_signal(how)
