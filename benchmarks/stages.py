@@ -24,11 +24,6 @@ from served import served
 
 # Who has spent so many seconds on a measurement does not repeat it.
 _ENOUGH = 60.0
-_OF_VALIDATION = {
-    "start": "start, validate",
-    "read": "read and check",
-    "report": "report, validate",
-}
 _BASELINES = [sys.executable, baselines.__file__]
 _PEOPLE = [sys.executable, str(Path(__file__).with_name("people.py"))]
 
@@ -81,12 +76,14 @@ def validated(source: Path, rows: int, folder: Path, engine: Sequence[str] = ())
     taken = run([*command, "--output", "json", "--quiet", "--log-json", str(log)], 3)
     report = json.loads(taken.told)
     _accounted(report, rows)
-    return [whole("validate", rows, taken), *map(_named, staged(taken, log, report, rows))]
-
-
-def _named(stage: Stage) -> Stage:
-    """Name a stage of a validation, which reads and checks at once, unlike that of an import."""
-    return stage._replace(stage=_OF_VALIDATION[stage.stage])
+    found = staged(taken, log, report, rows)
+    # Delimited text is read and checked at once.
+    apart = any(stage.stage == "check" for stage in found)
+    names = {} if apart else {"read": "read and check"}
+    return [
+        whole("validate", rows, taken),
+        *(one._replace(stage=names.get(one.stage, f"{one.stage}, validate")) for one in found),
+    ]
 
 
 def planned(source: Path, rows: int, folder: Path) -> list[Stage]:

@@ -90,8 +90,6 @@ def _survey(job: Job) -> None:
         # A cell that is written once for many rows takes its place in each of them: beside what
         # reads the file there is no room to check them.
         _read(job)
-        _check(job)
-        job.journal.note(stage="done")
         return
     with job.journal.unhurried():
         survey(
@@ -120,8 +118,9 @@ def _check(job: Job) -> None:
             job.erased,
             lambda rows: _tell(job, "check", rows, total),
         )
-    job.engine.dismiss()  # an import goes on for hours
-    job.journal.note(stage="plan")
+    if job.run.command != "validate":
+        job.engine.dismiss()  # an import goes on for hours
+    job.journal.note(stage="done" if job.run.command == "validate" else "plan")
 
 
 def _plan(job: Job) -> None:
@@ -270,7 +269,7 @@ UNDO: dict[str, Callable[[Job], None]] = {
 }
 
 
-VALIDATE: dict[str, Callable[[Job], None]] = {"read": _survey}
+VALIDATE: dict[str, Callable[[Job], None]] = {"read": _survey, "check": _check}
 
 
 STAGES: dict[str, Callable[[Job], None]] = {

@@ -125,7 +125,7 @@ class Cut(NamedTuple):
     size: int = 8 << 20  # bytes of delimited text
 
 
-_USUAL = Cut()
+USUAL = Cut()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ class Choice:
     kind: Kind | None = None
     workers: int | None = None
     scheduler: str = ""
-    cut: Cut = _USUAL
+    cut: Cut = USUAL
 
 
 def chosen(kind: str | None, workers: int | None, scheduler: str | None) -> Choice:

@@ -20,7 +20,7 @@ from etl import config
 from etl.customers import octets
 from etl.customers.octets import Octets
 from etl.customers.problems import PROBLEMS, Problem, problem_table
-from etl.engines import Cut
+from etl.engines import USUAL, Cut
 from etl.errors import SourceError
 from etl.files import csv, escape, parquet
 from etl.files.blocks import Block, Piece, parsed, pieces
@@ -29,8 +29,7 @@ from etl.files.parquet import Groups
 from etl.files.sources import Source, open_lines
 
 CELL_LIMIT = 1 << 20  # bytes of UTF-8
-_CUT = Cut()
-ROWS_PER_BATCH = _CUT.rows
+ROWS_PER_BATCH = USUAL.rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,7 @@ def refuse_swollen(source: Source, delivered: int) -> None:
 
 
 def parts(
-    source: Source, settings: config.Source, cut: Cut = _CUT, *, travelling: bool = False
+    source: Source, settings: config.Source, cut: Cut = USUAL, *, travelling: bool = False
 ) -> Iterator[Part]:
     """Yield what a source consists of, in order.
 

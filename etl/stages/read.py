@@ -13,14 +13,12 @@ from typing import Any, NamedTuple
 
 from etl.config import Config
 from etl.customers.dates import DateEvidence, date_evidence
-from etl.engines import Cut, Engine
+from etl.engines import USUAL, Cut, Engine
 from etl.files.sources import Source
 from etl.journal.journal import Journal
 from etl.journal.records import Rows
 from etl.stages.extract import Part, parts, records, refuse_swollen
 from etl.stages.mapping import ColumnMapping, ConsentColumn, map_field
-
-_CUT = Cut()
 
 
 def read(
@@ -30,7 +28,7 @@ def read(
     mappings: Sequence[ColumnMapping],
     config: Config,
     between: Callable[[int], None],
-    cut: Cut = _CUT,
+    cut: Cut = USUAL,
 ) -> None:
     """Keep every row of every source in the journal; ``between`` hears how many so far.
 

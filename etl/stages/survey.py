@@ -18,15 +18,13 @@ from etl.config import Config
 from etl.customers.dates import DateEvidence, date_evidence
 from etl.customers.erased import ErasedPeople
 from etl.customers.problems import told
-from etl.engines import Cut, Engine
+from etl.engines import USUAL, Cut, Engine
 from etl.files.sources import Source
 from etl.journal.journal import Journal
 from etl.journal.records import Check, Rows
 from etl.stages.check import Checking, Done, checking, keep
 from etl.stages.extract import Part, parts, records, refuse_swollen
 from etl.stages.mapping import map_field
-
-_CUT = Cut()
 
 # What these say is the same for everybody: of rows with nothing else, nothing has to be shown.
 _FORM = ("DATE_FORMATTED", "PHONE_FORMATTED", "TRIMMED", "UNICODE_COMPOSED")
@@ -40,7 +38,7 @@ def survey(
     country: str,
     erased: ErasedPeople,
     between: Callable[[int], None],
-    cut: Cut = _CUT,
+    cut: Cut = USUAL,
 ) -> None:
     """Keep what there is to say of every row of every source; ``between`` hears how many so far.
 

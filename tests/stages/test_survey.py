@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from etl import pipeline
@@ -64,7 +65,26 @@ def test_only_rows_there_is_something_to_say_of_are_kept(world: World) -> None:
             journal.found(batch).column("code").to_pylist()
         )
     database = world.state.run_folder(report["run_id"]) / "journal.sqlite"
-    assert b"c@example.com" not in database.read_bytes()
+    told = database.read_bytes()
+    assert b"b at example.com" in told
+    assert b"c@example.com" not in told
+
+
+def test_parquet_is_judged_alike(world: World) -> None:
+    """It is read, then checked; of the clean rows nothing is kept either."""
+    path = world.folder / "people.parquet"
+    pq.write_table(pa.Table.from_pylist([GOOD, WRONG, FORMED]), path)
+    text = world.file([GOOD, WRONG, FORMED])
+
+    reports = [
+        pipeline.validate_files([str(each)], Config(), world.state, world.edges())
+        for each in (path, text)
+    ]
+
+    assert counts(reports[0]) == counts(reports[1]) == {"pending": 2, "rejected": 1}
+    assert reports[0]["reasons"] == reports[1]["reasons"]
+    with closing(journal_of(world, reports[0]["run_id"])) as journal:
+        assert list(journal.query("SELECT customers, belongings FROM checks")) == [(None, None)]
 
 
 def test_a_row_that_was_not_kept_is_not_mistaken_for_another() -> None:
