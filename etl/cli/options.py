@@ -171,6 +171,8 @@ def exits(command: Callable[P, int | None]) -> Callable[P, None]:
             _fill_closed_streams()
             # What is left on disk (DuckDB's own files too) is its owner's alone.
             os.umask(0o077)
+            # What pages of rows are made of is hardly ever garbage before their end.
+            gc.set_threshold(100_000)
             status = command(*args, **kwargs) or 0
         except click.Abort:
             status = failures.EXIT_USAGE

@@ -22,6 +22,7 @@ from etl.customers.normalize import email_key, phone_key
 Values = dict[str, str | None]
 
 _COUNTRY = "address.country"
+_PATHS = {field.name: field.path for field in fields.FIELDS}
 _STATE = "address.administrative_district_level_1"
 
 
@@ -29,7 +30,7 @@ def body(values: Mapping[str, str | None]) -> dict[str, Any]:
     """Nest flat values as Square's JSON does; None stays, as ``null`` clears."""
     nested: dict[str, Any] = {}
     for name, value in values.items():
-        *parents, leaf = name.split(".")
+        *parents, leaf = _PATHS[name]
         place = nested
         for parent in parents:
             place = place.setdefault(parent, {})
@@ -37,24 +38,24 @@ def body(values: Mapping[str, str | None]) -> dict[str, Any]:
     return nested
 
 
-def value_of(profile: Mapping[str, Any], field: str) -> str | None:
+def value_of(profile: dict[str, Any], field: str) -> str | None:
     """Return one value of a profile; Square leaves absent fields out, so "" and None are equal."""
     found: Any = profile
-    for step in field.split("."):
-        if not isinstance(found, Mapping):
+    for step in _PATHS[field]:
+        if not isinstance(found, dict):
             return None
         found = found.get(step)
     return str(found) if found not in (None, "") else None
 
 
-def held(profile: Mapping[str, Any], names: Iterable[str]) -> Values:
+def held(profile: dict[str, Any], names: Iterable[str]) -> Values:
     """Return what a profile holds in these fields."""
     return {name: value_of(profile, name) for name in names}
 
 
 def difference(
     values: Mapping[str, str | None],
-    profile: Mapping[str, Any],
+    profile: dict[str, Any],
     policy: Callable[[str], str],
     region: str,
 ) -> Values:
@@ -81,7 +82,7 @@ def difference(
     return changes
 
 
-def _same_state(values: Mapping[str, str | None], profile: Mapping[str, Any], region: str) -> bool:
+def _same_state(values: Mapping[str, str | None], profile: dict[str, Any], region: str) -> bool:
     """Does the profile spell the row's state another way (California), in the same country?"""
     wanted, held = values.get(_STATE), value_of(profile, _STATE)
     if wanted is None or held is None:
@@ -92,9 +93,7 @@ def _same_state(values: Mapping[str, str | None], profile: Mapping[str, Any], re
     return ours == theirs and code is not None and code == states.code_of(held, theirs)
 
 
-def mismatches(
-    values: Mapping[str, str | None], profile: Mapping[str, Any], region: str
-) -> list[str]:
+def mismatches(values: Mapping[str, str | None], profile: dict[str, Any], region: str) -> list[str]:
     """Return the fields of ``profile`` that do not hold what was written."""
     return [
         name
@@ -138,7 +137,7 @@ def digest(value: str | None) -> str:
 
 def changed_since(
     values: Mapping[str, str | None],
-    profile: Mapping[str, Any],
+    profile: dict[str, Any],
     written: Mapping[str, str],
     region: str,
 ) -> list[str]:

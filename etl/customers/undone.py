@@ -83,7 +83,7 @@ def of_created(
     customer_id: str,
     written: Values,
     added: Sequence[Added],
-    profile: Mapping[str, Any] | None,
+    profile: dict[str, Any] | None,
     held: Mapping[str, Mapping[str, Any]],
     region: str,
     cards: Collection[str] | None,
@@ -117,7 +117,7 @@ def of_updated(
     written: Values,
     before: Values,
     added: Sequence[Added],
-    profile: Mapping[str, Any] | None,
+    profile: dict[str, Any] | None,
     held: Mapping[str, Mapping[str, Any]],
     region: str,
 ) -> Judgement:
@@ -150,7 +150,7 @@ def of_updated(
 
 
 def differing(
-    written: Values, before: Values, profile: Mapping[str, Any], region: str
+    written: Values, before: Values, profile: dict[str, Any], region: str
 ) -> tuple[payload.Values, list[str]]:
     """Return the fields to put back, with what was there before, and those of somebody else."""
     changes: payload.Values = {}
@@ -167,7 +167,7 @@ def differing(
     return changes, foreign
 
 
-def _edited(written: Values, profile: Mapping[str, Any], region: str) -> Iterator[str]:
+def _edited(written: Values, profile: dict[str, Any], region: str) -> Iterator[str]:
     """Yield what a created profile has otherwise than it was written, or beyond it."""
     for one in fields.FIELDS:
         if one.path[0] in _SQUARES | _CHECKED:

@@ -7,10 +7,9 @@ a spreadsheet would run as formulas carry the reversible escape of ``etl.files.e
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
 import numpy as np
@@ -22,7 +21,7 @@ from etl.customers import codes, octets
 from etl.customers.octets import Octets
 from etl.customers.problems import Problem, problem_table
 from etl.engines import Engine
-from etl.files.escape import escape, escape_column
+from etl.files.escape import escape_column
 from etl.journal.journal import Journal
 from etl.journal.records import Amendment, Batch, Packed, rejected, skipped, unpacked
 from etl.reports import consent, planned
@@ -43,6 +42,7 @@ LEDGER = (
 )
 REJECT_COLUMNS = ("_line", "_codes", "_fields", "_messages", "_suggestion")
 REVIEW_COLUMNS = (*REJECT_COLUMNS, "_candidates", "_evidence", "_related", "decision")
+_LINES_AT_ONCE = 5000
 CROSSWALK = ("source_key", "customer_id", "outcome", "source", "line")
 
 
@@ -239,26 +239,27 @@ def write_crosswalk(journal: Journal, file: BinaryIO) -> None:
     """Write ``crosswalk.csv``: which customer each source key is in Square."""
     names = _names(journal)
     file.write(_line(CROSSWALK))
-    file.writelines(
-        _line((key, customer_id, outcome, names[source], line))
+    lines = (
+        (key, customer_id, outcome, names[source], line)
         for key, customer_id, outcome, source, line in journal.query(
             "SELECT source_key, customer_id, outcome, source, line FROM rows JOIN batches "
             "USING (batch) WHERE customer_id <> '' AND "
             "outcome IN ('created', 'updated', 'unchanged', 'duplicate', 'skipped') ORDER BY row"
         )
     )
+    _write_all(file, lines)
 
 
 def write_consent(journal: Journal, file: BinaryIO) -> None:
     """Write ``consent.csv``: who is subscribed, for the import page of the Dashboard."""
     file.write(_line(consent.HEADER))
-    file.writelines(map(_line, consent.lines(journal)))
+    _write_all(file, consent.lines(journal))
 
 
 def write_plan(journal: Journal, file: BinaryIO) -> None:
     """Write ``plan.csv``: every source row, in order, with what would be done to whom."""
     file.write(_line(planned.HEADER))
-    file.writelines(map(_line, planned.lines(journal, codes_of)))
+    _write_all(file, planned.lines(journal, codes_of))
 
 
 def _original_columns(journal: Journal) -> list[str]:
@@ -367,12 +368,17 @@ def _place(journal: Journal, row: int, names: Sequence[str]) -> str:
     return f"{names[source]}:{line}"
 
 
-def _line(cells: Sequence[Any]) -> bytes:
+def _write_all(file: BinaryIO, lines: Iterator[Sequence[Any]]) -> None:
+    """Write lines of cells, some thousand at a time; None is an empty cell."""
+    while page := list(islice(lines, _LINES_AT_ONCE)):
+        columns = zip(*page, strict=True)
+        texts = (["" if cell is None else str(cell) for cell in column] for column in columns)
+        file.write(_lines([pa.array(column, pa.string()) for column in texts]))
+
+
+def _line(cells: Sequence[str]) -> bytes:
     """Return one line of CSV, escaped."""
-    line = io.StringIO()
-    texts = ["" if cell is None else escape(str(cell)) for cell in cells]
-    csv.writer(line, lineterminator="\n").writerow(texts)
-    return line.getvalue().encode()
+    return _lines([pa.array([cell]) for cell in cells])
 
 
 def _lines(columns: Sequence[Column]) -> bytes:

@@ -173,7 +173,7 @@ class Call:
         """Draw ids that nothing has: two processes may have been given the same chance."""
         free: list[str] = []
         while len(free) < number:
-            drawn = [ids.customer_id(self.chance) for _ in range(number - len(free))]
+            drawn = ids.customer_ids(self.chance, number - len(free))
             taken = self.store.profiles.known(drawn) | self.store.groups.known(drawn)
             free += [one for one in drawn if one not in taken]
         return free

@@ -25,8 +25,20 @@ _PAIRS = [first + second for first in ALPHABET for second in ALPHABET]
 
 def customer_id(chance: random.Random) -> str:
     """Draw a customer id."""
-    number = chance.getrandbits(128) << 2
-    return "".join(_PAIRS[(number >> shift) & 1023] for shift in range(120, -1, -10))
+    (drawn,) = customer_ids(chance, 1)
+    return drawn
+
+
+def customer_ids(chance: random.Random, number: int) -> list[str]:
+    """Draw customer ids, which asks the system once."""
+    drawn = chance.getrandbits(128 * number).to_bytes(16 * number, "little")
+    numbers = (
+        int.from_bytes(drawn[at : at + 16], "little") << 2 for at in range(0, len(drawn), 16)
+    )
+    return [
+        "".join(_PAIRS[(number >> shift) & 1023] for shift in range(120, -1, -10))
+        for number in numbers
+    ]
 
 
 def merchant_id(chance: random.Random) -> str:

@@ -7,7 +7,7 @@ that run amends another. Adding them again changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -57,10 +57,10 @@ def verify_links(journal: Journal, state: State) -> None:
 
 def record(journal: Journal, state: State) -> None:
     """Add the outcomes of a run that is done to the run it amends."""
-    _pass_on(journal, list(_outcomes(journal)), state)
+    _pass_on(journal, _outcomes(journal), state)
 
 
-def _pass_on(journal: Journal, outcomes: list[Amendment], state: State) -> None:
+def _pass_on(journal: Journal, outcomes: Iterable[Amendment], state: State) -> None:
     amends = journal.run().amends
     folder = _folder(amends, state) if amends else None
     if folder is None:

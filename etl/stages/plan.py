@@ -29,8 +29,8 @@ from etl.stages.beside import Beside, Missing, Wanted, told
 
 BULK = 100
 
-# A batch has some ten thousand rows, of about 200 bytes each as Arrow has them.
-_BATCHES_AT_HAND = 6
+# A batch has up to a hundred thousand rows, of about 200 bytes each as Arrow has them.
+_BATCHES_AT_HAND = 4
 # Rows mostly come one after another; of those that do not, few others are made for nothing.
 _STRETCH = 64
 _STRETCHES_AT_HAND = 64
@@ -398,7 +398,7 @@ def _intent(verdict: dict[str, Any], values: RowValues, config: Config) -> paylo
 
 
 def _says_what_is_held(
-    rows: Sequence[int], values: RowValues, name: str, profile: Mapping[str, Any]
+    rows: Sequence[int], values: RowValues, name: str, profile: dict[str, Any]
 ) -> bool:
     """Is there a cell with the very text the profile has, as in a file that came from Square?
 

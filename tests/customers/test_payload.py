@@ -31,12 +31,17 @@ def difference(
 
 def test_bodies_are_nested() -> None:
     """Dotted names become Square's nested objects; a None stays, because it clears."""
-    values = {"note": None, "address.locality": "Nantes", "address.country": None, "tax_ids.x": "y"}
+    values = {
+        "note": None,
+        "address.locality": "Nantes",
+        "address.country": None,
+        "tax_ids.eu_vat": "y",
+    }
 
     assert payload.body(values) == {
         "note": None,
         "address": {"locality": "Nantes", "country": None},
-        "tax_ids": {"x": "y"},
+        "tax_ids": {"eu_vat": "y"},
     }
     assert payload.body({}) == {}
 
