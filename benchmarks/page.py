@@ -25,7 +25,7 @@ COMPARED = (
 )
 # In the order of the journeys; any other stage comes after.
 _ORDER = (
-    *("floor", "validate", "validate, row loop"),
+    *("floor", "validate", "validate, row loop", "phones and emails, row loop"),
     *("start, validate", "read and check", "report, validate"),
     *("engine local", "engine processes", "engine dask"),
     *("import", "start", "read", "check", "plan", "plan, row loop"),
@@ -191,8 +191,10 @@ def _page(result: Mapping[str, Any], charts: Mapping[str, str]) -> Iterator[str]
     yield (
         "`× floor`: how many times the seconds in which pyarrow reads the file and writes it "
         "again, in a process of its own. `× loop`: how many times faster than a row loop, which "
-        "asks phonenumbers and email-validator row by row, or Square with a request for each row "
-        "and step; the loops are in the table too. `growth`: the cost of a row beside what it was "
+        "cleans and judges a dict record at a time with phonenumbers and email-validator and "
+        "writes rejects and ledger, or asks Square with a request for each row and step; the loops "
+        "are in the table too, and one that looks at phones and emails and nothing else. "
+        "`growth`: the cost of a row beside what it was "
         "at the size before; 1 is none, and less is what starting costs, shared by more rows. "
         "Processor time and memory are of the process and its workers together. The local Square "
         "is another process, but for exports, which have it in their own; stages of an import wait "

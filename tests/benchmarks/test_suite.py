@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks things up
 ROOT = Path(__file__).parents[2]
 SIZES = (300, 1000)
 STAGES = {
-    *("floor", "validate", "validate, row loop"),
+    *("floor", "validate", "validate, row loop", "phones and emails, row loop"),
     *("start, validate", "read and check", "report, validate", "start", "read", "check"),
     *("import", "plan", "load", "attach", "verify", "import, nothing new", "report"),
     *("plan, row loop", "load, row loop", "verify, row loop", "match", "export csv"),
