@@ -24,9 +24,10 @@ from etl.files.sources import Source, open_sources
 from etl.journal.journal import Journal
 from etl.journal.records import Run
 from etl.journal.state import JOURNAL, State, copies
+from etl.reports.page import load_template
 from etl.square.wire import Call, Merchant
 from etl.stages.amend import refuse_others
-from etl.stages.check import canonical_constants
+from etl.stages.check import canonical_constants, load_rules
 from etl.stages.mapping import resolve
 from etl.stages.reconcile import ARTIFACTS
 
@@ -91,7 +92,7 @@ def begin(
     """Open the sources and begin a run, or find the one that this very command began."""
     run_id = new_id(world)
     with passing_folder(state.folder / "sources") as spool:
-        sources = open_sources(arguments, config.source, spool)
+        sources = open_sources(arguments, config.source, spool, meanwhile=_load)
         if amends:
             refuse_others(sources, amends)
         canonical_constants(config, merchant.country)
@@ -128,6 +129,12 @@ def begin(
             shutil.move(spool, folder / copies(run_id))
         Journal.create(folder / JOURNAL, run, kept).close()
         return run, folder
+
+
+def _load() -> None:
+    """Load what every run comes to need, before its process is copied for workers."""
+    load_rules()
+    load_template()
 
 
 def _refuse_to_replace(run_dir: Path | None) -> None:

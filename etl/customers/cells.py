@@ -131,7 +131,7 @@ def _problems(field: str, cells: list[Cell], value_of: np.ndarray, rows: np.ndar
         pa.array(rows[at][order], pa.int64()),
         _words(effects, which),
         _words(codes, which),
-        _words([field], np.zeros(len(which), "<i4")),
+        _word(field, len(which)),
         _words(messages, which),
         _words(suggestions, which),
     ]
@@ -142,10 +142,14 @@ def _words(texts: Sequence[str], which: np.ndarray) -> pa.DictionaryArray:
     """Return the texts at places; equal ones share one entry of the dictionary."""
     known = pa.array(texts, pa.string()).dictionary_encode()
     if len(known.dictionary) == 1:
-        indices = np.zeros(len(which), "<i4")
-    else:
-        indices = known.indices.to_numpy()[which]
+        return _word(texts[0], len(which))
+    indices = known.indices.to_numpy()[which]
     return pa.DictionaryArray.from_arrays(pa.array(indices), known.dictionary)
+
+
+def _word(text: str, rows: int) -> pa.DictionaryArray:
+    """Return the same text for so many rows."""
+    return pa.DictionaryArray.from_arrays(np.zeros(rows, "<i4"), pa.array([text]), safe=False)
 
 
 def repeated(
@@ -155,9 +159,8 @@ def repeated(
     rows = pa.array(np.flatnonzero(flags(mask)), pa.int64())
     if not len(rows):
         return NO_PROBLEMS
-    once = np.zeros(len(rows), "<i4")
     effect, code, field_name, message, suggestion = (
-        _words([text], once)
+        _word(text, len(rows))
         for text in (finding.effect, finding.code, field, finding.message, finding.suggestion)
     )
     said = message if messages is None else messages.dictionary_encode()

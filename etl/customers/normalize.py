@@ -519,7 +519,8 @@ def _numbers(text: str, region: str) -> list[str]:
     return [read.number for part in long if (read := _read(part.strip(), region))]
 
 
-@lru_cache(maxsize=1 << 16)
+# The same cells of a batch are read for their form, for others beside them, and to be judged.
+@lru_cache(maxsize=1 << 13)
 def _read(text: str, region: str) -> _Phone | None:
     """Read one number as the region does, else with the prefixes people and programs write."""
     if not text or len(text) > _LONGEST:

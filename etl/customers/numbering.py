@@ -24,8 +24,11 @@ if TYPE_CHECKING:
     from phonenumbers.phonemetadata import PhoneMetadata, PhoneNumberDesc
 
 # Digits with the punctuation people put between them; a .0 at the end is a spreadsheet's.
-_PLAIN = r"^[+(]?[0-9(][0-9 ().-]{0,60}[0-9]$"
+_DIGIT = octets.kind(b"0123456789")
 _PUNCTUATION = octets.kind(b" ().-")
+_NOT_PLAIN = ~(_DIGIT | _PUNCTUATION)
+_BEGINS = octets.kind(b"0123456789+(")
+_LONGEST_PLAIN = 62
 _ZERO = octets.kind(b"0")
 _DECIMAL = r"\.0+$"
 # Where people write a prefix that the parser does not know, another spelling may be valid.
@@ -180,7 +183,7 @@ class Read(NamedTuple):
 
 def international(column: pa.Array, region: str) -> Read:
     """Read plainly written numbers; national ones are those of ``region``."""
-    plain = octets.flags(pc.match_substring_regex(column, _PLAIN))
+    plain = _plainly(Octets(column))
     decimal = octets.refined(
         column,
         plain & Octets(column).ending(_ZERO),
@@ -188,14 +191,26 @@ def international(column: pa.Array, region: str) -> Read:
     )
     plain &= ~octets.flags(decimal)
     digits = Octets(Octets(column).less(~plain)).without(_PUNCTUATION)
-    national, stripped = _from_national(digits, region)
-    written = pc.if_else(pc.starts_with(digits, "+"), digits, national)
+    abroad = Octets(digits).beginning(_PLUS)
+    national, stripped = _from_national(Octets(digits).less(abroad), region)
+    written = pc.if_else(octets.mask(abroad), digits, national)
     found = certain(written)
     respelled = octets.refined(
         column, found.no, lambda some: pc.match_substring_regex(some, _RESPELLED)
     )
     numbers = pc.if_else(octets.mask(found.yes), written, None)
     return Read(numbers, found.no & ~stripped & ~octets.flags(respelled))
+
+
+def _plainly(held: Octets) -> np.ndarray:
+    """Return which cells hold digits with punctuation, and perhaps a plus before them."""
+    size = (held.lengths > 2) & (held.lengths <= _LONGEST_PLAIN)
+    plain: np.ndarray = size & held.beginning(_BEGINS) & held.ending(_DIGIT)
+    plain &= ~held.holding_inside(_NOT_PLAIN)
+    signed = np.flatnonzero(plain & held.beginning(_PLUS))
+    # The library has its own opinion of a plus before other punctuation.
+    plain[signed] = (_DIGIT | octets.kind(b"("))[held.nth(1, signed)]
+    return plain
 
 
 def _from_national(digits: pa.Array, region: str) -> tuple[pa.Array, np.ndarray]:

@@ -103,6 +103,12 @@ class Octets:
         """Return which cells hold at least one byte of a kind."""
         return self._found(self._hits(wanted))
 
+    def holding_inside(self, wanted: Kind) -> np.ndarray:
+        """Return which cells hold at least one byte of a kind behind their first."""
+        hits = self._hits(wanted)
+        hits[self._offsets[:-1][self.filled] - self._offsets[0]] = False
+        return self._found(hits)
+
     def _hits(self, wanted: Kind) -> np.ndarray:
         """Return which of all bytes are of a kind."""
         data, members = self._all(), np.flatnonzero(wanted).tolist()

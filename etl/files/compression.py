@@ -7,7 +7,7 @@ import io
 import os
 import zlib
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 import pyarrow as pa
 
@@ -63,7 +63,7 @@ class _Unpacked(io.RawIOBase):
         self._name = name
         self._compression = compression
         self._decoded = 0
-        self._file: IO[bytes] = path.open("rb")
+        self._file: Any = path.open("rb", buffering=0 if compression is None else -1)
         self._stream: Any = self._file
         if compression == "gzip":
             self._stream = gzip.GzipFile(fileobj=self._file)
@@ -78,17 +78,16 @@ class _Unpacked(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         """Fill the buffer as far as the file goes; 0 is the end."""
         try:
-            data = self._stream.read(len(buffer))
+            size: int = self._stream.readinto(buffer)
         except EOFError as error:
             raise SourceError(
                 f"{self._name}: the file ends before its gzip stream does: copy it again"
             ) from error
         except (OSError, zlib.error) as error:
             raise SourceError(self._damage(error)) from error
-        self._decoded += len(data)
+        self._decoded += size
         refuse_bomb(self._name, self._encoded, self._decoded)
-        buffer[: len(data)] = data
-        return len(data)
+        return size
 
     def _damage(self, error: Exception) -> str:
         if self._compression is None:

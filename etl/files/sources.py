@@ -72,11 +72,13 @@ def open_sources(
     settings: config.Source,
     spool: Path,
     stdin: BinaryIO | None = None,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> list[Source]:
     """Return the files the arguments name, in their order, globs expanded and sorted.
 
     ``-`` is standard input: that, and whatever has an address, is copied into the folder ``spool``
-    and read from there. Raises SourceError for whatever cannot be read as it stands, ConfigError
+    and read from there. ``meanwhile`` is done for each while its bytes are gone through. Raises
+    SourceError for whatever cannot be read as it stands, ConfigError
     for a wrong dialect or address.
     """
     _check(settings)
@@ -86,7 +88,7 @@ def open_sources(
         raise SourceError(f"{repeated[0]}: is the same file as {repeated[0]}: name it once")
     paths = [(name, _here(name, at, spool, stdin)) for at, name in enumerate(names)]
     _refuse_twice(paths)
-    return [_inspected(path, name, settings) for name, path in paths]
+    return [_inspected(path, name, settings, meanwhile) for name, path in paths]
 
 
 def verify_unchanged(source: Source) -> None:
@@ -171,11 +173,14 @@ def _refuse_twice(paths: Sequence[tuple[str, Path]]) -> None:
             raise SourceError(f"{name}: is not a regular file: send it to standard input, as -")
 
 
-def _inspected(path: Path, name: str, settings: config.Source) -> Source:
+def _inspected(
+    path: Path, name: str, settings: config.Source, meanwhile: Callable[[], None]
+) -> Source:
     # The digest is reckoned while the bytes are looked at.
     with ThreadPoolExecutor(1) as aside:
         coming = aside.submit(_fingerprint, path, name)
         source = _recognised(path, name, settings, lambda: coming.result().sha256)
+        meanwhile()
         found = coming.result()
     return replace(source, size=found.size, sha256=found.sha256)
 

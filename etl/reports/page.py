@@ -23,7 +23,7 @@ from etl.reports.outcomes import MEANING, UNDONE, share
 from etl.reports.schema import Report
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    from jinja2 import Environment, Template
     from markupsafe import Markup
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -90,8 +90,7 @@ def page(report: Report, details: Details) -> bytes:
     rows = cast(dict[str, int], report["rows"])
     meanings = UNDONE if report["undoes"] else MEANING
     folder = details.state_dir / "runs" / report["run_id"]
-    template = _environment().get_template("report.html")
-    html = template.render(
+    html = load_template().render(
         report=report,
         details=details,
         rows=rows,
@@ -217,6 +216,11 @@ def _brakes(report: Report, rows: dict[str, int], limits: Limits) -> Iterator[Br
 
 
 @functools.cache
+def load_template() -> Template:
+    """Return the template of a page, which takes a tenth of a second once."""
+    return _environment().get_template("report.html")
+
+
 def _environment() -> Environment:
     # Loading Jinja2 takes a tenth of a second.
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
