@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from etl.engines import Choice
-from etl.errors import ConfigError, EtlError, Unavailable
+from etl.errors import ConfigError, EtlError, StateError, Unavailable
 from etl.files.atomic import replacing
 from etl.journal.lock import locked
 from etl.journal.state import State
@@ -77,12 +77,15 @@ def import_matrix(wanted: Wanted, state: State, passed: Passed, edges: Edges) ->
 
     What keeps one from being imported is in the summary and no matter of the others; the same call
     goes on with whatever was stopped. Raises ConfigError when two are one merchant, or share what
-    each needs alone; LockedError while the same state is at work.
+    each needs alone; LockedError while the same state is at work; StateError when there is no place
+    for the summary.
     """
     state.prepare()
     begun, started_at = edges.clock(), _timestamp(edges)
     with locked(state.folder, "import --matrix"):
         _refuse_one_folder_twice(wanted, state)
+        if state.matrix.is_dir():
+            raise StateError(f"{state.matrix} is a folder, and the summary's place: move it away")
         ready, kept_back = _prepared(wanted, state, edges)
         if live := [known for known in ready if known.environment == "production"]:
             edges.confirm(live)

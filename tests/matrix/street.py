@@ -151,7 +151,7 @@ class Street:
         """Wait for an import, and tell how it ended."""
         shown, said = process.communicate(timeout=300)
         place, report = self.state / "matrix.json", {}
-        if place.exists():
+        if place.is_file():
             report = json.loads(place.read_bytes())
             SCHEMA.validate(report)
         return Done(process.returncode, shown, said, report)

@@ -200,6 +200,16 @@ def test_states_that_are_one_folder(tmp_path: Path) -> None:
         assert not shops["north"].created()
 
 
+def test_the_place_of_the_summary_is_taken(tmp_path: Path) -> None:
+    """It is told before anybody is written to."""
+    with street(tmp_path, "north") as shops:
+        (tmp_path / "state/matrix.json").mkdir(parents=True)
+        done = shops.run()
+        assert done.status == 2
+        assert "matrix.json is a folder" in done.said
+        assert not shops["north"].created()
+
+
 def test_a_state_that_cannot_be_used(tmp_path: Path) -> None:
     """It is told of its own merchant; whoever is known to have another state goes on."""
     with street(tmp_path, "north", "south", "east") as shops:
