@@ -77,9 +77,7 @@ def validated(source: Path, rows: int, folder: Path, engine: Sequence[str] = ())
     report = json.loads(taken.told)
     _accounted(report, rows)
     found = staged(taken, log, report, rows)
-    # Delimited text is read and checked at once.
-    apart = any(stage.stage == "check" for stage in found)
-    names = {} if apart else {"read": "read and check"}
+    names = {"read": "read and check"}
     return [
         whole("validate", rows, taken),
         *(one._replace(stage=names.get(one.stage, f"{one.stage}, validate")) for one in found),

@@ -86,11 +86,6 @@ def _survey(job: Job) -> None:
     from etl.stages.survey import survey
 
     sources = [source_of(source) for source in job.journal.sources()]
-    if any(source.kind == "parquet" for source in sources):
-        # A cell that is written once for many rows takes its place in each of them: beside what
-        # reads the file there is no room to check them.
-        _read(job)
-        return
     with job.journal.unhurried():
         survey(
             job.journal,
@@ -118,9 +113,8 @@ def _check(job: Job) -> None:
             job.erased,
             lambda rows: _tell(job, "check", rows, total),
         )
-    if job.run.command != "validate":
-        job.engine.dismiss()  # an import goes on for hours
-    job.journal.note(stage="done" if job.run.command == "validate" else "plan")
+    job.engine.dismiss()  # an import goes on for hours
+    job.journal.note(stage="plan")
 
 
 def _plan(job: Job) -> None:
@@ -269,7 +263,7 @@ UNDO: dict[str, Callable[[Job], None]] = {
 }
 
 
-VALIDATE: dict[str, Callable[[Job], None]] = {"read": _survey, "check": _check}
+VALIDATE: dict[str, Callable[[Job], None]] = {"read": _survey}
 
 
 STAGES: dict[str, Callable[[Job], None]] = {

@@ -50,8 +50,7 @@ def check(
     ``country`` is the merchant's; rows about ``erased`` people are left out.
     """
     evidence = [evidence_of(source) for source in journal.sources()]
-    last = journal.run().command == "validate"
-    task = _Checking(checking(journal, config, country, erased), evidence, last)
+    task = _Checking(checking(journal, config, country, erased), evidence)
     waiting = (journal.packed(batch) for batch in journal.batches(unchecked=True))
     for batch, done in engine.in_order(task, waiting):
         with journal.transaction():
@@ -133,14 +132,10 @@ def keep(journal: Journal, batch: Batch, done: Done) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Checking:
-    """Checks any batch that was read; ``evidence`` is by source.
-
-    ``last``: nothing comes after, so that only what was found is kept.
-    """
+    """Checks any batch that was read; ``evidence`` is by source."""
 
     checking: Checking
     evidence: list[DateEvidence]
-    last: bool
 
     def __call__(self, packed: Packed) -> tuple[Batch, Done]:
         source = packed.batch.source
@@ -148,8 +143,7 @@ class _Checking:
         checked, decided = self.checking(
             source, cells, unpacked(packed.found), self.evidence[source]
         )
-        kept = (None, None) if self.last else (checked.customers, checked.belongings)
-        check = Check.of(kept[0], checked.problems, kept[1])
+        check = Check.of(checked.customers, checked.problems, checked.belongings)
         return packed.batch, Done(check, decided, self.checking.gone(checked.problems))
 
 

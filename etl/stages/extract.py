@@ -30,6 +30,8 @@ from etl.files.sources import Source, open_lines
 
 CELL_LIMIT = 1 << 20  # bytes of UTF-8
 ROWS_PER_BATCH = USUAL.rows
+# Of what is held at a time while it is checked.
+_MOST_BYTES = 48 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,9 @@ def records(part: Part, source: Source, rows_per_batch: int = ROWS_PER_BATCH) ->
         start = 1 + part.start
         for cells in parquet.read_groups(source.path, source.name, part, rows_per_batch):
             lines = pa.array(np.arange(start, start + len(cells)))
-            yield Records(lines, cells, problem_table(_bad_cells(cells)))
+            found = Records(lines, cells, problem_table(_bad_cells(cells)))
+            # Cells that are written once for many rows take their place in each of them.
+            yield from _cut(found, max(len(cells) * _MOST_BYTES // max(cells.nbytes, 1), 1))
             start += len(cells)
         return
     block, width = part, len(source.columns)
