@@ -41,7 +41,7 @@ def _without_pandas() -> None:
         sys.meta_path.remove(hidden)
 
 
-# Parameters of the C library's allocator (mallopt(3)), and the most of the first that it takes.
+# Parameters of the GNU C library's allocator (mallopt(3)), and the most that the second may be.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 _MOST_APART = 32 << 20
 

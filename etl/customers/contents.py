@@ -151,13 +151,13 @@ def masked(text: str) -> str:
 
 
 def _masked_phone(text: str) -> str:
-    phone = normalize.phone(text, NO_REGION).text or ""
-    digits = "".join(filter(str.isdigit, text))
-    if not phone.startswith("+"):
-        return f"{digits[:_SHOWN_DIGITS]} ***"
     import phonenumbers
 
-    number = phonenumbers.parse(phone)
+    digits = "".join(filter(str.isdigit, text))
+    try:
+        number = phonenumbers.parse(normalize.phone(text, NO_REGION).text or "")
+    except phonenumbers.NumberParseException:  # it has no calling code, or one of nobody's
+        return f"{digits[:_SHOWN_DIGITS]} ***"
     return f"+{number.country_code} {str(number.national_number)[:_SHOWN_DIGITS]} ***"
 
 

@@ -519,7 +519,7 @@ def _numbers(text: str, region: str) -> list[str]:
     return [read.number for part in long if (read := _read(part.strip(), region))]
 
 
-# The same cells of a batch are read for their form, for others beside them, and to be judged.
+# Each of several numbers in a cell is read to count them, and then for what it is.
 @lru_cache(maxsize=1 << 13)
 def _read(text: str, region: str) -> _Phone | None:
     """Read one number as the region does, else with the prefixes people and programs write."""

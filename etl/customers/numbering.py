@@ -28,6 +28,8 @@ _DIGIT = octets.kind(b"0123456789")
 _PUNCTUATION = octets.kind(b" ().-")
 _NOT_PLAIN = ~(_DIGIT | _PUNCTUATION)
 _BEGINS = octets.kind(b"0123456789+(")
+_FOLLOWS_PLUS = octets.kind(b"0123456789(")
+# Bytes; what is longer is no number, whatever it holds.
 _LONGEST_PLAIN = 62
 _ZERO = octets.kind(b"0")
 _DECIMAL = r"\.0+$"
@@ -209,7 +211,7 @@ def _plainly(held: Octets) -> np.ndarray:
     plain &= ~held.holding_inside(_NOT_PLAIN)
     signed = np.flatnonzero(plain & held.beginning(_PLUS))
     # The library has its own opinion of a plus before other punctuation.
-    plain[signed] = (_DIGIT | octets.kind(b"("))[held.nth(1, signed)]
+    plain[signed] = _FOLLOWS_PLUS[held.nth(1, signed)]
     return plain
 
 

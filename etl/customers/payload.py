@@ -27,7 +27,7 @@ _STATE = "address.administrative_district_level_1"
 
 
 def body(values: Mapping[str, str | None]) -> dict[str, Any]:
-    """Nest flat values as Square's JSON does; None stays, as ``null`` clears."""
+    """Nest flat values of fields as Square's JSON does; None stays, as ``null`` clears."""
     nested: dict[str, Any] = {}
     for name, value in values.items():
         *parents, leaf = _PATHS[name]

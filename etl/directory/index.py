@@ -29,13 +29,19 @@ _UNKNOWN = "customer_id IS NULL AND NOT held AND known_by = ''"
 # does: more of them are an info@, not somebody.
 _CROWD = 50
 
+# Whose address more than enough profiles have is held against nobody, whatever else is alike: to
+# pair them first would take memory for each pair.
 # Letters that are swapped, missing or too many count as one. What stands before the @ may only
 # differ where the family name is the same.
 _NEAR = """
-    WITH new AS (
+    WITH crowded AS (
+        SELECT address FROM kept.profiles WHERE address IS NOT NULL
+        GROUP BY address HAVING count(*) > {at_most}),
+    new AS (
         SELECT rows.*, split_part(email, '@', 1) AS box, split_part(email, '@', 2) AS host,
             lower(family_name) AS family
-        FROM rows JOIN verdicts USING (row) WHERE action = 'create'),
+        FROM rows JOIN verdicts USING (row) ANTI JOIN crowded ON rows.address = crowded.address
+        WHERE action = 'create'),
     known AS (
         SELECT *, split_part(email, '@', 1) AS box, split_part(email, '@', 2) AS host,
             lower(family_name) AS family

@@ -28,8 +28,6 @@ Kind = Literal["local", "processes", "dask"]
 
 # Each further worker takes memory, and one process has to write what all of them found.
 _MOST_WORKERS = 4
-# Bytes of sources; less is done before the copies of a process are at work.
-_MUCH = 8 << 20
 
 
 class Engine(Protocol):
@@ -185,7 +183,7 @@ class Ready:
             from etl.engines.cluster import at_work
 
             return at_work(self.client, choice.workers or _usual(), scratch)
-        if choice.kind is None and (size <= _MUCH or _usual() == 1):
+        if choice.kind is None and (size <= choice.cut.size or _usual() == 1):
             return nullcontext(Here())
         return _several(choice.workers or _usual())
 

@@ -78,11 +78,12 @@ def open_sources(
 
     ``-`` is standard input: that, and whatever has an address, is copied into the folder ``spool``
     and read from there. ``meanwhile`` is done for each while its bytes are gone through. Raises
-    SourceError for whatever cannot be read as it stands, ConfigError
-    for a wrong dialect or address.
+    SourceError for whatever cannot be read as it stands, ConfigError for a wrong dialect or
+    address.
     """
     _check(settings)
     names = [name for argument in arguments for name in _expanded(argument)]
+    _refuse_odd(names)
     afar = Counter(name for name in names if name == "-" or remote.is_url(name))
     if repeated := [name for name, times in afar.items() if times > 1]:
         raise SourceError(f"{repeated[0]}: is the same file as {repeated[0]}: name it once")
@@ -154,6 +155,16 @@ def _expanded(argument: str) -> Iterator[str]:
     if not found:
         raise SourceError(f"{argument}: no file has such a name")
     yield from sorted(found)
+
+
+def _refuse_odd(names: Sequence[str]) -> None:
+    """Raise SourceError for a name that no report can hold."""
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError as error:
+            shown = name.encode(errors="backslashreplace").decode()
+            raise SourceError(f"{shown}: this name is not UTF-8: rename the file") from error
 
 
 def _refuse_twice(paths: Sequence[tuple[str, Path]]) -> None:

@@ -222,7 +222,6 @@ def load_template() -> Template:
 
 
 def _environment() -> Environment:
-    # Loading Jinja2 takes a tenth of a second.
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 

@@ -42,7 +42,6 @@ LEDGER = (
 )
 REJECT_COLUMNS = ("_line", "_codes", "_fields", "_messages", "_suggestion")
 REVIEW_COLUMNS = (*REJECT_COLUMNS, "_candidates", "_evidence", "_related", "decision")
-_LINES_AT_ONCE = 5000
 CROSSWALK = ("source_key", "customer_id", "outcome", "source", "line")
 
 
@@ -366,6 +365,9 @@ def _place(journal: Journal, row: int, names: Sequence[str]) -> str:
         journal.query("SELECT source, line FROM rows JOIN batches USING (batch) WHERE row = ?", row)
     )
     return f"{names[source]}:{line}"
+
+
+_LINES_AT_ONCE = 5000
 
 
 def _write_all(file: BinaryIO, lines: Iterator[Sequence[Any]]) -> None:

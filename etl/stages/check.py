@@ -225,7 +225,7 @@ def _belongings(
     return _Belongings(pa.RecordBatch.from_pydict(columns), by_row(problems))
 
 
-# Told in several ways, so that nearly all there is to load is asked for.
+# Somebody whose every cell has to be put in order, for which all there is is loaded.
 _ANYBODY = {
     "email_address": "Jo <jo@münchen.example>",
     "phone_number": "(201) 555-0123 ext. 4",

@@ -29,7 +29,7 @@ from etl.stages.beside import Beside, Missing, Wanted, told
 
 BULK = 100
 
-# A batch has up to a hundred thousand rows, of about 200 bytes each as Arrow has them.
+# A batch has up to 131,072 rows, of about 200 bytes each as Arrow has them.
 _BATCHES_AT_HAND = 4
 # Rows mostly come one after another; of those that do not, few others are made for nothing.
 _STRETCH = 64

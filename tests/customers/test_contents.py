@@ -53,6 +53,9 @@ def test_phones_tell_their_country() -> None:
         ("ada.byron@example.com", "a***@e***.com"),
         ("+1 (415) 555-0148", "+1 415 ***"),
         ("(415) 555-0148", "415 ***"),
+        # Of calling codes that do not exist.
+        ("+999 5551234567", "999 ***"),
+        ("+0 12345678", "012 ***"),
         ("17/04/1986", "99/99/9999"),
         ("166 Quarry Lantern St", "999 Q*** L*** ***"),
         ("Al", "***"),

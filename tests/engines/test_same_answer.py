@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etl import config
-from etl.engines import Choice, Cut, Engine, Here, Ready, Single, chosen, ready
+from etl.engines import USUAL, Choice, Cut, Engine, Here, Ready, Single, chosen, ready
 from etl.errors import SourceError
 from etl.files.sources import open_sources
 from etl.stages.extract import Records, extract, parts, records
@@ -175,7 +175,7 @@ def test_every_engine_leaves_the_same(
     source.write_text(text, newline="")
     if kind == "parquet":
         source = as_parquet(text, tmp_path / "people.parquet", 20)
-    whole = left(tmp_path / "whole", source, cut(Here(), 1 << 16, 8 << 20))
+    whole = left(tmp_path / "whole", source, cut(Here(), *USUAL))
     assert b"RAGGED_ROW" in whole["plan rows.csv"] or kind == "parquet"
     assert b"NUL_CHARACTER" in whole["plan rows.csv"]
     assert b",duplicate," in whole["import rows.csv"]
@@ -243,7 +243,7 @@ def test_groups_do_not_depend_on_parts(
     folder = tmp_path_factory.mktemp("groups")
     source = folder / "people.csv"
     source.write_text(worlds.as_csv(rows), newline="")
-    whole = left(folder / "whole", source, cut(Here(), 1 << 16, 8 << 20), ("plan",))
+    whole = left(folder / "whole", source, cut(Here(), *USUAL), ("plan",))
     assert left(folder / "parts", source, cut(Here(), batch, size), ("plan",)) == whole
 
 

@@ -219,6 +219,14 @@ def test_impossible_names_are_refused(tmp_path: Path, name: str) -> None:
         open_sources([name], config.Source(), tmp_path / "spool")
 
 
+def test_a_name_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    """A name that is not UTF-8 could stand in no report."""
+    (Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.csv"))).write_bytes(CSV)
+
+    with pytest.raises(SourceError, match=r"\\udcff\.csv: this name is not UTF-8: rename the file"):
+        open_sources([f"{tmp_path}/*"], config.Source(), tmp_path / "spool")
+
+
 def test_a_forbidden_file_is_refused(tmp_path: Path) -> None:
     """A file that may not be read is named, and so is the reason."""
     (tmp_path / "x.csv").write_bytes(CSV)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,6 +33,21 @@ def world(tmp_path: Path) -> Iterator[World]:
     world = open_world(tmp_path)
     yield world
     world.close()
+
+
+def test_what_checking_takes_can_be_loaded_before() -> None:
+    """Workers that are copied afterwards have to load nothing, whatever cells they are given."""
+    loaded = "{'phonenumbers', 'email_validator'} & set(sys.modules)"
+    loads = "from etl.stages.check import load_rules; load_rules()"
+    script = f"import sys; import etl.stages.check; print({loaded}); {loads}; print({loaded})"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    before, after = done.stdout.splitlines()
+
+    assert before == "set()"
+    assert "phonenumbers" in after
+    assert "email_validator" in after
 
 
 def checked(cells: dict[str, list[str]], **settings: object) -> Checked:
