@@ -24,12 +24,11 @@ from etl.files.sources import Source, open_sources
 from etl.journal.journal import Journal
 from etl.journal.records import Run
 from etl.journal.state import JOURNAL, State, copies
-from etl.reports.page import load_template
 from etl.square.wire import Call, Merchant
 from etl.stages.amend import refuse_others
 from etl.stages.check import canonical_constants, load_rules
 from etl.stages.mapping import resolve
-from etl.stages.reconcile import ARTIFACTS
+from etl.stages.reconcile import ARTIFACTS, load_page
 
 # httpx is loaded by those who speak to Square.
 if TYPE_CHECKING:
@@ -134,7 +133,7 @@ def begin(
 def _load() -> None:
     """Load what every run comes to need, before its process is copied for workers."""
     load_rules()
-    load_template()
+    load_page()
 
 
 def _refuse_to_replace(run_dir: Path | None) -> None:

@@ -23,6 +23,11 @@ _TABLES = {
 ARTIFACTS = ("report.html", "report.json", "rows.csv", LEDGER_FILE, "rejects.csv", *_TABLES)
 
 
+def load_page() -> None:
+    """Load what the page is made with, before it is needed."""
+    page.load_template()
+
+
 def reconcile(
     journal: Journal, folder: Path, engine: Engine | None = None, *, parquet: bool = False
 ) -> dict[str, Any]:
