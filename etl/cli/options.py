@@ -124,7 +124,7 @@ def engine_options(command: _Command) -> _Command:
         type=click.Choice(get_args(Kind)),
         help="Where rows are read and checked: in this process, in several of this machine, or on "
         "a Dask cluster; what comes of it is the same. Default: several processes for more than "
-        "12 MB.",
+        "8 MB.",
     )(with_workers)
 
 

@@ -119,8 +119,8 @@ class Single:
 class Cut(NamedTuple):
     """How large the items are that sources are cut into; that changes nothing but memory."""
 
-    rows: int = 1 << 17  # of a batch
-    size: int = 12 << 20  # bytes of delimited text
+    rows: int = 1 << 16  # of a batch
+    size: int = 8 << 20  # bytes of delimited text
 
 
 USUAL = Cut()

@@ -29,8 +29,8 @@ from etl.stages.beside import Beside, Missing, Wanted, told
 
 BULK = 100
 
-# A batch has up to 131,072 rows, of about 200 bytes each as Arrow has them.
-_BATCHES_AT_HAND = 4
+# A batch has up to 65,536 rows, of about 200 bytes each as Arrow has them.
+_BATCHES_AT_HAND = 6
 # Rows mostly come one after another; of those that do not, few others are made for nothing.
 _STRETCH = 64
 _STRETCHES_AT_HAND = 64
