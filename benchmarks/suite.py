@@ -72,6 +72,7 @@ class Bench:
     left: list[dict[str, Any]] = field(default_factory=list)
     match: list[dict[str, Any]] = field(default_factory=list)
     http: dict[str, Any] = field(default_factory=dict)
+    minutes: float = 0.0  # that measuring took before
 
     def source(self, rows: int) -> Path:
         """Return a file of so many people."""
@@ -88,6 +89,7 @@ class Bench:
         self.stages = [Stage(*(one[name] for name in Stage._fields)) for one in before["stages"]]
         self.left_out, self.left = before["left_out"], before["left"]
         self.match, self.http = before["match"], before["http"]
+        self.minutes = before["measured"]["minutes"]
 
     def done(self, stage: str, rows: int) -> bool:
         """Tell whether that was measured."""
@@ -240,7 +242,7 @@ def measured(bench: Bench, only: Sequence[str]) -> dict[str, Any]:
         "stopped": stopped,
         "measured": {
             "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(begin)),
-            "minutes": round((time.time() - begin) / 60, 1),
+            "minutes": round(bench.minutes + (time.time() - begin) / 60, 1),
             "commit": commit(Path(__file__).parent),
             "seed": bench.seed,
             "format": bench.kind,

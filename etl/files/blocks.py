@@ -19,7 +19,6 @@ from etl.customers.octets import Octets
 from etl.errors import SourceError
 from etl.files import csv
 
-_BLOCK = 8 << 20
 # Records read one by one are passed on in groups, bounded in number and in text.
 _MOST_RECORDS = 8192
 _MOST_TEXT = 64 << 20
@@ -50,19 +49,12 @@ class Block(NamedTuple):
     odd: list[tuple[int, csv.Record]]
 
 
-def blocks(lines: csv.Lines, delimiter: str, width: int, size: int = _BLOCK) -> Iterator[Block]:
-    """Yield the records from here to the end, without blank lines; ``size`` is a block's bytes.
+def pieces(lines: csv.Lines, delimiter: str, width: int, size: int) -> Iterator[Piece | Block]:
+    """Yield the records from here to the end, without blank lines; ``size`` is a piece's bytes.
 
-    Raises SourceError, naming the line where it opened, for a quote that is never closed.
+    Those that can be parsed elsewhere come as they are. Raises SourceError, naming the line where
+    it opened, for a quote that is never closed.
     """
-    for found in pieces(lines, delimiter, width, size):
-        yield found if isinstance(found, Block) else parsed(found, delimiter, width, lines.name)
-
-
-def pieces(
-    lines: csv.Lines, delimiter: str, width: int, size: int = _BLOCK
-) -> Iterator[Piece | Block]:
-    """Yield the records from here to the end; those that can be parsed elsewhere as they are."""
     while width > _MOST_COLUMNS and len(lines.text.peek(1)):
         yield from _singly(lines, delimiter, width, _MOST_RECORDS)
     one_by_one = 1

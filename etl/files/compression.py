@@ -7,7 +7,7 @@ import io
 import os
 import zlib
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 import pyarrow as pa
 
@@ -63,7 +63,7 @@ class _Unpacked(io.RawIOBase):
         self._name = name
         self._compression = compression
         self._decoded = 0
-        self._file: Any = path.open("rb", buffering=0 if compression is None else -1)
+        self._file: IO[bytes] = path.open("rb", buffering=0 if compression is None else -1)
         self._stream: Any = self._file
         if compression == "gzip":
             self._stream = gzip.GzipFile(fileobj=self._file)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from etl.engines import USUAL
 from etl.errors import SourceError
 from etl.files import csv
-from etl.files.blocks import blocks, fitted
+from etl.files.blocks import Block, fitted, parsed, pieces
 
 Row = tuple[int, list[str]]
 
@@ -45,11 +47,16 @@ def _singly(text: str, encoding: str, width: int) -> tuple[list[Row], list[Row],
     return rows, odd, ""
 
 
+def _blocks(lines: csv.Lines, width: int, size: int = USUAL.size) -> Iterator[Block]:
+    for found in pieces(lines, ",", width, size):
+        yield found if isinstance(found, Block) else parsed(found, ",", width, lines.name)
+
+
 def _in_blocks(text: str, encoding: str, width: int, size: int) -> tuple[list[Row], list[Row], str]:
     rows, odd = list[Row](), list[Row]()
     with closing(_lines(text, encoding)) as lines:
         try:
-            for block in blocks(lines, ",", width, size):
+            for block in _blocks(lines, width, size):
                 cells = zip(*(column.to_pylist() for column in block.columns), strict=True)
                 found = list(zip(block.lines.tolist(), map(list, cells), strict=True))
                 assert found
@@ -99,7 +106,7 @@ def test_undecodable_blocks_are_refused() -> None:
     data = b"a,b\n" + b"\xff,c\n"
     changed = pytest.raises(SourceError, match=r"people\.csv.*has changed since it was opened")
     with closing(csv.Lines(io.BytesIO(data), "utf-8", "people.csv")) as lines, changed:
-        list(blocks(lines, ",", 2))
+        list(_blocks(lines, 2))
 
 
 def test_long_and_short_stretches_follow_each_other() -> None:
@@ -117,7 +124,7 @@ def test_mixed_line_ends_do_not_make_a_block_of_each_row() -> None:
     """Every block costs a transaction: thousands of irregular rows come in few."""
     text = "".join(f"{number},x" + ("\n", "\r", "\r\n")[number % 3] for number in range(20_000))
     with closing(_lines(text, "utf-8")) as lines:
-        sizes = [len(block.lines) for block in blocks(lines, ",", 2)]
+        sizes = [len(block.lines) for block in _blocks(lines, 2)]
 
     assert sum(sizes) == 20_000
     assert len(sizes) < 50

@@ -71,7 +71,7 @@ def test_only_rows_there_is_something_to_say_of_are_kept(world: World) -> None:
 
 
 def test_parquet_is_judged_alike(world: World) -> None:
-    """It is read, then checked; of the clean rows nothing is kept either."""
+    """Whatever the file is, the verdicts are the same, and of clean rows nothing is kept."""
     path = world.folder / "people.parquet"
     pq.write_table(pa.Table.from_pylist([GOOD, WRONG, FORMED]), path)
     text = world.file([GOOD, WRONG, FORMED])
