@@ -28,7 +28,7 @@ from etl.square.wire import Call, Merchant
 from etl.stages.amend import refuse_others
 from etl.stages.check import canonical_constants, load_rules
 from etl.stages.mapping import resolve
-from etl.stages.reconcile import ARTIFACTS, load_page
+from etl.stages.reconcile import ARTIFACTS
 
 # httpx is loaded by those who speak to Square.
 if TYPE_CHECKING:
@@ -91,7 +91,8 @@ def begin(
     """Open the sources and begin a run, or find the one that this very command began."""
     run_id = new_id(world)
     with passing_folder(state.folder / "sources") as spool:
-        sources = open_sources(arguments, config.source, spool, meanwhile=_load)
+        # Before this process is copied for workers.
+        sources = open_sources(arguments, config.source, spool, meanwhile=load_rules)
         if amends:
             refuse_others(sources, amends)
         canonical_constants(config, merchant.country)
@@ -128,12 +129,6 @@ def begin(
             shutil.move(spool, folder / copies(run_id))
         Journal.create(folder / JOURNAL, run, kept).close()
         return run, folder
-
-
-def _load() -> None:
-    """Load what every run comes to need, before its process is copied for workers."""
-    load_rules()
-    load_page()
 
 
 def _refuse_to_replace(run_dir: Path | None) -> None:

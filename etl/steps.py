@@ -23,6 +23,7 @@ from etl.journal.state import JOURNAL, copies
 from etl.square.wire import Call
 from etl.stages.check import check
 from etl.stages.read import mapping_of, read, source_of
+from etl.stages.reconcile import load_page
 
 # The stages that speak to Square load httpx and DuckDB, which a validation has no use for: each
 # is imported when a run comes to it.
@@ -85,6 +86,11 @@ def _read(job: Job) -> None:
 def _survey(job: Job) -> None:
     from etl.stages.survey import survey
 
+    def between(rows: int) -> None:
+        # Here workers are at the next batches; after the last one they would wait for it.
+        load_page()
+        _tell(job, "read", rows)
+
     sources = [source_of(source) for source in job.journal.sources()]
     with job.journal.unhurried():
         survey(
@@ -94,7 +100,7 @@ def _survey(job: Job) -> None:
             job.config,
             job.run.country,
             job.erased,
-            lambda rows: _tell(job, "read", rows),
+            between,
             job.cut,
         )
     job.journal.note(stage="done")

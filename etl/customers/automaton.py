@@ -79,6 +79,11 @@ class Automaton:
                 state = self._next.ravel().take(places)
         return state
 
+    def first_digits(self, state: int) -> list[int]:
+        """Return which digits may follow in a state, should any pattern match."""
+        masks = [self._steps[node][0] for node in self._states[state]]
+        return [digit for digit in range(10) if any(mask >> digit & 1 for mask in masks)]
+
     def node(self, digits: int = 0, goal: int = 0, free: tuple[int, ...] = ()) -> int:
         """Make a node that some digits lead to the goal from."""
         self._steps.append((digits, goal))

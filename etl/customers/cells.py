@@ -115,20 +115,26 @@ def all_at_once(
 
 def _problems(field: str, cells: list[Cell], value_of: np.ndarray, rows: np.ndarray) -> pa.Table:
     """Repeat the findings of each distinct value for every row that holds it."""
-    findings = [(index, *finding) for index, cell in enumerate(cells) for finding in cell.findings]
-    if not findings:
+    known: dict[Finding, int] = {}
+    found = [
+        (value, known.setdefault(finding, len(known)))
+        for value, cell in enumerate(cells)
+        for finding in cell.findings
+    ]
+    if not found:
         return NO_PROBLEMS
-    index, effects, codes, messages, suggestions = zip(*findings, strict=True)
+    values, findings = np.array(found, "<i4").T
     by_value = np.argsort(value_of, kind="stable")
     often = np.bincount(value_of, minlength=len(cells))
-    start, rows_each = (np.cumsum(often) - often)[list(index)], often[list(index)]
-    which = np.repeat(np.arange(len(index)), rows_each)
+    start, rows_each = (np.cumsum(often) - often)[values], often[values]
+    which = np.repeat(np.arange(len(values)), rows_each)
     within = np.arange(len(which)) - np.repeat(np.cumsum(rows_each) - rows_each, rows_each)
-    at = by_value[start[which] + within]
-    order = np.argsort(rows[at], kind="stable")
-    which = which[order]
+    at = rows[by_value[start[which] + within]]
+    order = np.argsort(at, kind="stable")
+    which = findings[which[order]]
+    effects, codes, messages, suggestions = zip(*known, strict=True)
     columns = [
-        pa.array(rows[at][order], pa.int64()),
+        pa.array(at[order], pa.int64()),
         _words(effects, which),
         _words(codes, which),
         _word(field, len(which)),
@@ -140,11 +146,10 @@ def _problems(field: str, cells: list[Cell], value_of: np.ndarray, rows: np.ndar
 
 def _words(texts: Sequence[str], which: np.ndarray) -> pa.DictionaryArray:
     """Return the texts at places; equal ones share one entry of the dictionary."""
-    known = pa.array(texts, pa.string()).dictionary_encode()
-    if len(known.dictionary) == 1:
-        return _word(texts[0], len(which))
-    indices = known.indices.to_numpy()[which]
-    return pa.DictionaryArray.from_arrays(pa.array(indices), known.dictionary)
+    known: dict[str, int] = {}
+    entries = np.array([known.setdefault(text, len(known)) for text in texts], "<i4")
+    words = pa.array(known, pa.string())
+    return pa.DictionaryArray.from_arrays(entries[which], words, safe=False)
 
 
 def _word(text: str, rows: int) -> pa.DictionaryArray:

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -74,19 +76,30 @@ _NO_MARKER = 2
 
 def may_change_text(column: pa.Array) -> pa.Array:
     """Return which rows ``text`` could change or object to."""
-    return _may_change_text(column, Octets(column))
+    (where,) = may_change_texts([column])
+    return where
 
 
-def _may_change_text(column: pa.Array, held: Octets) -> pa.Array:
+def may_change_texts(columns: Sequence[pa.Array]) -> list[pa.Array]:
+    """Return of each column which rows ``text`` could change or object to."""
+    return _may_change_texts(columns, list(map(Octets, columns)))
+
+
+def _may_change_texts(columns: Sequence[pa.Array], held: Sequence[Octets]) -> list[pa.Array]:
+    return octets.refined_together(columns, list(map(_untidy, held)), _tidying)
+
+
+def _untidy(held: Octets) -> np.ndarray:
+    """Return which cells are not certainly tidy."""
     short = held.filled & (held.lengths <= _LONGEST_MARKER) & (held.lengths != _NO_MARKER)
-    doubtful = (
+    untidy: np.ndarray = (
         held.empty
         | ~held.composed()
         | held.beginning(_WRAPPING)
         | held.ending(_WRAPPING)
         | (short & held.beginning(_MARKERS_BEGIN))
     )
-    return octets.refined(column, doubtful, _tidying)
+    return untidy
 
 
 def _tidying(column: pa.Array) -> pa.Array:
@@ -102,7 +115,8 @@ def _tidying(column: pa.Array) -> pa.Array:
 def may_change_key(column: pa.Array) -> pa.Array:
     """Return which rows ``tidy`` could change or object to, in any style."""
     held = Octets(column)
-    return pc.or_(_may_change_text(column, held), octets.mask(~held.plain()))
+    (untidy,) = _may_change_texts([column], [held])
+    return pc.or_(untidy, octets.mask(~held.plain()))
 
 
 def tidy(text: str, style: Style) -> Cell:
@@ -327,7 +341,7 @@ def may_change_postal_code(column: pa.Array, american: pa.Array) -> pa.Array:
     short = (signs | (held.lengths <= _SHORT_CODE)) & may_be_short
     dated = signs & ~may_be_short
     return any_of(
-        _may_change_text(column, held),
+        *_may_change_texts([column], [held]),
         _may_be_number(column, held),
         octets.refined(column, short, lambda some: pc.match_substring_regex(some, _MAY_BE_SHORT)),
         octets.refined(column, dated, lambda some: pc.match_substring_regex(some, _MAY_BE_DATED)),

@@ -228,13 +228,30 @@ def _from_national(digits: pa.Array, region: str) -> tuple[pa.Array, np.ndarray]
     trunk = prefix if _alone(found) and re.fullmatch("[0-9]+", prefix) else ""
     changed = [code, found.international_prefix, "" if trunk else prefix]
     starts = "|".join(f"(?:{start})" for start in changed if start)
-    digits = pc.if_else(pc.match_substring_regex(digits, f"^(?:{starts})"), None, digits)
+    held = Octets(digits)
+    begun = octets.refined(
+        digits,
+        held.beginning(_first_digits(starts)),
+        lambda some: pc.match_substring_regex(some, f"^(?:{starts})"),
+    )
+    digits = held.less(octets.flags(begun))
     if not trunk:
         return pc.binary_join_element_wise(f"+{code}", digits, ""), np.zeros(len(digits), bool)
     stripped = pc.fill_null(pc.starts_with(digits, trunk), False)
     bare = pc.if_else(stripped, pc.utf8_slice_codeunits(digits, len(trunk)), digits)
     full = pc.binary_join_element_wise(f"+{code}", bare, "")
     return full, octets.flags(stripped)
+
+
+@cache
+def _first_digits(pattern: str) -> octets.Kind:
+    """Return the digits that may begin what a pattern matches."""
+    automaton = Automaton()
+    try:
+        start = automaton.start([Pattern(pattern, whole=False)])
+    except ValueError:  # a later release of the library may say what none has said yet
+        return _DIGIT
+    return octets.kind(digit + ord("0") for digit in automaton.first_digits(start))
 
 
 def _alone(metadata: PhoneMetadata) -> bool:
@@ -259,8 +276,9 @@ def _plan(code: int) -> _Plan:
     main = found[0]
     if main.leading_digits and len(found) > 1:
         return _Plan((_region(main),), main.leading_digits, _prefix(main))
+    # By identity: the library compares its metadata by writing them out.
     sure = [data for data in found if not data.leading_digits or data is main]
-    claimed = [data.leading_digits for data in found if data not in sure]
+    claimed = [data.leading_digits for data in found if data.leading_digits and data is not main]
     unsure = "|".join(f"(?:{start})" for start in (*claimed, _prefix(main)) if start)
     return _Plan(tuple(_region(data) for data in sure), "", unsure)
 

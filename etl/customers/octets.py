@@ -6,7 +6,8 @@ the costly questions are asked of the few cells they may concern.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import struct
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -186,9 +187,9 @@ class Octets:
             return pc.if_else(mask(valid), self._column, None)
         return pa.StringArray.from_buffers(len(valid), ends, data, _bits(valid))
 
-    def joined(self) -> bytes:
+    def joined(self) -> pa.Buffer:
         """Return the bytes of all cells one after another."""
-        return self._all().tobytes()
+        return pa.py_buffer(self._all())
 
     def _all(self) -> np.ndarray:
         return self._bytes[self._offsets[0] : self._offsets[-1]]
@@ -224,6 +225,12 @@ class Octets:
         return self._bytes.take(self._offsets[1:] - 1, mode="clip")
 
 
+def as_text(data: pa.Buffer) -> pa.StringArray:
+    """Return a column with one cell: these bytes, which need not be UTF-8."""
+    ends = pa.py_buffer(struct.pack("<2i", 0, data.size))
+    return pa.StringArray.from_buffers(1, ends, data)
+
+
 def flags(of: pa.BooleanArray) -> np.ndarray:
     """Return a mask as flags, null as no, several times faster than pyarrow does."""
     if of.null_count:
@@ -248,11 +255,28 @@ def refined(
 
     ``ask`` returns a mask; null counts as no.
     """
-    answer = doubtful.copy()
-    if doubtful.any():
-        rows = np.flatnonzero(doubtful)
-        answer[rows] = flags(ask(column.take(pa.array(rows))).fill_null(False))
-    return mask(answer)
+    (answer,) = refined_together([column], [doubtful], ask)
+    return answer
+
+
+def refined_together(
+    columns: Sequence[pa.Array],
+    doubtful: Sequence[np.ndarray],
+    ask: Callable[[pa.Array], pa.Array],
+) -> list[pa.Array]:
+    """Do as ``refined`` does for each column, and ask but once."""
+    rows = [np.flatnonzero(which) for which in doubtful]
+    cells = [column.take(pa.array(at)) for column, at in zip(columns, rows, strict=True) if len(at)]
+    if not cells:
+        return [mask(which) for which in doubtful]
+    said = flags(ask(pa.concat_arrays(cells) if len(cells) > 1 else cells[0]))
+    answers, start = [], 0
+    for which, at in zip(doubtful, rows, strict=True):
+        answer = which.copy()
+        answer[at] = said[start : start + len(at)]
+        answers.append(mask(answer))
+        start += len(at)
+    return answers
 
 
 def placed(size: int, rows: np.ndarray, texts: np.ndarray) -> pa.Array:

@@ -10,11 +10,14 @@ as it is.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from etl.customers import octets
 from etl.customers.cells import Cell, Finding, shown, then
 from etl.customers.countries import folded
 from etl.customers.normalize import LINES, text
@@ -137,12 +140,13 @@ def code_of(name: str, country: str) -> str | None:
     return _names(country).get(folded(name)) if country in _STATES else None
 
 
-def may_change_state(column: pa.Array, country: str) -> pa.Array:
-    """Return which rows ``state`` could change or object to."""
+def may_change_states(column: pa.Array, countries: Sequence[str]) -> list[np.ndarray]:
+    """Return for each country which rows ``state`` could change or object to in it."""
     # Few of these are told apart by many rows.
-    said = column.dictionary_encode()
-    doubtful = pc.invert(pc.is_in(said.dictionary, _codes(country)))
-    return pc.fill_null(doubtful.take(said.indices), True)
+    said = column.dictionary_encode(null_encoding="encode")
+    places = said.indices.to_numpy()
+    known = (pc.is_in(said.dictionary, _codes(country)) for country in countries)
+    return [~octets.flags(each)[places] for each in known]
 
 
 @cache

@@ -26,11 +26,13 @@ import struct
 import threading
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from types import TracebackType
 from typing import Any, Literal, NoReturn, Self, TypeVar
+
+import numpy as np
 
 from etl.engines import Single
 from etl.errors import Interrupted
@@ -112,12 +114,13 @@ class Processes:
 
     def dismiss(self) -> None:
         """End the workers; what is asked for from now on is done here."""
-        while self._workers:
-            worker = self._workers.pop()
+        workers, self._workers = self._workers, []
+        for worker in workers:
             worker.channel.close()
             # It may be in the middle of something nobody asks for any more.
             with contextlib.suppress(ProcessLookupError):
                 os.kill(worker.pid, signal.SIGKILL)
+        for worker in workers:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(worker.pid, 0)
 
@@ -338,13 +341,13 @@ def _receive(channel: socket.socket) -> Any:
     length, parts = _HEAD.unpack(_exactly(channel, _HEAD.size))
     sizes = [_SIZE.unpack(_exactly(channel, _SIZE.size))[0] for _ in range(parts)]
     said = _exactly(channel, length)
-    beside: Sequence[bytearray] = [_exactly(channel, size) for size in sizes]
+    beside = [_exactly(channel, size) for size in sizes]
     return pickle.loads(said, buffers=beside)
 
 
-def _exactly(channel: socket.socket, size: int) -> bytearray:
-    held = bytearray(size)
-    view = memoryview(held)
+def _exactly(channel: socket.socket, size: int) -> memoryview:
+    held = np.empty(size, "u1").data
+    view = held
     while view:
         got = channel.recv_into(view)
         if not got:

@@ -7,12 +7,12 @@ whole file is decoded once before any of it is used, so no file is read half in 
 from __future__ import annotations
 
 import codecs
-import struct
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, NamedTuple
 
 import pyarrow as pa
 
+from etl.customers import octets
 from etl.errors import ConfigError, SourceError
 
 # UTF-32 first: its little-endian mark starts with that of UTF-16.
@@ -168,8 +168,7 @@ def _is_utf8(unpacked: Callable[[], BinaryIO]) -> bool:
             complete = len(chunk) if chunk == begun else _complete(chunk)
             text, begun = chunk[:complete], chunk[complete:]
             try:
-                ends = pa.py_buffer(struct.pack("<2i", 0, len(text)))
-                pa.StringArray.from_buffers(1, ends, pa.py_buffer(text)).validate(full=True)
+                octets.as_text(pa.py_buffer(text)).validate(full=True)
             except pa.ArrowInvalid:
                 return False
     return True

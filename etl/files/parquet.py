@@ -80,18 +80,17 @@ def read_groups(path: Path, name: str, found: Groups, rows: int) -> Iterator[pa.
     with _opened(place, name, _shared(place, name, found)) as file:
         held: list[pa.RecordBatch] = []
         length = size = 0  # of what is held, all of which is never looked at again
-        for group in found.numbers:
-            for batch in _batches(file, group, rows):
-                cells = _as_text(batch)
-                more = cells.nbytes
-                if held and (length + len(cells) > rows or size + more > _BYTES_TO_JOIN):
-                    yield pa.concat_batches(held)
-                    held, length, size = [], 0, 0
-                if more > _BYTES_TO_JOIN:
-                    yield cells
-                else:
-                    held.append(cells)
-                    length, size = length + len(cells), size + more
+        for batch in _batches(file, found.numbers, rows):
+            cells = _as_text(batch)
+            more = cells.nbytes
+            if held and (length + len(cells) > rows or size + more > _BYTES_TO_JOIN):
+                yield pa.concat_batches(held)
+                held, length, size = [], 0, 0
+            if more > _BYTES_TO_JOIN:
+                yield cells
+            else:
+                held.append(cells)
+                length, size = length + len(cells), size + more
         if held:
             yield pa.concat_batches(held)
 
@@ -104,12 +103,12 @@ def _as_text(batch: pa.RecordBatch) -> pa.RecordBatch:
     )
 
 
-def _batches(file: pq.ParquetFile, group: int, rows: int) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of a group in batches of so many, fewer where they may not fit into memory."""
-    facts = file.metadata.row_group(group)
-    average = facts.total_byte_size // max(facts.num_rows, 1)
+def _batches(file: pq.ParquetFile, groups: Sequence[int], rows: int) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of groups in batches of so many, fewer where they may not fit into memory."""
+    facts = [file.metadata.row_group(group) for group in groups]
+    average = max(group.total_byte_size // max(group.num_rows, 1) for group in facts)
     at_once = min(rows, max(_BYTES_AT_ONCE // max(average, 1), 1))
-    for batch in file.iter_batches(batch_size=at_once, row_groups=[group], use_threads=False):
+    for batch in file.iter_batches(batch_size=at_once, row_groups=list(groups), use_threads=False):
         # Cells that are written once for many rows take their place in each of them.
         shared = [each for each in batch.columns if pa.types.is_dictionary(each.type)]
         longest = sum(map(_longest, shared))

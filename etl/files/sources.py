@@ -187,13 +187,12 @@ def _refuse_twice(paths: Sequence[tuple[str, Path]]) -> None:
 def _inspected(
     path: Path, name: str, settings: config.Source, meanwhile: Callable[[], None]
 ) -> Source:
-    # The digest is reckoned while the bytes are looked at.
-    with ThreadPoolExecutor(1) as aside:
+    with ThreadPoolExecutor(2) as aside:
         coming = aside.submit(_fingerprint, path, name)
-        source = _recognised(path, name, settings, lambda: coming.result().sha256)
+        source = aside.submit(_recognised, path, name, settings, lambda: coming.result().sha256)
         meanwhile()
         found = coming.result()
-    return replace(source, size=found.size, sha256=found.sha256)
+        return replace(source.result(), size=found.size, sha256=found.sha256)
 
 
 def _recognised(

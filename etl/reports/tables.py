@@ -63,8 +63,8 @@ class Facts(NamedTuple):
 class Told(NamedTuple):
     """The lines of a batch in ``rows.csv`` and ``rejects.csv``, and how many rows have what."""
 
-    ledger: bytes
-    rejects: bytes
+    ledger: pa.Buffer
+    rejects: pa.Buffer
     counts: list[Count]
 
 
@@ -134,7 +134,7 @@ class _Telling:
             duplicate_of,
         ]
         wanted = _to_correct(facts, kept) if self.originals else np.array([], "<i8")
-        rejects = b""
+        rejects = pa.py_buffer(b"")
         if len(wanted):
             cells = facts.packed.originals().take(wanted)
             prefix = f"{self.names[batch.source]}:" if len(self.names) > 1 else ""
@@ -378,13 +378,13 @@ def _write_all(file: BinaryIO, lines: Iterator[Sequence[Any]]) -> None:
         file.write(_lines([pa.array(column, pa.string()) for column in texts]))
 
 
-def _line(cells: Sequence[str]) -> bytes:
+def _line(cells: Sequence[str]) -> pa.Buffer:
     """Return one line of CSV, escaped."""
     return _lines([pa.array([cell]) for cell in cells])
 
 
-def _lines(columns: Sequence[Column]) -> bytes:
-    """Return many lines, given by column."""
+def _lines(columns: Sequence[Column]) -> pa.Buffer:
+    """Return the bytes of many lines, given by column."""
     parts: list[Column] = []
     for number, column in enumerate(columns, 1):
         for part in (_cells(column), "\n" if number == len(columns) else ","):

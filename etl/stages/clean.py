@@ -12,19 +12,24 @@ from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl import config
-from etl.customers import countries, dates, normalize, states
+from etl.customers import countries, dates, normalize, octets, states
 from etl.customers.cells import NO_PROBLEMS, Finding, Form, any_of, each, repeated, shown
 from etl.customers.dates import DateEvidence
 from etl.customers.fields import CUSTOMERS, IMPORTABLE, Field
 from etl.customers.normalize import Style
+from etl.customers.octets import Octets
 
 _COUNTRY = "address.country"
 _STATE = "address.administrative_district_level_1"
+_POSTAL_CODE = "address.postal_code"
 _NAMES = frozenset({"given_name", "family_name"})
+# Whose cleaning looks for more than blanks, markers and the like.
+_NO_PLAIN_TEXT = frozenset({"reference_id", _POSTAL_CODE, _STATE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,7 @@ def clean(
         given, _COUNTRY, countries.country, countries.may_change_country(given)
     )
     country, supplied = _supplied(country, _COUNTRY, constants)
+    untidy = _untidy(customers)
     columns: list[pa.Array] = []
     problems: list[pa.Table] = []
     valid_phones = invalid_phones = pa.repeat(pa.scalar(False), len(given))
@@ -72,12 +78,12 @@ def clean(
         elif field.kind == "birthday":
             order = settings.date_order
             column, found = dates.birthdays(column, field.name, order, evidence, past)
-        elif field.name == "address.postal_code":
+        elif field.name == _POSTAL_CODE:
             column, found = _postal_codes(column, country, settings, region)
         elif field.name == _STATE:
             column, found = _states(column, country, region)
         else:
-            form, where = _form(field, column)
+            form, where = _form(field, column, untidy)
             column, problem = each(column, field.name, form, where)
             found = [problem]
         if field.name != _COUNTRY:
@@ -104,7 +110,20 @@ def _supplied(
     return pc.fill_null(column, constants[name]), [repeated(missing, name, finding)]
 
 
-def _form(field: Field, column: pa.Array) -> tuple[Form, pa.Array]:
+def _untidy(customers: pa.RecordBatch) -> dict[str, pa.Array]:
+    """Return of every field of plain text that has values which rows cleaning has to look at."""
+    names = [
+        field.name
+        for field in IMPORTABLE
+        if field.kind == "text" and field.name not in _NO_PLAIN_TEXT
+    ]
+    columns = {name: customers.column(name) for name in names}
+    filled = {name: column for name, column in columns.items() if column.null_count < len(column)}
+    where = normalize.may_change_texts(list(filled.values()))
+    return dict(zip(filled, where, strict=True))
+
+
+def _form(field: Field, column: pa.Array, untidy: Mapping[str, pa.Array]) -> tuple[Form, pa.Array]:
     """Return how a field is cleaned, and the rows where that may matter."""
     if field.name == "reference_id":
         return normalize.reference, normalize.may_change_reference(column)
@@ -112,8 +131,7 @@ def _form(field: Field, column: pa.Array) -> tuple[Form, pa.Array]:
         return normalize.key, normalize.may_change_key(column)
     if field.kind == "vat":
         return normalize.vat, normalize.may_change_vat(column)
-    form = partial(normalize.text, style=_style(field.name))
-    return form, normalize.may_change_text(column)
+    return partial(normalize.text, style=_style(field.name)), untidy[field.name]
 
 
 def _style(name: str) -> Style:
@@ -156,7 +174,7 @@ def _postal_codes(
         (foreign, False, False),
     ):
         form = partial(normalize.postal_code, american=is_american, pad=pad)
-        column, found = each(column, "address.postal_code", form, pc.and_(where, rows))
+        column, found = each(column, _POSTAL_CODE, form, pc.and_(where, rows))
         problems.append(found)
     return column, problems
 
@@ -164,20 +182,18 @@ def _postal_codes(
 def _states(column: pa.Array, country: pa.Array, region: str) -> tuple[pa.Array, list[pa.Table]]:
     """Clean states; a row without a country is taken to be of the region."""
     problems = []
-    foreign = pa.repeat(pa.scalar(True), len(column))
-    for one in states.COUNTRIES:
-        named = pc.fill_null(pc.equal(country, one), False)
-        supposed = pc.and_(pc.is_null(country), region == one)
+    at_home = np.zeros(len(column), dtype=bool)
+    doubtful = states.may_change_states(column, states.COUNTRIES)
+    for one, changing in zip(states.COUNTRIES, doubtful, strict=True):
+        named = octets.flags(pc.equal(country, one))
+        supposed = octets.flags(country.is_null()) & (region == one)
         for rows, certain in ((named, True), (supposed, False)):
-            if not pc.any(rows).as_py():
-                continue
-            foreign = pc.and_not(foreign, rows)
+            at_home |= rows
             form = partial(states.state, country=one, certain=certain)
-            where = pc.and_(states.may_change_state(column, one), rows)
-            column, found = each(column, _STATE, form, where)
+            column, found = each(column, _STATE, form, octets.mask(rows & changing))
             problems.append(found)
-    if pc.any(foreign).as_py():
-        where = normalize.may_change_text(pc.if_else(foreign, column, None))
+    if not at_home.all():
+        where = normalize.may_change_text(Octets(column).less(at_home))
         form = partial(normalize.text, style=_style(_STATE))
         column, found = each(column, _STATE, form, where)
         problems.append(found)

@@ -38,7 +38,7 @@ def test_every_answer_is_that_of_the_cells(
         for cell in column.to_pylist()
     ]
     if not column.null_count:
-        assert held.joined().decode() == "".join(seen)
+        assert held.joined().to_pybytes().decode() == "".join(seen)
 
 
 def test_a_kernel_is_asked_of_the_doubtful_only() -> None:
@@ -53,6 +53,26 @@ def test_a_kernel_is_asked_of_the_doubtful_only() -> None:
         False,
         True,
     ]
+
+
+def test_a_kernel_is_asked_once_of_several_columns() -> None:
+    """Each gets its own answers, whichever of them have anything doubtful."""
+    columns = [pa.array(texts) for texts in (["a", "b"], ["b", "b"], ["b", "a"])]
+    doubtful = [np.array([True, True]), np.array([False, False]), np.array([False, True])]
+    asked = []
+
+    def is_a(some: pa.Array) -> pa.Array:
+        asked.append(some.to_pylist())
+        return pc.equal(some, "a")
+
+    answers = octets.refined_together(columns, doubtful, is_a)
+
+    assert [answer.to_pylist() for answer in answers] == [
+        [True, False],
+        [False, False],
+        [False, True],
+    ]
+    assert asked == [["a", "b", "a"]]
 
 
 @settings(derandomize=True, deadline=None, max_examples=300)
