@@ -66,7 +66,7 @@ class Automaton:
                 begins.append(_Reader(self, pattern.expression, goal, end).whole()(goal))
             return self._state(begins)
 
-    def run(self, state: np.ndarray, digits: np.ndarray) -> np.ndarray:
+    def run(self, state: np.ndarray, digits: Iterable[np.ndarray]) -> np.ndarray:
         """Return the states that numbers end in; ``digits`` has a line for the nth of each.
 
         Numbers that end in one state match the same patterns.

@@ -83,16 +83,21 @@ def certain(column: pa.Array) -> Verdicts:
     fits = (held.lengths > _FEWEST_DIGITS) & (held.lengths <= 1 + _LONGEST)
     rows = np.flatnonzero(fits & held.beginning(_PLUS))
     size = held.lengths[rows] - 1
-    digits = held.stretch(1, _LONGEST, rows) - ord("0")
-    ended = np.arange(_LONGEST)[:, None] >= size
+    longest = int(size.max(initial=0))
+    digits = held.stretch(1, longest, rows) - ord("0")
+    ended = np.arange(longest)[:, None] >= size
     numeric = ((digits < 10) | ended).all(axis=0)
     digits[ended] = BLANK
-    found = np.full(len(column), _UNDECIDED)
-    found[rows[numeric]] = _judge().verdicts(digits[:, numeric], size[numeric])
+    if not numeric.all():
+        rows, digits, size = rows[numeric], digits[:, numeric], size[numeric]
+    found = np.full(len(column), _UNDECIDED, "u1")
+    if len(rows):
+        found[rows] = _judge().verdicts(digits, size)
     return Verdicts(found == _YES, found == _NO)
 
 
 _UNDECIDED, _NO, _YES, _UNASKED = range(4)
+_NOT_READ = -1
 
 
 class _Judge:
@@ -114,16 +119,25 @@ class _Judge:
         first, second, third = digits[:_CODE_DIGITS].astype("<i4")
         codes = _code_of_start()[(first * 10 + second) * 10 + third]
         found = np.full(len(size), _UNDECIDED, "u1")
-        for code in np.unique(codes[codes > 0]).tolist():
-            if (start := self._start(code)) is None:
-                continue
-            rows = np.flatnonzero(codes == code)
-            of_code = digits[:, rows]
-            begin = np.full(len(rows), start, "<i4")
-            state = self._automaton.run(begin, of_code[len(str(code)) :])
-            with self._lock:
-                found[rows] = self._known(state, size[rows], of_code)
+        starts = self._starts_of(codes)[codes]
+        rows = np.flatnonzero(starts != _NOT_READ)
+        if len(rows) < len(size):
+            digits, size, codes, starts = digits[:, rows], size[rows], codes[rows], starts[rows]
+        # A code has brought its numbers to their start already.
+        of_code = np.arange(_CODE_DIGITS)[:, None] <= (codes >= 10) + (codes >= 100).astype("<i4")
+        behind = np.where(of_code, BLANK, digits[:_CODE_DIGITS])
+        state = self._automaton.run(starts, [*behind, *digits[_CODE_DIGITS:]])
+        with self._lock:
+            found[rows] = self._known(state, size, digits)
         return found
+
+    def _starts_of(self, codes: np.ndarray) -> np.ndarray:
+        """Return by code where its national numbers begin, as far as these codes occur."""
+        starts = np.full(10**_CODE_DIGITS, _NOT_READ, "<i4")
+        for code in np.flatnonzero(np.bincount(codes)).tolist():
+            start = self._start(code) if code else None
+            starts[code] = _NOT_READ if start is None else start
+        return starts
 
     def _start(self, code: int) -> int | None:
         """Return where the national numbers of a code begin, None where its plan is not read."""

@@ -174,8 +174,10 @@ class Octets:
         """Return the column less all bytes of a kind, which must be ASCII."""
         data = self._all()
         kept = ~self._hits(unwanted)
-        ends = np.concatenate(([0], np.cumsum(kept)))[self._offsets - self._offsets[0]]
-        offsets, texts = pa.py_buffer(ends.astype("<i4")), pa.py_buffer(data[kept])
+        before = np.zeros(len(kept) + 1, "<i4")
+        np.cumsum(kept, out=before[1:])
+        ends = before[self._offsets - self._offsets[0]]
+        offsets, texts = pa.py_buffer(ends), pa.py_buffer(data[kept])
         bits = _bits(self._valid) if self._column.null_count else None
         return pa.StringArray.from_buffers(len(self._column), offsets, texts, bits)
 
