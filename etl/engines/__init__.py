@@ -25,6 +25,8 @@ _T = TypeVar("_T")
 _R = TypeVar("_R")
 
 Kind = Literal["local", "processes", "dask"]
+# In this process, in others of this machine, or perhaps where none of its files are.
+Where = Literal["process", "machine", "elsewhere"]
 
 # Each further worker takes memory, and one process has to write what all of them found.
 _MOST_WORKERS = 4
@@ -34,8 +36,8 @@ class Engine(Protocol):
     """Runs a task for many items."""
 
     @property
-    def afar(self) -> bool:
-        """Tell whether workers may be on other machines, and see none of this one's files."""
+    def where(self) -> Where:
+        """Tell where tasks are run."""
 
     def in_order(self, task: Callable[[_T], _R], items: Iterable[_T]) -> Iterator[_R]:
         """Yield ``task(item)`` of every item, in their order; only a few are under way at a time.
@@ -56,7 +58,7 @@ class Engine(Protocol):
 class Here:
     """Runs every task where it is asked for."""
 
-    afar = False
+    where: Where = "process"
 
     def in_order(self, task: Callable[[_T], _R], items: Iterable[_T]) -> Iterator[_R]:
         """Yield ``task(item)`` of every item."""

@@ -49,7 +49,7 @@ from distributed.comm.core import connect
 from distributed.security import Security
 
 import etl
-from etl.engines import Single, Unstarted
+from etl.engines import Single, Unstarted, Where
 from etl.errors import ConfigError, Interrupted
 from etl.files.atomic import passing_folder
 
@@ -100,7 +100,7 @@ _SETTINGS = {
 class Dask:
     """Runs tasks on the workers of a cluster; ``release`` is called when it is dismissed."""
 
-    afar = True
+    where: Where = "elsewhere"
 
     def __init__(
         self,

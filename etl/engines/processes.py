@@ -34,7 +34,7 @@ from typing import Any, Literal, NoReturn, Self, TypeVar
 
 import numpy as np
 
-from etl.engines import Single
+from etl.engines import Single, Where
 from etl.errors import Interrupted
 
 _T = TypeVar("_T")
@@ -93,7 +93,7 @@ class _Item:
 class Processes:
     """Runs tasks in several processes; made when this process has one thread, left when done."""
 
-    afar = False
+    where: Where = "machine"
 
     def __init__(self, workers: int) -> None:
         self._workers: list[_Worker] = []

@@ -12,6 +12,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain
 from typing import TypeVar
 
+from etl.engines import Where
+
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
@@ -30,7 +32,7 @@ def ahead(items: Iterable[_T]) -> Iterator[_T]:
 class Threads:
     """Runs tasks in several threads of this process."""
 
-    afar = False
+    where: Where = "process"
 
     def __init__(self, workers: int) -> None:
         self._workers = workers

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -31,11 +32,19 @@ _MOST_COLUMNS = 1000
 _QUOTE, _LF, _CR = b'"\n\r'
 
 
+class Place(NamedTuple):
+    """Where regular records stand in a file, in bytes, and the lines they start on."""
+
+    start: int
+    size: int
+    lines: np.ndarray
+
+
 class Piece(NamedTuple):
-    """Regular records as they are written, and the lines they start on; ``parsed`` reads them."""
+    """Regular records as they are written, and their place in the text; ``parsed`` reads them."""
 
     written: pa.Buffer
-    lines: np.ndarray
+    place: Place
 
 
 class Block(NamedTuple):
@@ -71,7 +80,7 @@ def pieces(lines: csv.Lines, delimiter: str, width: int, size: int) -> Iterator[
             if end - start >= _WORTH_A_BLOCK or (end > start and one_by_one == 1):
                 one_by_one = 1
                 piece = _cut_out(lines, scan, start, end)
-                if len(piece.lines):
+                if len(piece.place.lines):
                     yield piece
             elif start and not scan.whole and not scan.irregular(start):
                 break  # the record goes on in the next block
@@ -152,8 +161,23 @@ def _cut_out(lines: csv.Lines, scan: _Scan, start: int, end: int) -> Piece:
     starts = lines.count + 1 + scan.records(start, end)
     feeds = int(np.searchsorted(scan.feeds, end) - np.searchsorted(scan.feeds, start))
     ends_in_line = end == len(scan.data) and scan.data[end - 1] != _LF
+    place = Place(lines.text.passed, end - start, starts)
     lines.pass_over(end - start, feeds + ends_in_line)
-    return Piece(pa.py_buffer(scan.view[start:end]), starts)
+    return Piece(pa.py_buffer(scan.view[start:end]), place)
+
+
+def read_again(place: Place, path: Path, name: str) -> Piece:
+    """Read a piece of a file called ``name`` whose bytes are its text."""
+    written = np.empty(place.size, "u1").data
+    try:
+        with path.open("rb", buffering=0) as file:
+            file.seek(place.start)
+            size = file.readinto(written)
+    except OSError as error:
+        raise SourceError(f"{name}: cannot be read again: {error.strerror}") from error
+    if size != place.size:
+        raise _changed(name, place, "the file is shorter now")
+    return Piece(pa.py_buffer(written), place)
 
 
 def parsed(piece: Piece, delimiter: str, width: int, name: str) -> Block:
@@ -183,15 +207,22 @@ def parsed(piece: Piece, delimiter: str, width: int, name: str) -> Block:
             ),
         )
     except pa.ArrowInvalid as error:
-        raise SourceError(
-            f"{name}: lines after {piece.lines[0]} cannot be read ({error}); the file has "
-            "changed since it was opened: run again"
-        ) from error
+        raise _changed(name, piece.place, str(error)) from error
+    lines = piece.place.lines
+    if table.num_rows + len(ragged) != len(lines):
+        raise _changed(name, piece.place, "they are others")
     odd = [
-        (at, csv.Record(int(piece.lines[at]), csv.cells_of(text, delimiter), len(text)))
+        (at, csv.Record(int(lines[at]), csv.cells_of(text, delimiter), len(text)))
         for at, text in ragged
     ]
-    return Block(piece.lines, _merged(table, odd, width), odd)
+    return Block(lines, _merged(table, odd, width), odd)
+
+
+def _changed(name: str, place: Place, why: str) -> SourceError:
+    return SourceError(
+        f"{name}: lines after {place.lines[0]} cannot be read ({why}); the file has changed since "
+        "it was opened: run again"
+    )
 
 
 def _singly(lines: csv.Lines, delimiter: str, width: int, number: int) -> Iterator[Block]:

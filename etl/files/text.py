@@ -9,6 +9,8 @@ import codecs
 from typing import BinaryIO
 
 _CHUNK = 1 << 20
+# Encodings of files whose bytes are their text's.
+UTF8 = ("utf-8", "utf-8-sig")
 
 
 class Text:
@@ -21,8 +23,9 @@ class Text:
     def __init__(self, unpacked: BinaryIO, encoding: str) -> None:
         self._file = unpacked
         # What is UTF-8 is passed on as it is: whoever makes text of it looks at every byte.
-        utf8 = encoding in ("utf-8", "utf-8-sig")
-        self._decoder = None if utf8 else codecs.getincrementaldecoder(encoding)("strict")
+        self._decoder = (
+            None if encoding in UTF8 else codecs.getincrementaldecoder(encoding)("strict")
+        )
         self._held = b""
         self._at = 0
         self.ended = False

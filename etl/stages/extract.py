@@ -20,13 +20,14 @@ from etl import config
 from etl.customers import octets
 from etl.customers.octets import Octets
 from etl.customers.problems import PROBLEMS, Problem, problem_table
-from etl.engines import USUAL, Cut
+from etl.engines import USUAL, Cut, Where
 from etl.errors import SourceError
 from etl.files import csv, escape, parquet
-from etl.files.blocks import Block, Piece, parsed, pieces
+from etl.files.blocks import Block, Piece, Place, parsed, pieces, read_again
 from etl.files.compression import refuse_bomb
 from etl.files.parquet import Groups
 from etl.files.sources import Source, open_lines
+from etl.files.text import UTF8
 
 CELL_LIMIT = 1 << 20  # bytes of UTF-8
 ROWS_PER_BATCH = USUAL.rows
@@ -46,7 +47,7 @@ class Records:
 
 
 # What a source is cut into: to be made into records anywhere, in any order.
-Part: TypeAlias = Piece | Block | Groups
+Part: TypeAlias = Piece | Place | Block | Groups
 
 
 def extract(
@@ -68,17 +69,21 @@ def refuse_swollen(source: Source, delivered: int) -> None:
 
 
 def parts(
-    source: Source, settings: config.Source, cut: Cut = USUAL, *, travelling: bool = False
+    source: Source, settings: config.Source, cut: Cut = USUAL, where: Where = "process"
 ) -> Iterator[Part]:
     """Yield what a source consists of, in order.
 
-    ``travelling``: they are made into records where the file may not be.
+    ``where``: they are made into records there.
     """
     if source.kind == "parquet":
+        travelling = where == "elsewhere"
         yield from parquet.groups(source.path, source.name, cut.rows, travelling=travelling)
         return
+    # To read them again is cheaper than to send them.
+    in_place = where == "machine" and source.compression is None and source.encoding in UTF8
     with open_lines(source, settings) as lines:
-        yield from pieces(lines, source.delimiter, len(source.columns), cut.size)
+        for part in pieces(lines, source.delimiter, len(source.columns), cut.size):
+            yield part.place if in_place and isinstance(part, Piece) else part
 
 
 def records(part: Part, source: Source, rows_per_batch: int = ROWS_PER_BATCH) -> Iterator[Records]:
@@ -93,6 +98,8 @@ def records(part: Part, source: Source, rows_per_batch: int = ROWS_PER_BATCH) ->
             start += len(cells)
         return
     block, width = part, len(source.columns)
+    if isinstance(block, Place):
+        block = read_again(block, source.path, source.name)
     if isinstance(block, Piece):
         block = parsed(block, source.delimiter, width, source.name)
     columns = block.columns

@@ -41,7 +41,7 @@ def read(
     for number, (source, mapping) in enumerate(zip(sources, mappings, strict=True)):
         begin, evidence, delivered = first_row, DateEvidence(), 0
         reading = _Reading(number, source, mapping, cut.rows)
-        found = parts(source, config.source, cut, travelling=engine.afar)
+        found = parts(source, config.source, cut, engine.where)
         for batch in engine.spread(reading, found):
             delivered += batch.size
             refuse_swollen(source, delivered)

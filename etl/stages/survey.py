@@ -77,7 +77,7 @@ def _pass(
     between: Callable[[int], None],
 ) -> _Passed:
     evidence, delivered, single = DateEvidence(), 0, set()
-    found = parts(surveying.source, config.source, surveying.cut, travelling=engine.afar)
+    found = parts(surveying.source, config.source, surveying.cut, engine.where)
     for batch in engine.spread(surveying, found):
         delivered += batch.size
         refuse_swollen(surveying.source, delivered)

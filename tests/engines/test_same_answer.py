@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etl import config
-from etl.engines import USUAL, Choice, Cut, Engine, Here, Ready, Single, chosen, ready
+from etl.engines import USUAL, Choice, Cut, Engine, Here, Ready, Single, Where, chosen, ready
 from etl.errors import SourceError
 from etl.files.sources import open_sources
 from etl.stages.extract import Records, extract, parts, records
@@ -38,9 +38,9 @@ class Kept(Ready):
     engine: Engine = field(default_factory=Here)
 
     @property
-    def afar(self) -> bool:
-        """Tell whether its workers may see none of the files here."""
-        return self.engine.afar
+    def where(self) -> Where:
+        """Tell where its workers are."""
+        return self.engine.where
 
     def started(self, size: int, scratch: Path) -> AbstractContextManager[Engine]:
         """Give the engine as it is."""
@@ -289,7 +289,7 @@ def test_quoted_newlines_across_every_cut(
 def _afar(source: Any, rows: int, size: int) -> Iterator[Records]:
     """Make records where nothing of this machine is: of what would be sent there."""
     elsewhere = pickle.dumps(replace(source, path=Path("/nowhere/at-all")))
-    for part in parts(source, config.Source(), Cut(rows, size), travelling=True):
+    for part in parts(source, config.Source(), Cut(rows, size), where="elsewhere"):
         yield from records(pickle.loads(pickle.dumps(part)), pickle.loads(elsewhere), rows)
 
 
@@ -322,7 +322,7 @@ def test_row_groups_travel(compression: str, dictionary: bool, tmp_path: Path) -
         assert joined(_afar(source, rows, 1)) == whole
     sent = [
         sum(held.size for _, held in part.excerpt.spans)  # type: ignore[union-attr]
-        for part in parts(source, config.Source(), Cut(64), travelling=True)
+        for part in parts(source, config.Source(), Cut(64), where="elsewhere")
     ]
     assert len(sent) == 16
     assert max(sent) < path.stat().st_size / 2
