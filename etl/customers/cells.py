@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.customers.octets import Octets, flags
+from etl.customers.octets import Octets, filled, flags
 from etl.customers.problems import PROBLEMS, Effect, told
 
 
@@ -91,17 +91,11 @@ def all_at_once(
     where: pa.Array | None = None,
 ) -> tuple[pa.Array, pa.Table]:
     """Do as ``each`` does with a form that takes all distinct values together."""
-    wanted = pc.is_valid(column) if where is None else pc.fill_null(where, False)
-    rows = np.flatnonzero(flags(wanted))
+    wanted = filled(column) if where is None else flags(where) & filled(column)
+    rows = np.flatnonzero(wanted)
     if not len(rows):
         return column, NO_PROBLEMS
-    asked = column.take(pa.array(rows))
-    if asked.null_count:
-        rows = rows[flags(asked.is_valid())]
-        asked = asked.drop_null()
-        if not len(rows):
-            return column, NO_PROBLEMS
-    encoded = asked.dictionary_encode()
+    encoded = column.take(pa.array(rows)).dictionary_encode()
     texts = encoded.dictionary.to_pylist()
     cells = form(texts)
     changed = np.array([cell.text != text for cell, text in zip(cells, texts, strict=True)])

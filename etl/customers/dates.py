@@ -289,7 +289,7 @@ def birthdays(
     """
     settled = _days(column, order, evidence)
     changed = pc.is_valid(settled)
-    doubtful = ~octets.flags(changed) & octets.flags(column.is_valid())
+    doubtful = ~octets.flags(changed) & octets.filled(column)
     where = octets.refined(column, doubtful, may_change_birthday)
     problems = repeated(changed, field, _FORMATTED)
     column = pc.if_else(changed, settled, column)

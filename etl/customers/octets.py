@@ -72,7 +72,7 @@ class Octets:
 
     @cached_property
     def _valid(self) -> np.ndarray:
-        return flags(self._column.is_valid())
+        return filled(self._column)
 
     def plain(self) -> np.ndarray:
         """Return which cells hold nothing but printable ASCII characters."""
@@ -233,16 +233,25 @@ def as_text(data: pa.Buffer) -> pa.StringArray:
     return pa.StringArray.from_buffers(1, ends, data)
 
 
+def filled(column: pa.Array) -> np.ndarray:
+    """Return which rows of a column are not null, several times faster than pyarrow does."""
+    bits = column.buffers()[0] if column.null_count else None
+    return np.ones(len(column), dtype=bool) if bits is None else _unpacked(column, bits)
+
+
 def flags(of: pa.BooleanArray) -> np.ndarray:
     """Return a mask as flags, null as no, several times faster than pyarrow does."""
-    if of.null_count:
-        of = of.fill_null(False)
-    _, bits = of.buffers()
+    valid, bits = of.buffers()
     if not len(of) or bits is None:
         return np.zeros(len(of), dtype=bool)
-    end = of.offset + len(of)
+    found = _unpacked(of, bits)
+    return found & _unpacked(of, valid) if of.null_count and valid is not None else found
+
+
+def _unpacked(column: pa.Array, bits: pa.Buffer) -> np.ndarray:
+    end = column.offset + len(column)
     found = np.unpackbits(np.frombuffer(bits, "u1"), count=end, bitorder="little")
-    return found[of.offset :].view(bool)
+    return found[column.offset :].view(bool)
 
 
 def mask(of: np.ndarray) -> pa.BooleanArray:

@@ -48,6 +48,8 @@ def survey(
     with journal.transaction():
         journal.forget_rows()
     first_row, how = 0, checking(journal, config, country, erased)
+    # Of most rows nothing is kept: they may come in larger batches than where all of them are.
+    cut = cut._replace(rows=2 * cut.rows)
     for number, source in enumerate(sources):
         surveying = _Surveying(number, source, how, cut)
         end, evidence, agreed = _pass(journal, engine, surveying, config, first_row, between)
