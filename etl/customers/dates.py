@@ -276,16 +276,24 @@ def may_change_birthday(column: pa.Array) -> pa.Array:
 _FORMATTED = Finding("repair", "DATE_FORMATTED", "the birthday was written as Square stores it")
 
 
+class Birthdays(NamedTuple):
+    """Birthdays in canonical form, what was found, and which rows certainly are days."""
+
+    column: pa.Array
+    problems: list[pa.Table]
+    valid: pa.Array
+
+
 def birthdays(
     column: pa.Array,
     field: str,
     order: Order | None,
     evidence: DateEvidence,
     today: datetime.date | None,
-) -> tuple[pa.Array, list[pa.Table]]:
+) -> Birthdays:
     """Apply ``birthday`` to a column, plainly written dates at column speed.
 
-    Returns the new column and the problems of ``field``.
+    ``field`` is named in the problems.
     """
     settled = _days(column, order, evidence)
     changed = pc.is_valid(settled)
@@ -294,8 +302,9 @@ def birthdays(
     problems = repeated(changed, field, _FORMATTED)
     column = pc.if_else(changed, settled, column)
     form = partial(birthday, order=order, evidence=evidence, today=today)
+    valid = pc.and_not(column.is_valid(), where)
     column, others = each(column, field, form, where)
-    return column, [problems, others]
+    return Birthdays(column, [problems, others], valid)
 
 
 def _days(texts: pa.Array, order: Order | None, evidence: DateEvidence) -> pa.Array:

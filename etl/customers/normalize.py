@@ -413,6 +413,8 @@ def _vat(text: str) -> Cell:
 _BETWEEN_NUMBERS = re.compile(
     r":::|[;,|\n\r/\\&]|\b(?:or|and|oder|und|ou|et|o|y|e)\b|(?<=\d)\s*(?=\+)", re.I
 )
+# Nothing of this is between two numbers.
+_ALONE = re.compile(r"[+(]?[0-9 ().-]*")
 _INTERNATIONAL_PREFIX = re.compile(r"[\s(]*(?:011|00)(?=[\s)(./-]*[1-9])")
 _LETTER = re.compile(r"[^\W\d_]")
 _TRUNK_ZERO = re.compile(r"\(\s*0\s*\)")
@@ -526,8 +528,7 @@ def phone_key(text: str | None, region: str) -> str | None:
 
 def _numbers(text: str, region: str) -> list[str]:
     """Return the valid numbers of a cell that lists several; at most one means it does not."""
-    parts = _BETWEEN_NUMBERS.split(text)
-    if len(parts) == 1:
+    if _ALONE.fullmatch(text) or len(parts := _BETWEEN_NUMBERS.split(text)) == 1:
         return []
     long = [part for part in parts if sum(map(str.isdigit, part)) >= _FEWEST_DIGITS]
     return [read.number for part in long if (read := _read(part.strip(), region))]

@@ -51,6 +51,11 @@ class Octets:
         self._bytes = np.frombuffer(data or b"\0", "u1")
         self._offsets = offsets
 
+    @property
+    def size(self) -> int:
+        """How many bytes there are in the memory of the cells, those of nulls too."""
+        return len(self._all())
+
     @cached_property
     def lengths(self) -> np.ndarray:
         """How many bytes each cell has."""

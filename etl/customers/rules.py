@@ -150,11 +150,6 @@ def phone(text: str) -> Cell:
 # --- the others ---------------------------------------------------------------------------------
 
 
-def doubtful_birthdays(column: pa.Array) -> pa.Array:
-    """Return which rows ``birthday`` has to look at; the others are valid."""
-    return dates.may_change_birthday(column)
-
-
 def birthday(text: str) -> Cell:
     """Object to what is no day of the calendar."""
     if dates.is_day(text):

@@ -40,6 +40,7 @@ class Cleaned:
     problems: pa.Table  # PROBLEMS, in the order of the fields
     valid_phones: pa.Array  # rows whose phone is certainly a valid number, in E.164
     invalid_phones: pa.Array  # rows whose phone certainly is none
+    valid_birthdays: pa.Array  # rows whose birthday certainly is a day
 
 
 def clean(
@@ -65,7 +66,7 @@ def clean(
     untidy = _untidy(customers)
     columns: list[pa.Array] = []
     problems: list[pa.Table] = []
-    valid_phones = invalid_phones = pa.repeat(pa.scalar(False), len(given))
+    valid_phones = invalid_phones = valid_birthdays = pa.repeat(pa.scalar(False), len(given))
     for field in IMPORTABLE:
         column = customers.column(field.name)
         if field.name == _COUNTRY:
@@ -77,7 +78,8 @@ def clean(
             column, found, valid_phones, invalid_phones = phones
         elif field.kind == "birthday":
             order = settings.date_order
-            column, found = dates.birthdays(column, field.name, order, evidence, past)
+            birthdays = dates.birthdays(column, field.name, order, evidence, past)
+            column, found, valid_birthdays = birthdays
         elif field.name == _POSTAL_CODE:
             column, found = _postal_codes(column, country, settings, region)
         elif field.name == _STATE:
@@ -96,6 +98,7 @@ def clean(
         pa.concat_tables([NO_PROBLEMS, *problems]),
         valid_phones,
         invalid_phones,
+        valid_birthdays,
     )
 
 

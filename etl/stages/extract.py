@@ -186,7 +186,8 @@ def _bad_cells(cells: pa.RecordBatch) -> Iterator[Problem]:
             for row in _where(pc.match_substring(column, "\0")):
                 message = f"the cell of column {name!r} holds a NUL character"
                 yield Problem(row, "reject", "NUL_CHARACTER", "", message)
-        for row in np.flatnonzero(held.lengths > CELL_LIMIT).tolist():
+        long = held.lengths > CELL_LIMIT if held.size > CELL_LIMIT else ()
+        for row in np.flatnonzero(long).tolist():
             message = (
                 f"the cell of column {name!r} holds {held.lengths[row]} bytes, "
                 f"more than {CELL_LIMIT}"

@@ -98,7 +98,7 @@ def _judges(
         invalid = cleaned.invalid_phones
         return [(rules.no_phone, invalid), (rules.phone, pc.and_not(doubtful, invalid))]
     if field.kind == "birthday":
-        return [(rules.birthday, rules.doubtful_birthdays(column))]
+        return [(rules.birthday, pc.invert(cleaned.valid_birthdays))]
     if field.kind == "country":
         return [(rules.country, rules.doubtful_countries(column))]
     if field.kind == "vat":

@@ -97,11 +97,15 @@ def test_a_row_that_was_not_kept_is_not_mistaken_for_another() -> None:
             some.at([missing])
 
 
+# More than a batch of any stage.
+MANY = 2 * ROWS_PER_BATCH + 1
+
+
 @pytest.mark.parametrize(
     ("first", "last", "rejected"),
     [
         ("03/04/1980", "17/04/1986", 0),
-        ("03/04/1980", "03/04/1981", ROWS_PER_BATCH + 2),
+        ("03/04/1980", "03/04/1981", MANY + 1),
         ("04/17/1980", "17/04/1986", 0),
     ],
 )
@@ -109,7 +113,7 @@ def test_the_whole_column_decides_on_its_birthdays(
     world: World, first: str, last: str, rejected: int
 ) -> None:
     """What a batch proves alone, or leaves open, is looked at again with what all prove."""
-    path = birthdays(world, [first] * (ROWS_PER_BATCH + 1) + [last])
+    path = birthdays(world, [first] * MANY + [last])
     edges = world.edges()
 
     validated = pipeline.validate_files([str(path)], Config(), world.state, edges)
@@ -117,7 +121,7 @@ def test_the_whole_column_decides_on_its_birthdays(
         [str(path)], Config(), world.state, world.square(Config()), edges
     )
 
-    assert validated["rows"]["read"] == ROWS_PER_BATCH + 2
+    assert validated["rows"]["read"] == MANY + 1
     assert validated["rows"]["rejected"] == planned["rows"]["rejected"] == rejected
     assert validated["reasons"] == planned["reasons"]
     assert validated["repairs"] == planned["repairs"]

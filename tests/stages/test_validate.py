@@ -239,7 +239,7 @@ def test_a_problem_of_the_whole_row_always_rejects() -> None:
     """[on_invalid] is about fields; what is wrong with the row stays."""
     handed = problem_table([Problem(0, "reject", "RAGGED_ROW", "", "3 cells of 4")])
     result = validate(
-        Cleaned(customers([named(), named()]), handed, *[pa.array([False, False])] * 2),
+        Cleaned(customers([named(), named()]), handed, *[pa.array([False, False])] * 3),
         OnInvalidSection(default="drop"),
         "US",
     )
