@@ -284,6 +284,13 @@ def test_quoted_newlines_across_every_cut(
             joined(_afar(source, rows, size))
         return
     assert joined(_afar(source, rows, size)) == whole
+    assert joined(_apart(source, rows, size)) == whole
+
+
+def _apart(source: Any, rows: int, size: int) -> Iterator[Records]:
+    """Make records in another process of this machine: of what would be sent there."""
+    for part in parts(source, config.Source(), Cut(rows, size), where="machine"):
+        yield from records(pickle.loads(pickle.dumps(part)), source, rows)
 
 
 def _afar(source: Any, rows: int, size: int) -> Iterator[Records]:

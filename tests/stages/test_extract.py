@@ -9,7 +9,7 @@ import gzip
 import io
 import random
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,10 +21,12 @@ from hypothesis import strategies as st
 
 from etl import config
 from etl.customers.problems import PROBLEMS
+from etl.engines import Cut
 from etl.errors import SourceError
+from etl.files.blocks import Place
 from etl.files.escape import escape
 from etl.files.sources import open_sources
-from etl.stages.extract import CELL_LIMIT, extract
+from etl.stages.extract import CELL_LIMIT, extract, parts, records
 
 
 class Read(NamedTuple):
@@ -41,18 +43,18 @@ def _read(path: Path, data: bytes, rows_per_batch: int = 8192, **dialect: Any) -
     chosen = config.Source(**dialect)
     [source] = open_sources([str(path)], chosen, path.parent / "spool")
     read = Read(list(source.columns), [], [], [])
-    for records in extract(source, chosen, rows_per_batch):
-        assert records.problems.schema == PROBLEMS
-        assert records.lines.type == pa.int64()
-        assert 0 < records.cells.num_rows == len(records.lines) <= rows_per_batch
-        assert records.cells.schema == pa.schema([(name, pa.string()) for name in read.columns])
-        for problem in records.problems.to_pylist():
+    for found in extract(source, chosen, rows_per_batch):
+        assert found.problems.schema == PROBLEMS
+        assert found.lines.type == pa.int64()
+        assert 0 < found.cells.num_rows == len(found.lines) <= rows_per_batch
+        assert found.cells.schema == pa.schema([(name, pa.string()) for name in read.columns])
+        for problem in found.problems.to_pylist():
             assert problem["effect"] == "reject"
             assert problem["field"] == ""
             row = problem["row"] + len(read.rows)
             read.problems.append((row, problem["code"], problem["message"], problem["suggestion"]))
-        read.lines.extend(records.lines.to_pylist())
-        read.rows.extend(zip(*(c.to_pylist() for c in records.cells.columns), strict=True))
+        read.lines.extend(found.lines.to_pylist())
+        read.rows.extend(zip(*(c.to_pylist() for c in found.cells.columns), strict=True))
     return read
 
 
@@ -207,6 +209,59 @@ def test_dialect_settings_mean_nothing_to_parquet(path: Path) -> None:
     read = _read(path, data.getvalue(), skip_lines=3, header=("b", "c"), escaped=True)
 
     assert (read.columns, read.rows) == (["a"], [("'x",)])
+
+
+@pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8])
+def test_pieces_are_read_where_they_stand(path: Path, mark: bytes) -> None:
+    """Nothing of a file of UTF-8 is sent to another process of this machine."""
+    lines = "".join(f"R{number},é{number}\n" for number in range(10_000))
+    path.write_bytes(mark + f"reference_id,note\n{lines}".encode())
+    [source] = open_sources([str(path)], config.Source(), path.parent / "spool")
+
+    pieces = list(parts(source, config.Source(), Cut(size=20_000), where="machine"))
+
+    assert len(pieces) > 5
+    assert all(isinstance(piece, Place) for piece in pieces)
+    read = [found for piece in pieces for found in records(piece, source)]
+    assert [line for found in read for line in found.lines.to_pylist()] == list(range(2, 10_002))
+    notes = [note for found in read for note in found.cells.column("note").to_pylist()]
+    assert notes == [f"é{number}" for number in range(10_000)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data: data[: len(data) // 2],
+        lambda data: data.replace(b"\n", b" "),
+        lambda data: data.replace(b",n", b"\nn"),
+        lambda data: data.replace(b"n", b"\xff"),
+        lambda data: data.replace(b"R", b'"'),
+        lambda data: b"",
+    ],
+)
+def test_a_file_that_changes_while_it_is_read_is_refused(
+    path: Path, change: Callable[[bytes], bytes]
+) -> None:
+    """Other bytes in the place of a piece are no rows of the file that was opened."""
+    path.write_bytes(b"reference_id,note\n" + b"R1,n\n" * 10_000)
+    [source] = open_sources([str(path)], config.Source(), path.parent / "spool")
+    pieces = list(parts(source, config.Source(), Cut(size=20_000), where="machine"))
+
+    path.write_bytes(change(path.read_bytes()))
+
+    with pytest.raises(SourceError, match="has changed since it was opened"):
+        list(records(pieces[-1], source))
+
+
+def test_a_file_that_is_gone_is_refused(path: Path) -> None:
+    """Whoever is to read a piece of it says so."""
+    path.write_bytes(b"reference_id,note\nR1,n\n")
+    [source] = open_sources([str(path)], config.Source(), path.parent / "spool")
+    [piece] = parts(source, config.Source(), where="machine")
+    path.unlink()
+
+    with pytest.raises(SourceError, match="cannot be read again: No such file"):
+        list(records(piece, source))
 
 
 def test_an_abandoned_source_is_closed(path: Path) -> None:
