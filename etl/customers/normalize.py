@@ -545,6 +545,8 @@ def _read(text: str, region: str) -> _Phone | None:
         spellings.append("+" + text[prefix.end() :])
     spellings += [bare for s in spellings if (bare := _TRUNK_ZERO.sub("", s)) != s]
     for spelling in spellings:
+        if certain := numbering.spelled(spelling, region):
+            return _Phone(*certain)
         read = _parse(spelling, region)
         # What is sent is read again, by Square and by the next import: it has to mean the same.
         if read and (read.number == text or _means_itself(read.number)):
@@ -557,8 +559,6 @@ def _means_itself(number: str) -> bool:
 
 
 def _parse(text: str, region: str) -> _Phone | None:
-    if certain := numbering.spelled(text, region):
-        return _Phone(*certain)
     import phonenumbers  # heavy: loaded with the first phone
 
     try:
