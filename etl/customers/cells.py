@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.customers.octets import Octets, filled, flags
+from etl.customers.octets import Octets, flags, valid
 from etl.customers.problems import PROBLEMS, Effect, told
 
 
@@ -91,7 +91,7 @@ def all_at_once(
     where: pa.Array | None = None,
 ) -> tuple[pa.Array, pa.Table]:
     """Do as ``each`` does with a form that takes all distinct values together."""
-    wanted = filled(column) if where is None else flags(where) & filled(column)
+    wanted = valid(column) if where is None else flags(where) & valid(column)
     rows = np.flatnonzero(wanted)
     if not len(rows):
         return column, NO_PROBLEMS

@@ -77,7 +77,7 @@ class Octets:
 
     @cached_property
     def _valid(self) -> np.ndarray:
-        return filled(self._column)
+        return valid(self._column)
 
     def plain(self) -> np.ndarray:
         """Return which cells hold nothing but printable ASCII characters."""
@@ -238,7 +238,7 @@ def as_text(data: pa.Buffer) -> pa.StringArray:
     return pa.StringArray.from_buffers(1, ends, data)
 
 
-def filled(column: pa.Array) -> np.ndarray:
+def valid(column: pa.Array) -> np.ndarray:
     """Return which rows of a column are not null, several times faster than pyarrow does."""
     bits = column.buffers()[0] if column.null_count else None
     return np.ones(len(column), dtype=bool) if bits is None else _unpacked(column, bits)

@@ -8,6 +8,7 @@ is left to the reader of single records, which then goes on for as long as such 
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -32,8 +33,26 @@ _MOST_COLUMNS = 1000
 _QUOTE, _LF, _CR = b'"\n\r'
 
 
+class Version(NamedTuple):
+    """What changes when a file is written to, or another takes its name."""
+
+    device: int
+    inode: int
+    size: int
+    changed: int  # nanoseconds
+
+
+def version_of(file: Path | int, name: str) -> Version:
+    """Return the version of a file called ``name``; raises SourceError when it is gone."""
+    try:
+        status = os.stat(file)
+    except OSError as error:
+        raise SourceError(f"{name}: cannot be read: {error.strerror}") from error
+    return Version(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
 class Place(NamedTuple):
-    """Where regular records stand in a file, in bytes, and the lines they start on."""
+    """Where regular records stand in a text, in bytes, and the lines they start on."""
 
     start: int
     size: int
@@ -166,17 +185,21 @@ def _cut_out(lines: csv.Lines, scan: _Scan, start: int, end: int) -> Piece:
     return Piece(pa.py_buffer(scan.view[start:end]), place)
 
 
-def read_again(place: Place, path: Path, name: str) -> Piece:
-    """Read a piece of a file called ``name`` whose bytes are its text."""
+def read_again(place: Place, path: Path, name: str, version: Version) -> Piece:
+    """Read a piece of a file called ``name`` whose bytes are its text.
+
+    Raises SourceError when the file is not the version that was cut.
+    """
     written = np.empty(place.size, "u1").data
     try:
         with path.open("rb", buffering=0) as file:
             file.seek(place.start)
             size = file.readinto(written)
+            now = version_of(file.fileno(), name)
     except OSError as error:
         raise SourceError(f"{name}: cannot be read again: {error.strerror}") from error
-    if size != place.size:
-        raise _changed(name, place, "the file is shorter now")
+    if size != place.size or now != version:
+        raise _changed(name, place, "it is another file, or was written to")
     return Piece(pa.py_buffer(written), place)
 
 

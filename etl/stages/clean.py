@@ -189,7 +189,7 @@ def _states(column: pa.Array, country: pa.Array, region: str) -> tuple[pa.Array,
     doubtful = states.may_change_states(column, states.COUNTRIES)
     for one, changing in zip(states.COUNTRIES, doubtful, strict=True):
         named = octets.flags(pc.equal(country, one))
-        supposed = ~octets.filled(country) & (region == one)
+        supposed = ~octets.valid(country) & (region == one)
         for rows, certain in ((named, True), (supposed, False)):
             at_home |= rows
             form = partial(states.state, country=one, certain=certain)

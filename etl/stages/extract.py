@@ -10,7 +10,7 @@ import csv as standard_csv
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +23,7 @@ from etl.customers.problems import PROBLEMS, Problem, problem_table
 from etl.engines import USUAL, Cut, Where
 from etl.errors import SourceError
 from etl.files import csv, escape, parquet
-from etl.files.blocks import Block, Piece, Place, parsed, pieces, read_again
+from etl.files.blocks import Block, Piece, Place, Version, parsed, pieces, read_again, version_of
 from etl.files.compression import refuse_bomb
 from etl.files.parquet import Groups
 from etl.files.sources import Source, open_lines
@@ -46,8 +46,15 @@ class Records:
     problems: pa.Table  # PROBLEMS: rows that cannot be imported as they stand
 
 
+class Standing(NamedTuple):
+    """Records to be read from a file where they stand, in the version that was cut."""
+
+    place: Place
+    version: Version
+
+
 # What a source is cut into: to be made into records anywhere, in any order.
-Part: TypeAlias = Piece | Place | Block | Groups
+Part: TypeAlias = Piece | Standing | Block | Groups
 
 
 def extract(
@@ -81,9 +88,13 @@ def parts(
         return
     # To read them again is cheaper than to send them.
     in_place = where == "machine" and source.compression is None and source.encoding in UTF8
+    version = version_of(source.path, source.name) if in_place else None
     with open_lines(source, settings) as lines:
         for part in pieces(lines, source.delimiter, len(source.columns), cut.size):
-            yield part.place if in_place and isinstance(part, Piece) else part
+            if version is not None and isinstance(part, Piece):
+                yield Standing(part.place, version)
+            else:
+                yield part
 
 
 def records(part: Part, source: Source, rows_per_batch: int = ROWS_PER_BATCH) -> Iterator[Records]:
@@ -98,8 +109,8 @@ def records(part: Part, source: Source, rows_per_batch: int = ROWS_PER_BATCH) ->
             start += len(cells)
         return
     block, width = part, len(source.columns)
-    if isinstance(block, Place):
-        block = read_again(block, source.path, source.name)
+    if isinstance(block, Standing):
+        block = read_again(block.place, source.path, source.name, block.version)
     if isinstance(block, Piece):
         block = parsed(block, source.delimiter, width, source.name)
     columns = block.columns

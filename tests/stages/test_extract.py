@@ -8,6 +8,7 @@ import datetime as dt
 import gzip
 import io
 import random
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,10 +24,9 @@ from etl import config
 from etl.customers.problems import PROBLEMS
 from etl.engines import Cut
 from etl.errors import SourceError
-from etl.files.blocks import Place
 from etl.files.escape import escape
 from etl.files.sources import open_sources
-from etl.stages.extract import CELL_LIMIT, extract, parts, records
+from etl.stages.extract import CELL_LIMIT, Standing, extract, parts, records
 
 
 class Read(NamedTuple):
@@ -221,7 +221,7 @@ def test_pieces_are_read_where_they_stand(path: Path, mark: bytes) -> None:
     pieces = list(parts(source, config.Source(), Cut(size=20_000), where="machine"))
 
     assert len(pieces) > 5
-    assert all(isinstance(piece, Place) for piece in pieces)
+    assert all(isinstance(piece, Standing) for piece in pieces)
     read = [found for piece in pieces for found in records(piece, source)]
     assert [line for found in read for line in found.lines.to_pylist()] == list(range(2, 10_002))
     notes = [note for found in read for note in found.cells.column("note").to_pylist()]
@@ -237,6 +237,8 @@ def test_pieces_are_read_where_they_stand(path: Path, mark: bytes) -> None:
         lambda data: data.replace(b"n", b"\xff"),
         lambda data: data.replace(b"R", b'"'),
         lambda data: b"",
+        lambda data: data.replace(b"n", b"m"),
+        lambda data: data + b"R2,n\n",
     ],
 )
 def test_a_file_that_changes_while_it_is_read_is_refused(
@@ -251,6 +253,23 @@ def test_a_file_that_changes_while_it_is_read_is_refused(
 
     with pytest.raises(SourceError, match="has changed since it was opened"):
         list(records(pieces[-1], source))
+
+
+def test_a_file_that_takes_the_place_of_another_is_not_mixed_with_it(path: Path) -> None:
+    """Tonight's export, moved over last night's while that is read, is not what was opened."""
+    path.write_bytes(b"reference_id,note\n" + b"R1,n\n" * 10_000)
+    [source] = open_sources([str(path)], config.Source(), path.parent / "spool")
+    coming = parts(source, config.Source(), Cut(size=20_000), where="machine")
+    first = next(coming)
+    assert [found.cells.num_rows for found in records(first, source)] == [4000]
+
+    tonight = path.with_name("tonight.csv")
+    tonight.write_bytes(b"reference_id,note\n" + b"R2,m\n" * 10_000)
+    shutil.copystat(path, tonight)
+    tonight.replace(path)
+
+    with pytest.raises(SourceError, match="another file, or was written to"):
+        list(records(next(coming), source))
 
 
 def test_a_file_that_is_gone_is_refused(path: Path) -> None:
