@@ -52,6 +52,21 @@ def described(region: str) -> list[Pattern]:
     ]
 
 
+def test_first_digits_are_those_that_anything_begins_with() -> None:
+    """Of what is no first digit, no number of the patterns is, in any region."""
+    chance = random.Random(6)
+    for region in hostile_phones.REGIONS:
+        patterns = [each for each in described(region) if not each.whole]
+        automaton = Automaton()
+        first = automaton.first_digits(automaton.start(patterns))
+        numbers = ["".join(chance.choices("0123456789", k=LONGEST)) for _ in range(300)]
+        begun = {int(number[0]) for number in numbers if any(matched(patterns, number))}
+        assert begun <= set(first)
+
+    plain = Automaton()
+    assert plain.first_digits(plain.start([Pattern("1|0(?:11|9)", whole=False)])) == [0, 1]
+
+
 def test_numbers_in_one_state_match_the_same() -> None:
     """Of every region, numbers of its patterns and damaged ones, all in one automaton."""
     chance = random.Random(5)

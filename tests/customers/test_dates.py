@@ -260,6 +260,21 @@ def test_birthday_is_idempotent(text: str, evidence: DateEvidence) -> None:
         assert birthday(once.text, order, evidence) == Cell(once.text)
 
 
+@given(
+    texts=st.lists(st.none() | messy.dates, max_size=8),
+    evidence=st.sampled_from([NOTHING, DAY_FIRST, MONTH_FIRST, BOTH]),
+)
+@settings(derandomize=True, deadline=None, max_examples=500)
+def test_what_needs_no_second_look_is_a_day(
+    texts: list[str | None], evidence: DateEvidence
+) -> None:
+    """Cleaning says of some rows that they are days: the calendar agrees."""
+    read = dates.birthdays(pa.array(texts, pa.string()), "birthday", None, evidence, None)
+
+    for text, valid in zip(read.column.to_pylist(), read.valid.to_pylist(), strict=True):
+        assert not valid or (text is not None and dates.is_day(text))
+
+
 # --- evidence -----------------------------------------------------------------------------------
 
 
