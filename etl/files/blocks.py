@@ -8,7 +8,6 @@ is left to the reader of single records, which then goes on for as long as such 
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -21,6 +20,7 @@ from etl.customers import octets
 from etl.customers.octets import Octets
 from etl.errors import SourceError
 from etl.files import csv
+from etl.files.version import Version, refuse_other
 
 # Records read one by one are passed on in groups, bounded in number and in text.
 _MOST_RECORDS = 8192
@@ -31,24 +31,6 @@ _WORTH_A_BLOCK = 64 << 10
 # With more columns, records are read one by one: pyarrow sets a block's size aside for each.
 _MOST_COLUMNS = 1000
 _QUOTE, _LF, _CR = b'"\n\r'
-
-
-class Version(NamedTuple):
-    """What changes when a file is written to, or another takes its name."""
-
-    device: int
-    inode: int
-    size: int
-    changed: int  # nanoseconds
-
-
-def version_of(file: Path | int, name: str) -> Version:
-    """Return the version of a file called ``name``; raises SourceError when it is gone."""
-    try:
-        status = os.stat(file)
-    except OSError as error:
-        raise SourceError(f"{name}: cannot be read: {error.strerror}") from error
-    return Version(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 class Place(NamedTuple):
@@ -195,12 +177,10 @@ def read_again(place: Place, path: Path, name: str, version: Version) -> Piece:
         with path.open("rb", buffering=0) as file:
             file.seek(place.start)
             size = file.readinto(written)
-            now = version_of(file.fileno(), name)
     except OSError as error:
         raise SourceError(f"{name}: cannot be read again: {error.strerror}") from error
-    if size != place.size or now != version:
-        raise _changed(name, place, "it is another file, or was written to")
-    return Piece(pa.py_buffer(written), place)
+    refuse_other(version, path, name)
+    return Piece(pa.py_buffer(written[:size]), place)
 
 
 def parsed(piece: Piece, delimiter: str, width: int, name: str) -> Block:

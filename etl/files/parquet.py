@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from etl.errors import SourceError
 from etl.files.excerpt import Excerpt, excerpt
+from etl.files.version import Version, refuse_other, version_of
 
 _BUFFER = 1 << 20
 # Rows are read by the thousand unless they may be larger than this together.
@@ -35,13 +36,14 @@ def read_columns(path: Path, name: str) -> tuple[tuple[str, ...], dict[str, str]
 
 
 class Groups(NamedTuple):
-    """Row groups in a row; ``start`` is how many rows lie before them.
+    """Row groups in a row of a version of a file; ``start`` is how many rows lie before them.
 
     ``excerpt`` has what is needed to read them without the file.
     """
 
     start: int
     numbers: tuple[int, ...]
+    version: Version
     excerpt: Excerpt | None = None
 
 
@@ -50,33 +52,37 @@ def groups(path: Path, name: str, rows: int, *, travelling: bool = False) -> Ite
 
     ``travelling``: they are read where the file may not be.
     """
+    version = version_of(path, name)
     with _opened(path, name) as file:
         metadata = file.metadata
-        for found in _together(metadata, rows):
+        for found in _together(metadata, rows, version):
             if travelling:
                 found = found._replace(excerpt=excerpt(path, metadata, found.numbers))
             yield found
 
 
-def _together(metadata: pq.FileMetaData, rows: int) -> Iterator[Groups]:
+def _together(metadata: pq.FileMetaData, rows: int, version: Version) -> Iterator[Groups]:
     start, numbers, size = 0, list[int](), 0
     for number in range(metadata.num_row_groups):
         more = metadata.row_group(number).num_rows
         if numbers and size + more > rows:
-            yield Groups(start, tuple(numbers))
+            yield Groups(start, tuple(numbers), version)
             start, numbers, size = start + size, [], 0
         numbers.append(number)
         size += more
     if size:
-        yield Groups(start, tuple(numbers))
+        yield Groups(start, tuple(numbers), version)
 
 
 def read_groups(path: Path, name: str, found: Groups, rows: int) -> Iterator[pa.RecordBatch]:
     """Yield the rows of some groups with every column as text; null stays null.
 
-    They come in batches of so many rows, fewer where they may not fit into memory.
+    They come in batches of so many rows, fewer where they may not fit into memory. Raises
+    SourceError when the file is not the version that was cut.
     """
     place = found.excerpt or path
+    if found.excerpt is None:
+        refuse_other(found.version, path, name)
     with _opened(place, name, _shared(place, name, found)) as file:
         held: list[pa.RecordBatch] = []
         length = size = 0  # of what is held, all of which is never looked at again
@@ -93,6 +99,8 @@ def read_groups(path: Path, name: str, found: Groups, rows: int) -> Iterator[pa.
                 length, size = length + len(cells), size + more
         if held:
             yield pa.concat_batches(held)
+    if found.excerpt is None:
+        refuse_other(found.version, path, name)
 
 
 def _as_text(batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -23,11 +23,12 @@ from etl.customers.problems import PROBLEMS, Problem, problem_table
 from etl.engines import USUAL, Cut, Where
 from etl.errors import SourceError
 from etl.files import csv, escape, parquet
-from etl.files.blocks import Block, Piece, Place, Version, parsed, pieces, read_again, version_of
+from etl.files.blocks import Block, Piece, Place, parsed, pieces, read_again
 from etl.files.compression import refuse_bomb
 from etl.files.parquet import Groups
 from etl.files.sources import Source, open_lines
 from etl.files.text import UTF8
+from etl.files.version import Version, version_of
 
 CELL_LIMIT = 1 << 20  # bytes of UTF-8
 ROWS_PER_BATCH = USUAL.rows

@@ -8,11 +8,10 @@ import datetime as dt
 import gzip
 import io
 import random
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,7 +21,7 @@ from hypothesis import strategies as st
 
 from etl import config
 from etl.customers.problems import PROBLEMS
-from etl.engines import Cut
+from etl.engines import Cut, Where
 from etl.errors import SourceError
 from etl.files.escape import escape
 from etl.files.sources import open_sources
@@ -265,10 +264,27 @@ def test_a_file_that_takes_the_place_of_another_is_not_mixed_with_it(path: Path)
 
     tonight = path.with_name("tonight.csv")
     tonight.write_bytes(b"reference_id,note\n" + b"R2,m\n" * 10_000)
-    shutil.copystat(path, tonight)
     tonight.replace(path)
 
-    with pytest.raises(SourceError, match="another file, or was written to"):
+    with pytest.raises(SourceError, match="another took its place"):
+        list(records(next(coming), source))
+
+
+@pytest.mark.parametrize("where", get_args(Where)[:2])
+def test_parquet_that_is_replaced_while_it_is_read_is_refused(path: Path, where: Where) -> None:
+    """Row groups of two nights are not mixed."""
+    nights = [pa.table({"note": [night] * 1000}) for night in ("last", "to")]
+    path = path.with_suffix(".parquet")
+    pq.write_table(nights[0], path, row_group_size=100)
+    [source] = open_sources([str(path)], config.Source(), path.parent / "spool")
+    coming = parts(source, config.Source(), Cut(rows=100), where=where)
+    assert [found.cells.num_rows for found in records(next(coming), source)] == [100]
+
+    tonight = path.with_name("tonight.parquet")
+    pq.write_table(nights[1], tonight, row_group_size=100)
+    tonight.replace(path)
+
+    with pytest.raises(SourceError, match="another took its place"):
         list(records(next(coming), source))
 
 
