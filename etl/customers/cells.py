@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.customers.octets import Octets, flags, valid
+from etl.customers.octets import Octets, flags, present
 from etl.customers.problems import PROBLEMS, Effect, told
 
 
@@ -91,7 +91,7 @@ def all_at_once(
     where: pa.Array | None = None,
 ) -> tuple[pa.Array, pa.Table]:
     """Do as ``each`` does with a form that takes all distinct values together."""
-    wanted = valid(column) if where is None else flags(where) & valid(column)
+    wanted = present(column) if where is None else flags(where) & present(column)
     rows = np.flatnonzero(wanted)
     if not len(rows):
         return column, NO_PROBLEMS
@@ -142,7 +142,7 @@ def _words(texts: Sequence[str], which: np.ndarray) -> pa.DictionaryArray:
     """Return the texts at places; equal ones share one entry of the dictionary."""
     known: dict[str, int] = {}
     entries = np.array([known.setdefault(text, len(known)) for text in texts], "<i4")
-    words = pa.array(known, pa.string())
+    words = pa.array(list(known), pa.string())
     return pa.DictionaryArray.from_arrays(entries[which], words, safe=False)
 
 

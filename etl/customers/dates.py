@@ -297,7 +297,7 @@ def birthdays(
     """
     settled = _days(column, order, evidence)
     changed = pc.is_valid(settled)
-    doubtful = ~octets.flags(changed) & octets.valid(column)
+    doubtful = ~octets.flags(changed) & octets.present(column)
     where = octets.refined(column, doubtful, may_change_birthday)
     problems = repeated(changed, field, _FORMATTED)
     column = pc.if_else(changed, settled, column)

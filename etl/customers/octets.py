@@ -77,7 +77,7 @@ class Octets:
 
     @cached_property
     def _valid(self) -> np.ndarray:
-        return valid(self._column)
+        return present(self._column)
 
     def plain(self) -> np.ndarray:
         """Return which cells hold nothing but printable ASCII characters."""
@@ -238,10 +238,11 @@ def as_text(data: pa.Buffer) -> pa.StringArray:
     return pa.StringArray.from_buffers(1, ends, data)
 
 
-def valid(column: pa.Array) -> np.ndarray:
+def present(column: pa.Array) -> np.ndarray:
     """Return which rows of a column are not null, several times faster than pyarrow does."""
     bits = column.buffers()[0] if column.null_count else None
-    return np.ones(len(column), dtype=bool) if bits is None else _unpacked(column, bits)
+    # A column of the type null has no memory.
+    return np.full(len(column), not column.null_count) if bits is None else _unpacked(column, bits)
 
 
 def flags(of: pa.BooleanArray) -> np.ndarray:

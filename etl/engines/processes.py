@@ -1,8 +1,9 @@
 """How do several processes of this machine share the batches of one run?
 
 Each worker is a copy of this process (a fork), made before it opened any database; from then on
-both ends of a socket are all they share. Tasks, items and results travel pickled, large buffers
-beside the pickle, so that bytes a worker made are passed on as they are.
+both ends of a socket, and the files of this machine, are all they share. Tasks, items and results
+travel pickled, large buffers beside the pickle, so that bytes a worker made are passed on as they
+are.
 
 What a worker that was killed had been given is done again by the others, but for the results that
 had arrived; an item that kills a second worker, or the end of the last one, ends the run.
@@ -114,15 +115,14 @@ class Processes:
 
     def dismiss(self) -> None:
         """End the workers; what is asked for from now on is done here."""
-        workers, self._workers = self._workers, []
-        for worker in workers:
+        for worker in self._workers:
             worker.channel.close()
             # It may be in the middle of something nobody asks for any more.
             with contextlib.suppress(ProcessLookupError):
                 os.kill(worker.pid, signal.SIGKILL)
-        for worker in workers:
+        while self._workers:
             with contextlib.suppress(ChildProcessError):
-                os.waitpid(worker.pid, 0)
+                os.waitpid(self._workers.pop().pid, 0)
 
     def in_order(self, task: Callable[[_T], _R], items: Iterable[_T]) -> Iterator[_R]:
         """Yield ``task(item)`` of every item, in their order.
@@ -346,6 +346,7 @@ def _receive(channel: socket.socket) -> Any:
 
 
 def _exactly(channel: socket.socket, size: int) -> memoryview:
+    # Unlike a bytearray, it is not filled with zeros first.
     held = np.empty(size, "u1").data
     view = held
     while view:

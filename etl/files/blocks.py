@@ -20,7 +20,7 @@ from etl.customers import octets
 from etl.customers.octets import Octets
 from etl.errors import SourceError
 from etl.files import csv
-from etl.files.version import Version, refuse_other
+from etl.files.version import Version, unchanged
 
 # Records read one by one are passed on in groups, bounded in number and in text.
 _MOST_RECORDS = 8192
@@ -172,14 +172,15 @@ def read_again(place: Place, path: Path, name: str, version: Version) -> Piece:
 
     Raises SourceError when the file is not the version that was cut.
     """
+    # Unlike a bytearray, it is not filled with zeros first.
     written = np.empty(place.size, "u1").data
-    try:
-        with path.open("rb", buffering=0) as file:
-            file.seek(place.start)
-            size = file.readinto(written)
-    except OSError as error:
-        raise SourceError(f"{name}: cannot be read again: {error.strerror}") from error
-    refuse_other(version, path, name)
+    with unchanged(version, path, name):
+        try:
+            with path.open("rb") as file:
+                file.seek(place.start)
+                size = file.readinto(written)
+        except OSError as error:
+            raise SourceError(f"{name}: cannot be read again: {error.strerror}") from error
     return Piece(pa.py_buffer(written[:size]), place)
 
 
@@ -212,8 +213,9 @@ def parsed(piece: Piece, delimiter: str, width: int, name: str) -> Block:
     except pa.ArrowInvalid as error:
         raise _changed(name, piece.place, str(error)) from error
     lines = piece.place.lines
-    if table.num_rows + len(ragged) != len(lines):
-        raise _changed(name, piece.place, "they are others")
+    records = table.num_rows + len(ragged)
+    if records != len(lines):
+        raise _changed(name, piece.place, f"there are {records} records, not {len(lines)}")
     odd = [
         (at, csv.Record(int(lines[at]), csv.cells_of(text, delimiter), len(text)))
         for at, text in ragged

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from etl.errors import SourceError
 from etl.files.excerpt import Excerpt, excerpt
-from etl.files.version import Version, refuse_other, version_of
+from etl.files.version import Version, refuse_other, unchanged, version_of
 
 _BUFFER = 1 << 20
 # Rows are read by the thousand unless they may be larger than this together.
@@ -47,17 +47,19 @@ class Groups(NamedTuple):
     excerpt: Excerpt | None = None
 
 
-def groups(path: Path, name: str, rows: int, *, travelling: bool = False) -> Iterator[Groups]:
+def groups(path: Path, name: str, rows: int, *, excerpts: bool = False) -> Iterator[Groups]:
     """Yield what a file consists of: row groups of so many rows together, or one with more.
 
-    ``travelling``: they are read where the file may not be.
+    ``excerpts``: with what is needed to read them where the file may not be. Raises SourceError
+    when the file changes meanwhile.
     """
     version = version_of(path, name)
     with _opened(path, name) as file:
         metadata = file.metadata
         for found in _together(metadata, rows, version):
-            if travelling:
+            if excerpts:
                 found = found._replace(excerpt=excerpt(path, metadata, found.numbers))
+                refuse_other(version, path, name)
             yield found
 
 
@@ -81,9 +83,8 @@ def read_groups(path: Path, name: str, found: Groups, rows: int) -> Iterator[pa.
     SourceError when the file is not the version that was cut.
     """
     place = found.excerpt or path
-    if found.excerpt is None:
-        refuse_other(found.version, path, name)
-    with _opened(place, name, _shared(place, name, found)) as file:
+    same = unchanged(found.version, path, name) if found.excerpt is None else nullcontext()
+    with same, _opened(place, name, _shared(place, name, found)) as file:
         held: list[pa.RecordBatch] = []
         length = size = 0  # of what is held, all of which is never looked at again
         for batch in _batches(file, found.numbers, rows):
@@ -99,8 +100,6 @@ def read_groups(path: Path, name: str, found: Groups, rows: int) -> Iterator[pa.
                 length, size = length + len(cells), size + more
         if held:
             yield pa.concat_batches(held)
-    if found.excerpt is None:
-        refuse_other(found.version, path, name)
 
 
 def _as_text(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -111,12 +110,12 @@ def _as_text(batch: pa.RecordBatch) -> pa.RecordBatch:
     )
 
 
-def _batches(file: pq.ParquetFile, groups: Sequence[int], rows: int) -> Iterator[pa.RecordBatch]:
+def _batches(file: pq.ParquetFile, numbers: Sequence[int], rows: int) -> Iterator[pa.RecordBatch]:
     """Yield the rows of groups in batches of so many, fewer where they may not fit into memory."""
-    facts = [file.metadata.row_group(group) for group in groups]
+    facts = [file.metadata.row_group(number) for number in numbers]
     average = max(group.total_byte_size // max(group.num_rows, 1) for group in facts)
     at_once = min(rows, max(_BYTES_AT_ONCE // max(average, 1), 1))
-    for batch in file.iter_batches(batch_size=at_once, row_groups=list(groups), use_threads=False):
+    for batch in file.iter_batches(batch_size=at_once, row_groups=list(numbers), use_threads=False):
         # Cells that are written once for many rows take their place in each of them.
         shared = [each for each in batch.columns if pa.types.is_dictionary(each.type)]
         longest = sum(map(_longest, shared))

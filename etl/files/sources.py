@@ -187,12 +187,13 @@ def _refuse_twice(paths: Sequence[tuple[str, Path]]) -> None:
 def _inspected(
     path: Path, name: str, settings: config.Source, meanwhile: Callable[[], None]
 ) -> Source:
+    # Two, as to recognise an export of ours is to wait for the digest.
     with ThreadPoolExecutor(2) as aside:
-        coming = aside.submit(_fingerprint, path, name)
-        source = aside.submit(_recognised, path, name, settings, lambda: coming.result().sha256)
+        digest = aside.submit(_fingerprint, path, name)
+        recognised = aside.submit(_recognised, path, name, settings, lambda: digest.result().sha256)
         meanwhile()
-        found = coming.result()
-        return replace(source.result(), size=found.size, sha256=found.sha256)
+        source, found = recognised.result(), digest.result()
+    return replace(source, size=found.size, sha256=found.sha256)
 
 
 def _recognised(

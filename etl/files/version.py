@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,3 +36,18 @@ def refuse_other(version: Version, path: Path, name: str) -> None:
             f"{name}: the file has changed since it was opened: it was written to, or another took "
             "its place. Run again"
         )
+
+
+@contextmanager
+def unchanged(version: Version, path: Path, name: str) -> Iterator[None]:
+    """Read a file in the block; raises SourceError when it is not this version, before or after.
+
+    What goes wrong with a file that has become another is not told as a fault of this one.
+    """
+    refuse_other(version, path, name)
+    try:
+        yield
+    except Exception:
+        refuse_other(version, path, name)
+        raise
+    refuse_other(version, path, name)

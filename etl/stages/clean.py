@@ -185,18 +185,18 @@ def _postal_codes(
 def _states(column: pa.Array, country: pa.Array, region: str) -> tuple[pa.Array, list[pa.Table]]:
     """Clean states; a row without a country is taken to be of the region."""
     problems = []
-    at_home = np.zeros(len(column), dtype=bool)
+    has_states = np.zeros(len(column), dtype=bool)
     doubtful = states.may_change_states(column, states.COUNTRIES)
     for one, changing in zip(states.COUNTRIES, doubtful, strict=True):
         named = octets.flags(pc.equal(country, one))
-        supposed = ~octets.valid(country) & (region == one)
+        supposed = ~octets.present(country) & (region == one)
         for rows, certain in ((named, True), (supposed, False)):
-            at_home |= rows
+            has_states |= rows
             form = partial(states.state, country=one, certain=certain)
             column, found = each(column, _STATE, form, octets.mask(rows & changing))
             problems.append(found)
-    if not at_home.all():
-        where = normalize.may_change_text(Octets(column).less(at_home))
+    if not has_states.all():
+        where = normalize.may_change_text(Octets(column).less(has_states))
         form = partial(normalize.text, style=_style(_STATE))
         column, found = each(column, _STATE, form, where)
         problems.append(found)

@@ -81,11 +81,12 @@ def parts(
 ) -> Iterator[Part]:
     """Yield what a source consists of, in order.
 
-    ``where``: they are made into records there.
+    ``where`` they are made into records decides what goes there: text or the bytes of row groups,
+    or their place in the file. Raises SourceError when the file is gone.
     """
     if source.kind == "parquet":
-        travelling = where == "elsewhere"
-        yield from parquet.groups(source.path, source.name, cut.rows, travelling=travelling)
+        excerpts = where == "elsewhere"
+        yield from parquet.groups(source.path, source.name, cut.rows, excerpts=excerpts)
         return
     # To read them again is cheaper than to send them.
     in_place = where == "machine" and source.compression is None and source.encoding in UTF8
@@ -198,8 +199,9 @@ def _bad_cells(cells: pa.RecordBatch) -> Iterator[Problem]:
             for row in _where(pc.match_substring(column, "\0")):
                 message = f"the cell of column {name!r} holds a NUL character"
                 yield Problem(row, "reject", "NUL_CHARACTER", "", message)
-        long = held.lengths > CELL_LIMIT if held.size > CELL_LIMIT else ()
-        for row in np.flatnonzero(long).tolist():
+        if held.size <= CELL_LIMIT:
+            continue
+        for row in np.flatnonzero(held.lengths > CELL_LIMIT).tolist():
             message = (
                 f"the cell of column {name!r} holds {held.lengths[row]} bytes, "
                 f"more than {CELL_LIMIT}"

@@ -55,6 +55,24 @@ def test_a_kernel_is_asked_of_the_doubtful_only() -> None:
     ]
 
 
+@settings(derandomize=True, deadline=None, max_examples=200)
+@given(
+    flags=st.lists(st.none() | st.booleans(), max_size=40),
+    start=st.integers(0, 20),
+    kind=st.sampled_from([pa.bool_(), pa.string(), pa.dictionary(pa.int32(), pa.string())]),
+)
+def test_nulls_and_masks_are_those_of_the_column(
+    flags: list[bool | None], start: int, kind: pa.DataType
+) -> None:
+    """Of any type, and of slices that begin within a byte."""
+    mask = pa.array(flags, pa.bool_()).slice(min(start, len(flags)))
+    column = mask if kind == pa.bool_() else mask.cast(pa.string()).cast(kind)
+
+    assert octets.present(column).tolist() == column.is_valid().to_pylist()
+    assert octets.flags(mask).tolist() == mask.fill_null(False).to_pylist()
+    assert octets.present(pa.nulls(len(flags))).tolist() == [False] * len(flags)
+
+
 def test_a_kernel_is_asked_once_of_several_columns() -> None:
     """Each gets its own answers, whichever of them have anything doubtful."""
     columns = [pa.array(texts) for texts in (["a", "b"], ["b", "b"], ["b", "a"])]
