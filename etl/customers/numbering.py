@@ -124,7 +124,7 @@ class _Judge:
         if len(rows) < len(size):
             digits, size, codes, starts = digits[:, rows], size[rows], codes[rows], starts[rows]
         # A code has brought its numbers to their start already.
-        of_code = np.arange(_CODE_DIGITS)[:, None] <= (codes >= 10) + (codes >= 100).astype("<i4")
+        of_code = np.arange(_CODE_DIGITS)[:, None] <= np.searchsorted([10, 100], codes, "right")
         behind = np.where(of_code, BLANK, digits[:_CODE_DIGITS])
         state = self._automaton.run(starts, [*behind, *digits[_CODE_DIGITS:]])
         with self._lock:

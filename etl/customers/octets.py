@@ -232,10 +232,10 @@ class Octets:
         return self._bytes.take(self._offsets[1:] - 1, mode="clip")
 
 
-def as_text(data: pa.Buffer) -> pa.StringArray:
-    """Return a column with one cell: these bytes, which need not be UTF-8."""
+def validate_utf8(data: pa.Buffer) -> None:
+    """Raise ArrowInvalid for bytes that are not UTF-8; they are looked at as one cell."""
     ends = pa.py_buffer(struct.pack("<2i", 0, data.size))
-    return pa.StringArray.from_buffers(1, ends, data)
+    pa.StringArray.from_buffers(1, ends, data).validate(full=True)
 
 
 def present(column: pa.Array) -> np.ndarray:

@@ -10,7 +10,6 @@ as it is.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -140,13 +139,13 @@ def code_of(name: str, country: str) -> str | None:
     return _names(country).get(folded(name)) if country in _STATES else None
 
 
-def may_change_states(column: pa.Array, countries: Sequence[str]) -> list[np.ndarray]:
-    """Return for each country which rows ``state`` could change or object to in it."""
+def may_change_states(column: pa.Array) -> dict[str, np.ndarray]:
+    """Return for each of ``COUNTRIES`` which rows ``state`` could change or object to in it."""
     # Few of these are told apart by many rows.
     said = column.dictionary_encode(null_encoding="encode")
     places = said.indices.to_numpy()
-    known = (pc.is_in(said.dictionary, _codes(country)) for country in countries)
-    return [~octets.flags(each)[places] for each in known]
+    known = {country: pc.is_in(said.dictionary, _codes(country)) for country in COUNTRIES}
+    return {country: ~octets.flags(each)[places] for country, each in known.items()}
 
 
 @cache

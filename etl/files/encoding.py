@@ -168,7 +168,7 @@ def _is_utf8(unpacked: Callable[[], BinaryIO]) -> bool:
             complete = len(chunk) if chunk == begun else _complete(chunk)
             text, begun = chunk[:complete], chunk[complete:]
             try:
-                octets.as_text(pa.py_buffer(text)).validate(full=True)
+                octets.validate_utf8(pa.py_buffer(text))
             except pa.ArrowInvalid:
                 return False
     return True

@@ -186,8 +186,7 @@ def _states(column: pa.Array, country: pa.Array, region: str) -> tuple[pa.Array,
     """Clean states; a row without a country is taken to be of the region."""
     problems = []
     has_states = np.zeros(len(column), dtype=bool)
-    doubtful = states.may_change_states(column, states.COUNTRIES)
-    for one, changing in zip(states.COUNTRIES, doubtful, strict=True):
+    for one, changing in states.may_change_states(column).items():
         named = octets.flags(pc.equal(country, one))
         supposed = ~octets.present(country) & (region == one)
         for rows, certain in ((named, True), (supposed, False)):
